@@ -1,0 +1,68 @@
+# Every job of the project, by name. `make` or `make help` lists them.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+N_WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo bench test test-slow lint format type contracts golden lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv and install the locked packages (again only when they change)
+
+demo: $(STAMP) ## encode, inspect and decode a small picture
+	@$(BIN)/python -m experiments.demo
+
+bench: $(STAMP) ## time the encoder and the decoder
+	@$(BIN)/python -m experiments.bench
+
+test: lint type contracts ## all checks and every test but the slow ones
+	@$(BIN)/pytest -n $(N_WORKERS)
+
+test-slow: $(STAMP) ## the slow tests
+	@$(BIN)/pytest -m slow
+
+lint: $(STAMP) ## formatting and lint rules
+	@$(BIN)/ruff format --check --quiet --diff
+	@$(BIN)/ruff check --quiet
+
+format: $(STAMP) ## rewrite the files as lint wants them
+	@$(BIN)/ruff check --fix --quiet
+	@$(BIN)/ruff format --quiet
+
+type: $(STAMP) ## static types
+	@$(BIN)/pyright
+
+contracts: $(STAMP) ## the import rules between rooms
+	@$(BIN)/lint-imports --no-cache --no-logo
+
+golden: $(STAMP) ## write tests/golden/v1 anew: only ever to add a file
+	@$(BIN)/python -m tests.golden.make
+
+lock: $(STAMP) ## pin what pyproject.toml asks for; UPGRADE=1 takes the newest of everything
+	@$(BIN)/pip install -qq uv
+	@$(BIN)/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --extra dev \
+		--no-annotate --no-emit-index-url --custom-compile-command "make lock" \
+		--output-file requirements.lock pyproject.toml
+
+clean: ## remove everything that make can make again
+	rm -rf $(VENV) build dist out .pytest_cache .ruff_cache .hypothesis
+	find src tests experiments -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The first Python from 3.11 on, the locked one first; PYTHON=... chooses another.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14 python3,$(shell \
+	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
+
+# Where Python comes without ensurepip (Debian's python3), its own pip fills the environment.
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "inrc needs Python 3.11 or newer on PATH" >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 || { \
+		$(PYTHON) -m venv --clear --without-pip $(VENV) && \
+		$(PYTHON) -m pip --python $(BIN)/python install -qq pip; }
+	@echo "installing requirements.lock into $(VENV)"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
+	@touch $@

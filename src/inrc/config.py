@@ -1,0 +1,90 @@
+"""Configuration values: frozen, validated, built in Python.
+
+What a decoder must know (the network and its encoding) is `ModelConfig`; what only the encoder knows is `FitConfig`.
+"""
+
+import dataclasses
+import enum
+
+from inrc.errors import ConfigError
+
+
+class EncodingKind(enum.IntEnum):
+    """How coordinates enter the network; the integer is written to files."""
+
+    NONE = 0
+    NERF = 1
+    LOG_SPACED = 2
+    GAUSSIAN = 3
+
+
+class ModelFamily(enum.IntEnum):
+    """The network's family; the integer is written to files."""
+
+    SIREN = 0
+    FOURIER = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodingConfig:
+    """A positional encoding of coordinates in [-1, 1].
+
+    Attributes:
+      kind: none (the coordinates themselves), NeRF's powers of two (Mildenhall et al., 2020), log-spaced
+        frequencies of ratio 1.4 (Strümpler et al., 2022) or Gaussian features (Tancik et al., 2020).
+      n_frequencies: sine-cosine pairs per axis (Gaussian: in all).
+      sigma: standard deviation of Gaussian frequencies, in cycles across the picture; a multiple of 0.25.
+
+    Frequencies above the picture's own Nyquist rate are left out (Gaussian: folded back under it).
+    """
+
+    kind: EncodingKind = EncodingKind.LOG_SPACED
+    n_frequencies: int = 16
+    sigma: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.n_frequencies <= 1024:
+            raise ConfigError(f"n_frequencies is {self.n_frequencies}; it must lie in 0..1024")
+        if self.kind is not EncodingKind.NONE and self.n_frequencies == 0:
+            raise ConfigError("n_frequencies is 0; an encoding needs at least 1, or use kind NONE")
+        if not (0.25 <= self.sigma <= 16_383 and float(self.sigma * 4).is_integer()):
+            raise ConfigError(f"sigma is {self.sigma} cycles; it must be a multiple of 0.25 in 0.25..16383")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """A coordinate network: everything a decoder needs to rebuild it.
+
+    Attributes:
+      family: `SIREN` (sine activations, Sitzmann et al., 2020) or `FOURIER` (ReLU on an encoding, Tancik et al.).
+      widths: hidden widths, first to last; falling widths are a tapered network (Catania and Allegra, 2023).
+      encoding: how coordinates enter.
+      omega_0: the frequency factor of every sine layer; a whole number in 1..255.
+      bias: whether layers have biases.
+    """
+
+    family: ModelFamily = ModelFamily.SIREN
+    widths: tuple[int, ...] = (64, 40, 28, 24)
+    encoding: EncodingConfig = EncodingConfig()
+    omega_0: int = 30
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.widths) <= 31:
+            raise ConfigError(f"{len(self.widths)} hidden layers; between 1 and 31 are possible")
+        for width in self.widths:
+            if not 1 <= width <= 4096:
+                raise ConfigError(f"a hidden width is {width}; it must lie in 1..4096")
+        if not 1 <= self.omega_0 <= 255:
+            raise ConfigError(f"omega_0 is {self.omega_0}; it must be a whole number in 1..255")
+
+
+def tapered_widths(first: int, last: int, n_layers: int, exponent: float) -> tuple[int, ...]:
+    """NIF25's one-line ladder: w_i = int((first - last) * linspace(1, 0, n)_i ** exponent + last).
+
+    tapered_widths(64, 16, 5, 2.5) is (64, 39, 24, 17, 16).
+    """
+    if n_layers == 1:
+        return (first,)
+    positions = [1.0 - i / (n_layers - 1) for i in range(n_layers)]
+    return tuple(int((first - last) * position**exponent + last) for position in positions)

@@ -1,0 +1,60 @@
+"""Distortions on unit-range signals: mse, l1, log-cosh and mixes with SSIM and MS-SSIM.
+
+Pointwise terms are sums over tiles; structural terms need a whole polyphase sub-image.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from inrc.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """Weights of the terms; `ssim` and `ms_ssim` weigh 1 - SSIM and 1 - MS-SSIM.
+
+    All terms are on [0, 1]. NIF's log-cosh + 0.01 (1 - SSIM) on [-1, 1] is mse + 0.005 (1 - SSIM) here, since
+    log-cosh is half a square near zero and the range is halved.
+    """
+
+    mse: float = 1.0
+    l1: float = 0.0
+    log_cosh: float = 0.0
+    ssim: float = 0.0
+    ms_ssim: float = 0.0
+
+    def __post_init__(self) -> None:
+        weights = dataclasses.astuple(self)
+        if min(weights) < 0 or max(weights) <= 0:
+            raise ConfigError(f"loss weights are {weights}; they must be >= 0 with at least one above 0")
+
+    @property
+    def structural(self) -> bool:
+        """Whether a term looks at neighbourhoods."""
+        return self.ssim > 0 or self.ms_ssim > 0
+
+
+LOSSES = {
+    "mse": LossConfig(),
+    "l1": LossConfig(mse=0.0, l1=1.0),
+    "log-cosh": LossConfig(mse=0.0, log_cosh=1.0),
+    "visual": LossConfig(ssim=0.005),
+    "ssim": LossConfig(mse=0.0, l1=0.8, ssim=0.2),
+    "msssim": LossConfig(mse=0.0, l1=0.8, ms_ssim=0.2),
+}
+
+
+def pointwise(config: LossConfig, error: jax.Array) -> jax.Array:
+    """Loss of every sample of `error` (decoded - reference, unit range), elementwise."""
+    value = jnp.zeros_like(error)
+    if config.mse:
+        value = value + config.mse * error * error
+    if config.l1:
+        value = value + config.l1 * jnp.abs(error)
+    if config.log_cosh:
+        # log cosh on a range of [-1, 1]; written so that nothing cancels near zero.
+        magnitude = jnp.abs(2.0 * error)
+        value = value + config.log_cosh * (magnitude + jnp.log1p(jnp.exp(-2.0 * magnitude)) - jnp.log(2.0))
+    return value

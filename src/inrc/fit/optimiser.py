@@ -1,0 +1,117 @@
+"""Optimisers for many small dense layers: Adam, and SOAP, which runs Adam in Shampoo's eigenbasis.
+
+SOAP (Vyas et al., 2024): for a gradient G [m, n] keep running L = E[G G^T] and R = E[G^T G], rotate G into their
+eigenbases, take Adam's step there, rotate back. The bases are refreshed now and then by one step of orthogonal
+iteration. The refresh is a function of its own, so that a scan calls it once per group of steps and no branch is
+evaluated under vmap.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+Tree = dict[str, jax.Array]
+
+
+class OptimiserState(NamedTuple):
+    """State of one matrix; `left` and `right` hold (covariance, basis) and are empty under Adam."""
+
+    momentum: jax.Array
+    second_moment: jax.Array
+    left: tuple[jax.Array, ...]
+    right: tuple[jax.Array, ...]
+
+
+class OptimiserConfig(NamedTuple):
+    """Adam's and SOAP's constants; `preconditioned` chooses between the two."""
+
+    preconditioned: bool = True
+    beta_1: float = 0.95
+    beta_2: float = 0.95
+    beta_shampoo: float = 0.95
+    epsilon: float = 1e-8
+    max_dimension: int = 512
+
+
+def init(config: OptimiserConfig, params: Tree) -> dict[str, OptimiserState]:
+    """Zero state for every matrix [m, n]; sides longer than `max_dimension` stay in their own basis."""
+
+    def side(size: int) -> tuple[jax.Array, ...]:
+        if not config.preconditioned or size > config.max_dimension or size < 2:
+            return ()
+        return (jnp.zeros((size, size), jnp.float32), jnp.eye(size, dtype=jnp.float32))
+
+    return {
+        name: OptimiserState(jnp.zeros_like(p), jnp.zeros_like(p), side(p.shape[0]), side(p.shape[1]))
+        for name, p in params.items()
+    }
+
+
+def refresh(config: OptimiserConfig, state: dict[str, OptimiserState]) -> dict[str, OptimiserState]:
+    """One step of orthogonal iteration on every basis."""
+    if not config.preconditioned:
+        return state
+
+    def side(pair: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        if not pair:
+            return pair
+        covariance, basis = pair
+        scale = jnp.maximum(jnp.trace(covariance), 1e-30)
+        # The identity's share keeps the product of full rank while the covariance is still empty.
+        product = (covariance / scale) @ basis + 1e-7 * basis
+        return covariance, jnp.linalg.qr(product)[0]
+
+    return {name: s._replace(left=side(s.left), right=side(s.right)) for name, s in state.items()}
+
+
+def update(
+    config: OptimiserConfig, gradients: Tree, state: dict[str, OptimiserState], step: jax.Array
+) -> tuple[Tree, dict[str, OptimiserState]]:
+    """One bias-corrected step.
+
+    Args:
+      config: constants.
+      gradients: {name: [m, n]}.
+      state: from `init` or the previous call.
+      step: number of steps taken before this one.
+
+    Returns:
+      (directions to subtract after scaling by the learning rate, new state).
+    """
+    correction_1 = 1.0 - config.beta_1 ** (step + 1.0)
+    correction_2 = 1.0 - config.beta_2 ** (step + 1.0)
+    directions, new_state = {}, {}
+    for name, gradient in gradients.items():
+        s = state[name]
+        momentum = config.beta_1 * s.momentum + (1 - config.beta_1) * gradient
+        rotated = _rotate(gradient, s.left, s.right)
+        second = config.beta_2 * s.second_moment + (1 - config.beta_2) * rotated * rotated
+        direction = _rotate(momentum, s.left, s.right) / correction_1
+        direction = direction / (jnp.sqrt(second / correction_2) + config.epsilon)
+        directions[name] = _rotate_back(direction, s.left, s.right)
+        left = s.left and (_average(config, s.left[0], gradient @ gradient.T), s.left[1])
+        right = s.right and (_average(config, s.right[0], gradient.T @ gradient), s.right[1])
+        new_state[name] = OptimiserState(momentum, second, left, right)
+    return directions, new_state
+
+
+def clip_by_global_norm(gradients: Tree, limit: float) -> Tree:
+    """Scales the whole gradient so that its Euclidean norm is at most `limit`."""
+    norm = jnp.sqrt(sum(jnp.sum(g * g) for g in gradients.values()))
+    factor = jnp.minimum(1.0, limit / jnp.maximum(norm, 1e-30))
+    return {name: g * factor for name, g in gradients.items()}
+
+
+def _average(config: OptimiserConfig, old: jax.Array, new: jax.Array) -> jax.Array:
+    return config.beta_shampoo * old + (1 - config.beta_shampoo) * new
+
+
+def _rotate(x: jax.Array, left: tuple[jax.Array, ...], right: tuple[jax.Array, ...]) -> jax.Array:
+    x = left[1].T @ x if left else x
+    return x @ right[1] if right else x
+
+
+def _rotate_back(x: jax.Array, left: tuple[jax.Array, ...], right: tuple[jax.Array, ...]) -> jax.Array:
+    x = left[1] @ x if left else x
+    return x @ right[1].T if right else x

@@ -1,0 +1,53 @@
+"""From a configuration to a network, its initial parameters and the order of its tensors in a file."""
+
+from collections.abc import Mapping, Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from inrc.config import ModelConfig, ModelFamily
+from inrc.models.encoding import feature_counts
+from inrc.models.fourier import FourierMlp
+from inrc.models.siren import Siren
+
+Params = dict[str, jax.Array]
+
+
+def build(config: ModelConfig, shape: Sequence[int], n_outputs: int) -> nn.Module:
+    """The network of `config` for a signal of `shape` samples per axis and `n_outputs` channels."""
+    match config.family:
+        case ModelFamily.SIREN:
+            return Siren(config, tuple(shape), n_outputs)
+        case ModelFamily.FOURIER:
+            return FourierMlp(config, tuple(shape), n_outputs)
+
+
+def init(config: ModelConfig, shape: Sequence[int], n_outputs: int, key: jax.Array) -> Params:
+    """Random parameters, {name: matrix [out, in (+ 1)]}, by the network's own rule."""
+    origin = [jnp.zeros((1,) * len(shape), jnp.float32) for _ in shape]
+    return build(config, shape, n_outputs).init(key, origin)["params"]
+
+
+def apply(
+    config: ModelConfig,
+    shape: Sequence[int],
+    n_outputs: int,
+    params: Mapping[str, jax.Array],
+    coordinates: Sequence[jax.Array],
+    attenuation: Sequence[float] | None = None,
+) -> jax.Array:
+    """Values [n_outputs, ...] of the network at coordinates: one array per axis, mutually broadcastable."""
+    values = build(config, shape, n_outputs).apply({"params": params}, coordinates, attenuation)
+    assert isinstance(values, jax.Array)
+    return values
+
+
+def layout(config: ModelConfig, shape: Sequence[int], n_outputs: int) -> tuple[tuple[str, tuple[int, int]], ...]:
+    """(name, (out, in (+ 1))) of every tensor, in the order of a file."""
+    fan_in = sum(feature_counts(config.encoding, shape))
+    rows = []
+    for i, width in enumerate((*config.widths, n_outputs)):
+        rows.append((f"layer_{i}", (width, fan_in + int(config.bias))))
+        fan_in = width
+    return tuple(rows)

@@ -1,0 +1,98 @@
+"""Positional encodings of coordinates, as one or more feature groups whose images under a linear map add up.
+
+Coordinates come as one array per axis, mutually broadcastable: [H, 1] and [1, W] for a grid, [n] and [n] for points.
+An encoding that acts on each axis alone gives one group per axis, [k, H, 1] and [k, 1, W], and never touches
+H x W values; Gaussian features mix the axes and give a single group of full shape.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inrc.config import EncodingConfig, EncodingKind
+from inrc.models.sine import cosine, sine
+
+LOG_SPACED_RATIO = 1.4
+_BASE = {EncodingKind.NERF: 2.0, EncodingKind.LOG_SPACED: LOG_SPACED_RATIO}
+
+
+def axis_frequencies(config: EncodingConfig, n_samples: int) -> tuple[float, ...]:
+    """Frequencies along an axis of `n_samples` samples, in cycles across it, all at most its Nyquist rate n/2."""
+    base = _BASE[config.kind]
+    return tuple(base**i for i in range(config.n_frequencies) if base**i <= n_samples / 2)
+
+
+def gaussian_frequencies(config: EncodingConfig, shape: Sequence[int]) -> np.ndarray:
+    """Frequency vectors [n_frequencies, n_axes] ~ N(0, sigma^2), in cycles, folded under each axis's Nyquist rate.
+
+    Encoder and decoder must draw the same numbers for ever, so they come from a Weyl sequence through the normal
+    quantile function and not from a library's generator.
+    """
+    n_axes = len(shape)
+    normal = statistics.NormalDist(0.0, config.sigma)
+    # Generalised golden ratio (Roberts, 2018): a low-discrepancy sequence over the axes.
+    phi = 2.0
+    for _ in range(64):
+        phi = (1.0 + phi) ** (1.0 / (n_axes + 1))
+    rows = [
+        [normal.inv_cdf(min(max((0.5 + (i + 1) * phi ** -(axis + 1)) % 1.0, 1e-9), 1 - 1e-9)) for axis in range(n_axes)]
+        for i in range(config.n_frequencies)
+    ]
+    nyquist = np.asarray(shape, np.float64) / 2
+    frequencies = np.asarray(rows, np.float64)
+    folded = np.abs((frequencies + nyquist) % (4 * nyquist) - 2 * nyquist) - nyquist
+    return folded.astype(np.float32)
+
+
+def feature_counts(config: EncodingConfig, shape: Sequence[int]) -> tuple[int, ...]:
+    """Number of features of each group for a signal of `shape` samples per axis."""
+    if config.kind is EncodingKind.NONE:
+        return (1,) * len(shape)
+    if config.kind is EncodingKind.GAUSSIAN:
+        return (2 * config.n_frequencies,)
+    return tuple(1 + 2 * len(axis_frequencies(config, n)) for n in shape)
+
+
+def encode(
+    config: EncodingConfig, coordinates: Sequence[jax.Array], shape: Sequence[int], attenuation: Sequence[float]
+) -> list[jax.Array]:
+    """Encodes coordinates in [-1, 1].
+
+    Args:
+      config: the encoding.
+      coordinates: one float32 array per axis, mutually broadcastable.
+      shape: samples per axis of the signal's native grid; bounds the frequencies.
+      attenuation: per axis, the width in native samples of the box that a rendered sample averages over
+        (0 for point samples). Features are damped by the box's frequency response, sinc(f * width / n): a
+        frequency above the render's own Nyquist rate then cannot alias.
+
+    Returns:
+      Feature groups [k_g, ...]; see the module's docstring.
+    """
+    if config.kind is EncodingKind.NONE:
+        return [c[None] for c in coordinates]
+    if config.kind is EncodingKind.GAUSSIAN:
+        frequencies = gaussian_frequencies(config, shape)
+        gains = np.prod([_box_response(frequencies[:, a], n, w) for a, (n, w) in enumerate(zip(shape, attenuation, strict=True))], 0)
+        rank = max(c.ndim for c in coordinates)
+        angles = sum(
+            jnp.asarray(np.pi * frequencies[:, a]).reshape((-1,) + (1,) * rank) * c for a, c in enumerate(coordinates)
+        )
+        gain = jnp.asarray(gains, jnp.float32).reshape((-1,) + (1,) * rank)
+        return [jnp.concatenate([gain * sine(angles), gain * cosine(angles)])]
+    groups = []
+    for coordinate, n_samples, width in zip(coordinates, shape, attenuation, strict=True):
+        frequencies = np.asarray(axis_frequencies(config, n_samples), np.float32)
+        column = (-1,) + (1,) * coordinate.ndim
+        angles = jnp.asarray(np.float32(math.pi) * frequencies).reshape(column) * coordinate
+        gain = jnp.asarray(_box_response(frequencies, n_samples, width), jnp.float32).reshape(column)
+        groups.append(jnp.concatenate([coordinate[None], gain * sine(angles), gain * cosine(angles)]))
+    return groups
+
+
+def _box_response(frequencies: np.ndarray, n_samples: int, width: float) -> np.ndarray:
+    return np.sinc(np.asarray(frequencies, np.float64) * width / n_samples)

@@ -1,0 +1,111 @@
+"""Which file format it is, and which module reads or writes it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from inrc.errors import ConfigError, UnreadableImageError, UnsupportedImageError
+from inrc.signal import netpbm, pillow, png, tiff
+from inrc.signal.raster import Raster
+
+SIGNATURE_BYTES = 16
+_OTHER_FORMATS = {  # recognised, so that the error can name them
+    b"GIF8": "GIF",
+    b"\xff\x0a": "JPEG XL",
+    b"\x00\x00\x00\x0cJXL ": "JPEG XL",
+    b"\x00\x00\x00\x0cjP  ": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"P7": "PAM",
+    b"PF": "PFM",
+    b"Pf": "PFM",
+    b"8BPS": "Photoshop",
+    b"\x76\x2f\x31\x01": "OpenEXR",
+}
+_FORMAT_OF_EXTENSION = {"jpg": "jpeg", "tif": "tiff"}
+_CHANNELS_HELD = {  # the channel counts that each output format holds
+    "png": (1, 2, 3, 4),
+    "tiff": (1, 2, 3, 4),
+    "jpeg": (1, 3),
+    "webp": (1, 2, 3, 4),
+    "ppm": (1, 3),
+    "pgm": (1,),
+}
+_LOSSY_FORMATS = ("jpeg", "webp")
+
+
+def format_of(start: bytes) -> str:
+    """Names the format that a file's first bytes announce: PNG, JPEG, WEBP, TIFF, BMP, PPM (with PGM) or PBM.
+
+    Raises:
+        UnsupportedImageError: If they announce a picture of another format.
+        UnreadableImageError: If they announce no picture.
+    """
+    if start.startswith(png.SIGNATURE):
+        return "PNG"
+    if start.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
+        return "WEBP"
+    if start[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
+        return "TIFF"
+    if start.startswith(b"BM"):
+        return "BMP"
+    if start[:1] == b"P" and start[1:2] in b"123456" and start[2:3] in b" \t\r\n\v\f#" and len(start) > 2:
+        return "PBM" if start[1:2] in b"14" else "PPM"
+    other = next((name for magic, name in _OTHER_FORMATS.items() if start.startswith(magic)), None)
+    if start[4:8] == b"ftyp":
+        other = "AVIF or HEIF"
+    if other is not None:
+        raise UnsupportedImageError(f"it is a {other} file, which inrc does not read; convert it to PNG first")
+    if not start:
+        raise UnreadableImageError("the file is empty; copy or download it again")
+    raise UnreadableImageError("it is not a picture that inrc reads; use PNG, JPEG, WebP, TIFF, BMP, PPM or PGM")
+
+
+def decode(data: bytes, max_pixels: int) -> Raster:
+    """Decodes the bytes of a picture file; raises typed errors, and on damaged bytes whatever the libraries raise."""
+    format_name = format_of(data[:SIGNATURE_BYTES])
+    if format_name == "PNG":
+        return png.decode(data, max_pixels)
+    if format_name == "TIFF":
+        return tiff.decode(data, max_pixels)
+    if format_name == "PPM":
+        return netpbm.decode(data, max_pixels)
+    return pillow.decode(data, format_name, max_pixels)
+
+
+def encode(pixels: np.ndarray, icc_profile: bytes, format: str, quality: int | None) -> bytes:
+    """Encodes samples [H, W, C], uint8 or uint16; see `inrc.signal.image.encode_image`."""
+    name = _FORMAT_OF_EXTENSION.get(format.lower(), format.lower())
+    _check_encodable(pixels, name, quality)
+    if name == "png":
+        return png.encode(pixels, icc_profile)
+    if name == "tiff":
+        return tiff.encode(pixels, icc_profile)
+    if name == "jpeg":
+        return pillow.encode_jpeg(pixels, icc_profile, quality)
+    if name == "webp":
+        return pillow.encode_webp(pixels, icc_profile, quality)
+    return netpbm.encode(np.repeat(pixels, 3, axis=2) if name == "ppm" and pixels.shape[2] == 1 else pixels)
+
+
+def _check_encodable(pixels: np.ndarray, format_name: str, quality: int | None) -> None:
+    """Raises where the format cannot hold the picture, with the format that can."""
+    channels = pixels.shape[2]
+    if format_name not in _CHANNELS_HELD:
+        raise UnsupportedImageError(
+            f"unknown output format {format_name!r}; use png, tif, tiff, jpg, jpeg, webp, ppm or pgm"
+        )
+    if pixels.itemsize == 2 and format_name in _LOSSY_FORMATS:
+        raise UnsupportedImageError(f"{format_name} holds 8 bits per sample, the picture has 16; write .png or .tiff")
+    if channels not in _CHANNELS_HELD[format_name]:
+        has_alpha = channels in (2, 4)
+        what = "alpha channel" if has_alpha else "colour"
+        remedy = "write .png, .tiff or .webp" if has_alpha and pixels.itemsize == 1 else "write .png or .tiff"
+        raise UnsupportedImageError(f"{format_name} holds no {what}, the picture has {channels} channels; {remedy}")
+    if quality is not None and format_name not in _LOSSY_FORMATS:
+        raise ConfigError(
+            f"quality is {quality} but {format_name} is lossless; leave quality out or write .jpg or .webp"
+        )
+    if quality is not None and not 1 <= quality <= 100:
+        raise ConfigError(f"quality is {quality}; it must lie between 1 and 100")

@@ -1,0 +1,239 @@
+"""Pictures in memory, read from files and written to them: 8 and 16 bits, gray to RGBA, profile kept, upright."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from inrc.errors import (
+    ConfigError,
+    ImageError,
+    UnreadableImageError,
+    UnsupportedImageError,
+    UnwritableImageError,
+)
+from inrc.signal import formats
+from inrc.signal.raster import upright
+
+MAX_PIXELS = 2**28
+"""The most pixels that `read_image` decodes unless told otherwise: 268 megapixels, 0.8 GB of 8-bit RGB."""
+
+ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+"""Where a picture can be read from: a path, the bytes of a file, or a file opened in binary mode."""
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A picture as it is seen: upright, palettes expanded, straight alpha.
+
+    Attributes:
+        pixels: Samples [H, W, C], uint8 or uint16 over their whole range. C is 1 (gray), 2 (gray and alpha),
+            3 (RGB) or 4 (RGBA); alpha is not multiplied into the colours.
+        icc_profile: The ICC profile that says what the colours mean, empty for none (sRGB is understood).
+
+    Raises:
+        UnsupportedImageError: If the array is of another type or shape.
+    """
+
+    pixels: np.ndarray
+    icc_profile: bytes = b""
+
+    def __post_init__(self) -> None:
+        pixels = self.pixels
+        if not isinstance(pixels, np.ndarray) or pixels.dtype not in (np.uint8, np.uint16):
+            dtype = getattr(pixels, "dtype", type(pixels).__name__)
+            raise UnsupportedImageError(f"pixels are {dtype}, not uint8 or uint16 in NumPy; use from_unit for floats")
+        if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4:
+            raise UnsupportedImageError(
+                f"pixels have shape {pixels.shape}, not [H, W, C] with C from 1 to 4; gray is pixels[..., None]"
+            )
+        if pixels.size == 0:
+            raise UnsupportedImageError(f"pixels have shape {pixels.shape}; a picture has at least 1 x 1 pixels")
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return self.pixels.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return self.pixels.shape[1]
+
+    @property
+    def channels(self) -> int:
+        """Number of channels, 1 to 4, alpha included."""
+        return self.pixels.shape[2]
+
+    @property
+    def bit_depth(self) -> int:
+        """Bits per sample, 8 or 16."""
+        return 8 * self.pixels.itemsize
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the last channel is alpha."""
+        return self.channels in (2, 4)
+
+
+def to_unit(pixels: np.ndarray) -> np.ndarray:
+    """Maps integer samples onto [0, 1].
+
+    Args:
+        pixels: Samples of any shape, uint8 or uint16.
+
+    Returns:
+        float32 of the same shape; `from_unit` gives back the very same samples.
+
+    Raises:
+        UnsupportedImageError: If the samples are of another type.
+    """
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise UnsupportedImageError(f"samples are {pixels.dtype}, not uint8 or uint16; convert them first")
+    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+
+
+def from_unit(values: np.ndarray, bit_depth: int) -> np.ndarray:
+    """Maps [0, 1] onto integer samples: clipped, then rounded to nearest with halves up.
+
+    Args:
+        values: Floats of any shape (NumPy, or JAX on any device). NaN becomes 0.
+        bit_depth: 8 or 16.
+
+    Returns:
+        uint8 or uint16 of the same shape.
+
+    Raises:
+        ConfigError: If `bit_depth` is neither.
+    """
+    if bit_depth not in (8, 16):
+        raise ConfigError(f"bit_depth is {bit_depth}; it must be 8 or 16")
+    dtype = np.uint8 if bit_depth == 8 else np.uint16
+    values = np.asarray(values)
+    values = values.astype(np.promote_types(values.dtype, np.float32), copy=False)
+    clipped = np.clip(np.nan_to_num(values, nan=0.0), 0.0, 1.0)
+    return np.floor(clipped * np.iinfo(dtype).max + 0.5).astype(dtype)
+
+
+def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image:
+    """Reads a PNG, JPEG, WebP, TIFF, BMP, PPM, PGM or PBM picture.
+
+    16-bit samples stay 16-bit. Palettes and transparent colours are expanded, and 1, 2 and 4 bits widened to 8.
+    The orientation in EXIF or TIFF tags is applied; the ICC profile is kept. Of a JPEG that holds several pictures
+    (phones add depth and gain maps) the primary one is read. An animation, or a TIFF file of several pages, is refused
+    rather than cut to its first frame: half of what was there would be lost without a word.
+
+    Args:
+        source: A path, the bytes of a file, or a file opened in binary mode.
+        max_pixels: The most pixels allowed, checked against the header before any pixel is decoded.
+
+    Raises:
+        UnreadableImageError: If the file is missing, truncated, damaged or not a picture.
+        UnsupportedImageError: If it is a picture of another kind: CMYK, Lab, floating point, animated, GIF and so on.
+        ImageTooLargeError: If the header announces more than `max_pixels`.
+    """
+    name = _name(source)
+    try:
+        raster = formats.decode(_read_bytes(source), max_pixels)
+    except ImageError as error:
+        raise type(error)(f"cannot read {name}: {error}") from error.__cause__
+    except Exception as error:  # the decoders of four libraries raise nearly anything on damaged bytes
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UnreadableImageError(
+            f"cannot read {name}: truncated or damaged ({reason}); copy or download it again"
+        ) from error
+    return Image(upright(raster.pixels, raster.orientation), raster.icc_profile)
+
+
+def encode_image(image: Image, format: str, *, quality: int | None = None) -> bytes:
+    """Encodes a picture as the bytes of a file.
+
+    PNG and TIFF hold every picture exactly. PPM and PGM are exact too, but hold neither alpha nor the ICC profile.
+    WebP is lossless unless `quality` is given; it stores gray as RGB. PPM stores gray as RGB.
+
+    Args:
+        image: The picture.
+        format: png, tiff (or tif), jpeg (or jpg), webp, ppm, pgm; upper or lower case.
+        quality: 1 to 100, for JPEG (95 where None) and WebP (lossless where None) only.
+
+    Raises:
+        UnsupportedImageError: If the format is unknown, or cannot hold this picture's depth, alpha, colour or size.
+        ConfigError: If `quality` is out of range, or given for a lossless format.
+    """
+    return formats.encode(image.pixels, image.icc_profile, format, quality)
+
+
+def write_image(path: str | os.PathLike[str], image: Image, *, quality: int | None = None) -> None:
+    """Writes a picture in the format that the extension names; see `encode_image`.
+
+    The file appears whole or not at all: it is written under a temporary name in the same folder and then renamed.
+
+    Args:
+        path: Where to write; .png, .tif, .tiff, .jpg, .jpeg, .webp, .ppm or .pgm.
+        image: The picture.
+        quality: As in `encode_image`.
+
+    Raises:
+        UnsupportedImageError: If the format is unknown or cannot hold this picture.
+        UnwritableImageError: If the place cannot be written to.
+        ConfigError: If `quality` is out of range, or given for a lossless format.
+    """
+    path = Path(path)
+    try:
+        data = encode_image(image, path.suffix.removeprefix("."), quality=quality)
+    except ImageError as error:
+        raise type(error)(f"cannot write {path}: {error}") from error.__cause__
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        raise UnwritableImageError(
+            f"cannot write {path}: {error.strerror or error}; choose a folder that exists and that you may write to"
+        ) from error
+
+
+def _name(source: ImageSource) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    return str(getattr(source, "name", "the picture"))
+
+
+def _read_bytes(source: ImageSource) -> bytes:
+    """Returns all bytes of the source, of a file only after its first bytes look like a picture."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source)
+    if not isinstance(source, (str, os.PathLike)):
+        return source.read()
+    try:
+        with Path(source).open("rb") as file:
+            start = file.read(formats.SIGNATURE_BYTES)
+            formats.format_of(start)
+            return start + file.read()
+    except OSError as error:
+        raise UnreadableImageError(f"{error.strerror or error}; check the path") from error
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes all of `data` or nothing: under a temporary name in the same folder, then renamed over `path`.
+
+    Raises:
+        OSError: If the place cannot be written to.
+    """
+    path = path.resolve()  # a link keeps pointing to the file
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)  # a pipe or a device cannot be replaced; a folder raises
+        return
+    temporary = path.with_name(f".inrc-{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise

@@ -1,0 +1,100 @@
+"""What every decoder hands over: samples as stored, with the orientation and the profile still to be applied."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+
+from inrc.errors import ImageTooLargeError, UnreadableImageError
+
+ORIENTATION_TAG = 0x0112  # EXIF 2.32, table 4: also the TIFF tag of that number
+_WARNINGS_LOCK = threading.Lock()
+
+
+class Raster(NamedTuple):
+    """A decoded picture before its orientation is applied.
+
+    Attributes:
+        pixels: Samples [H, W, C], uint8 or uint16 in native byte order, as they lie in the file.
+        icc_profile: The embedded ICC profile, empty where there is none.
+        orientation: EXIF orientation, 1 to 8; 1 is upright.
+    """
+
+    pixels: np.ndarray
+    icc_profile: bytes = b""
+    orientation: int = 1
+
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Refuses a picture by the size in its header, before any of its pixels is decoded.
+
+    Args:
+        width: Width in pixels.
+        height: Height in pixels.
+        max_pixels: The most pixels allowed.
+
+    Raises:
+        UnreadableImageError: If a side is empty.
+        ImageTooLargeError: If the picture has more than `max_pixels` pixels.
+    """
+    if width < 1 or height < 1:
+        raise UnreadableImageError(f"its header says {width} x {height} pixels; each side needs at least 1")
+    if width * height > max_pixels:
+        raise ImageTooLargeError(
+            f"its header says {width} x {height} = {width * height} pixels, more than the limit of {max_pixels}; "
+            "raise max_pixels if you trust the file"
+        )
+
+
+def exif_orientation(exif: bytes) -> int:
+    """Returns the orientation stated in an EXIF block, 1 where it is absent or damaged.
+
+    Args:
+        exif: The block, a small TIFF file, with or without its `Exif` prefix.
+    """
+    from PIL.Image import Exif
+
+    try:
+        with without_warnings():
+            tags = Exif()
+            tags.load(exif)
+            return valid_orientation(tags.get(ORIENTATION_TAG, 1))
+    except Exception:  # a damaged EXIF block is no reason to refuse the picture beside it
+        return 1
+
+
+def valid_orientation(value: object) -> int:
+    """Returns `value` where it is an EXIF orientation, else 1: some software writes 0."""
+    return int(value) if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns stored samples the way that the EXIF orientation asks for (EXIF 2.32, section 4.6.4, tag 274).
+
+    Args:
+        pixels: Samples [H, W, C].
+        orientation: 1 to 8.
+
+    Returns:
+        Samples [H, W, C], or [W, H, C] for orientations 5 to 8, contiguous.
+    """
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Silences warnings; one thread at a time, because Python's filters belong to the whole process."""
+    with _WARNINGS_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
