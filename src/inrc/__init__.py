@@ -1,5 +1,42 @@
-"""inrc: an implicit neural image codec. A picture is stored as the weights of a small network fitted to it."""
+"""inrc: an implicit image codec.
+
+A small network is fitted to a picture, its weights are quantised and range-coded, and the file gives the picture
+back at any size.
+"""
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from inrc.bitstream.limits import DecodeLimits as DecodeLimits
+from inrc.errors import InrcError as InrcError
+from inrc.signal.image import Image as Image
+from inrc.signal.image import read_image as read_image
+from inrc.signal.image import write_image as write_image
+
+if TYPE_CHECKING:
+    from inrc.codec.decode import Info as Info
+    from inrc.codec.decode import decode as decode
+    from inrc.codec.decode import info as info
+    from inrc.codec.encode import Encoded as Encoded
+    from inrc.codec.encode import EncodeOptions as EncodeOptions
+    from inrc.codec.encode import encode as encode
 
 __version__ = version("inrc")
+
+# Encoding needs the training stack, decoding does not: each is imported when it is first asked for.
+_LAZY = {
+    "decode": "inrc.codec.decode",
+    "info": "inrc.codec.decode",
+    "Info": "inrc.codec.decode",
+    "encode": "inrc.codec.encode",
+    "Encoded": "inrc.codec.encode",
+    "EncodeOptions": "inrc.codec.encode",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        import importlib
+
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'inrc' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""The `.inr` format: FORMAT.md is normative, these modules read and write it."""

@@ -1,22 +1,37 @@
-"""The differentiable twin of the integer tables: bits of a weight under its discretised distribution."""
+"""The differentiable twin of the adaptive weight coder: bits of a matrix under Laplace tables."""
 
 import jax
 import jax.numpy as jnp
 
+_MIN_MAGNITUDE = 0.01
 _MIN_SCALE = 0.05
+
+
+def matrix_bits(x: jax.Array) -> jax.Array:
+    """Bits of a matrix [rows, columns] of weights in units of their step, a scalar.
+
+    The coder scales each table by the running means of row, column and matrix; here the means are over the whole
+    matrix, so that every weight sees what it costs its neighbours.
+    """
+    magnitude = jnp.abs(x) + _MIN_MAGNITUDE
+    rows = jnp.mean(magnitude, axis=1, keepdims=True)
+    columns = jnp.mean(magnitude, axis=0, keepdims=True)
+    scale = rows * columns / jnp.mean(magnitude)
+    return jnp.sum(laplace_bits(x, scale))
 
 
 def laplace_bits(x: jax.Array, scale: jax.Array) -> jax.Array:
     """-log2 of the mass that Laplace(0, scale) gives to [x - 1/2, x + 1/2], elementwise.
 
     Args:
-      x: weights in units of their step (rounded, or with a surrogate of rounding).
+      x: values in units of their step (rounded, or with a surrogate of rounding).
       scale: mean absolute value, same units, broadcastable.
     """
     inverse = 1.0 / jnp.maximum(scale, _MIN_SCALE)
     magnitude = jnp.abs(x)
-    # Inside the central bin both tails are cut off; outside, the mass is a difference of two tails.
-    centre = 1.0 - 0.5 * (jnp.exp(-(0.5 - jnp.minimum(magnitude, 0.5)) * inverse) + jnp.exp(-(magnitude + 0.5) * inverse))
-    tail_nats = (jnp.maximum(magnitude, 0.5) - 0.5) * inverse - jnp.log(0.5 * -jnp.expm1(-inverse))
-    nats = jnp.where(magnitude < 0.5, -jnp.log(centre), tail_nats)
-    return nats * (1.0 / jnp.log(2.0))
+    # Within half a step of zero the bin holds the peak; beyond, its mass is a difference of two tails.
+    inner = jnp.minimum(magnitude, 0.5)
+    central = 1.0 - 0.5 * (jnp.exp((inner - 0.5) * inverse) + jnp.exp(-(inner + 0.5) * inverse))
+    outer_nats = (jnp.maximum(magnitude, 0.5) - 0.5) * inverse - jnp.log(0.5 * -jnp.expm1(-inverse))
+    nats = jnp.where(magnitude < 0.5, -jnp.log(central), outer_nats)
+    return nats / jnp.log(2.0)

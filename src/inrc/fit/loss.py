@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from inrc.errors import ConfigError
+from inrc.metrics.ssim import ms_ssim_index, ssim_index
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,4 +58,14 @@ def pointwise(config: LossConfig, error: jax.Array) -> jax.Array:
         # log cosh on a range of [-1, 1]; written so that nothing cancels near zero.
         magnitude = jnp.abs(2.0 * error)
         value = value + config.log_cosh * (magnitude + jnp.log1p(jnp.exp(-2.0 * magnitude)) - jnp.log(2.0))
+    return value
+
+
+def structural(config: LossConfig, decoded: jax.Array, reference: jax.Array) -> jax.Array:
+    """The SSIM and MS-SSIM terms of a sub-image [C, H, W] in unit range, a scalar."""
+    value = jnp.zeros((), decoded.dtype)
+    if config.ssim:
+        value = value + config.ssim * (1.0 - ssim_index(reference, decoded))
+    if config.ms_ssim:
+        value = value + config.ms_ssim * (1.0 - ms_ssim_index(reference, decoded))
     return value

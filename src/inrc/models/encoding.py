@@ -77,7 +77,9 @@ def encode(
         return [c[None] for c in coordinates]
     if config.kind is EncodingKind.GAUSSIAN:
         frequencies = gaussian_frequencies(config, shape)
-        gains = np.prod([_box_response(frequencies[:, a], n, w) for a, (n, w) in enumerate(zip(shape, attenuation, strict=True))], 0)
+        gains = np.prod(
+            [_box_response(frequencies[:, a], n, w) for a, (n, w) in enumerate(zip(shape, attenuation, strict=True))], 0
+        )
         rank = max(c.ndim for c in coordinates)
         angles = sum(
             jnp.asarray(np.pi * frequencies[:, a]).reshape((-1,) + (1,) * rank) * c for a, c in enumerate(coordinates)

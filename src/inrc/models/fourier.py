@@ -47,5 +47,5 @@ class FourierMlp(nn.Module):
         return affine(matrix, x, config.bias).reshape(self.n_outputs, *grid)
 
 
-def _he_uniform(fan_in: int):  # noqa: ANN202
+def _he_uniform(fan_in: int):
     return symmetric_uniform(float(np.sqrt(6.0 / fan_in)))

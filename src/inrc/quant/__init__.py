@@ -1,0 +1,1 @@
+"""Steps, surrogates of rounding while fitting, and the search over steps and integers."""

@@ -1,32 +1,19 @@
-"""Differentiable stand-ins for rounding, used while fitting.
-
-All act on weights in units of their step, w / step.
-"""
-
-import enum
+"""Differentiable stand-ins for rounding, used while fitting; on weights in units of their step."""
 
 import jax
 import jax.numpy as jnp
 
 
-class Surrogate(enum.Enum):
-    """What the network sees instead of rounded weights."""
+def surrogate(x: jax.Array, noise: jax.Array, hard: jax.Array, key: jax.Array) -> jax.Array:
+    """What the network sees instead of rounded weights; the derivative with respect to `x` is the identity.
 
-    NONE = "none"
-    NOISE = "noise"
-    STE = "ste"
+    Args:
+      x: weights / step, any shape.
+      noise: amplitude of additive noise U(-1/2, 1/2) (Ballé et al., 2017); 0 for none.
+      hard: where not 0, x is rounded instead, with a straight-through gradient (Bengio et al., 2013).
+      key: randomness of the noise.
 
-
-def quantise(x: jax.Array, surrogate: Surrogate, key: jax.Array) -> jax.Array:
-    """x with the surrogate applied.
-
-    NOISE adds U(-1/2, 1/2) (Ballé et al., 2017); STE rounds forward and is the identity backward
-    (Bengio et al., 2013); NONE leaves x as it is.
+    Amplitude and mode are values, not static, so that one compiled program serves all stages of a fit.
     """
-    match surrogate:
-        case Surrogate.NONE:
-            return x
-        case Surrogate.NOISE:
-            return x + jax.random.uniform(key, x.shape, x.dtype, -0.5, 0.5)
-        case Surrogate.STE:
-            return x + jax.lax.stop_gradient(jnp.round(x) - x)
+    offset = jnp.where(hard > 0, jnp.round(x) - x, noise * jax.random.uniform(key, x.shape, x.dtype, -0.5, 0.5))
+    return x + jax.lax.stop_gradient(offset)

@@ -1,0 +1,78 @@
+"""The whole file: header, weights, checksum, optional sections. See FORMAT.md, section 1."""
+
+import dataclasses
+import zlib
+from collections.abc import Mapping
+
+from inrc.bitstream import header as headers
+from inrc.bitstream.header import Header
+from inrc.bitstream.io import ByteReader, write_varint
+from inrc.bitstream.limits import DecodeLimits
+from inrc.errors import CorruptFileError
+
+ICC_PROFILE = 1
+"""Tag of the section that holds an ICC profile, deflated (RFC 1950)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Container:
+    """A parsed file.
+
+    Attributes:
+      header: picture and network.
+      weights: the range-coded stream.
+      sections: {tag: content} of the optional sections; unknown tags are kept and ignored.
+    """
+
+    header: Header
+    weights: bytes
+    sections: Mapping[int, bytes]
+
+
+def pack(container: Container) -> bytes:
+    """The file's bytes."""
+    header = dataclasses.replace(container.header, has_sections=bool(container.sections))
+    length = write_varint(len(container.weights)) if header.has_sections else b""
+    core = _with_checksum(headers.pack(header) + length + container.weights)
+    sections = [
+        _with_checksum(write_varint(tag) + write_varint(len(content)) + content)
+        for tag, content in container.sections.items()
+    ]
+    return b"".join([core, *sections])
+
+
+def unpack(data: bytes, limits: DecodeLimits) -> Container:
+    """Parses and verifies a file.
+
+    Raises:
+      FormatError: One of its kinds; see `inrc.errors`.
+    """
+    reader = ByteReader(data)
+    header = headers.unpack(reader)
+    limits.check_pixels(header.width, header.height)
+    # Without sections the weights reach to the checksum at the end, and no length is spent on them.
+    n_bytes = reader.varint() if header.has_sections else reader.remaining - 4
+    weights = reader.take(max(0, n_bytes))
+    _check(data, 0, reader)
+    sections: dict[int, bytes] = {}
+    while header.has_sections and reader.remaining:
+        start = reader.position
+        tag, n_bytes = reader.varint(), reader.varint()
+        limits.check_section(n_bytes)
+        sections[tag] = reader.take(n_bytes)
+        _check(data, start, reader)
+    return Container(header, weights, sections)
+
+
+def _with_checksum(content: bytes) -> bytes:
+    return content + zlib.crc32(content).to_bytes(4, "little")
+
+
+def _check(data: bytes, start: int, reader: ByteReader) -> None:
+    actual = zlib.crc32(data[start : reader.position])
+    stated = reader.uint32()
+    if actual != stated:
+        raise CorruptFileError(
+            f"the checksum of bytes {start}..{reader.position - 4} is {actual:08x}, the file states {stated:08x}; "
+            "get the file again"
+        )

@@ -1,0 +1,138 @@
+"""The header of an `.inr` file: the picture's shape and the network's. See FORMAT.md, section 2."""
+
+import dataclasses
+
+from inrc.bitstream.io import ByteReader, write_varint
+from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.errors import ConfigError, CorruptFileError, NotInrFileError, UnsupportedVersionError
+from inrc.signal.colour import ColourTransform
+
+MAGIC = b"inr"
+VERSION = 1
+INIT_ID_BYTES = 8
+
+_DEFAULT_OMEGA_0 = 30
+_DEFAULT_SIGMA = 10.0
+
+_DEPTH_16 = 1 << 2
+_COLOUR_SHIFT = 3
+_SECTIONS = 1 << 5
+_SHARED_INIT = 1 << 6
+
+_BIAS = 1 << 2
+_ENCODING_SHIFT = 3
+_OMEGA_0 = 1 << 5
+_SIGMA = 1 << 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What a decoder must know before it can read the weights.
+
+    Attributes:
+      width, height: native size in pixels, 1 or more.
+      channels: 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA).
+      bit_depth: 8 or 16.
+      colour: transform between RGB and the network's outputs.
+      model: the network.
+      init_id: first 8 bytes of the shared init's SHA-256, or nothing.
+      has_sections: whether optional sections follow the weights.
+    """
+
+    width: int
+    height: int
+    channels: int
+    bit_depth: int
+    colour: ColourTransform
+    model: ModelConfig
+    init_id: bytes = b""
+    has_sections: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width): the axes of the signal, in the order of coordinates."""
+        return self.height, self.width
+
+
+def pack(header: Header) -> bytes:
+    """The header's bytes, from the magic number to the last field."""
+    model = header.model
+    encoding = model.encoding
+    flags = (
+        header.channels - 1
+        | (_DEPTH_16 if header.bit_depth == 16 else 0)
+        | header.colour << _COLOUR_SHIFT
+        | (_SECTIONS if header.has_sections else 0)
+        | (_SHARED_INIT if header.init_id else 0)
+    )
+    has_omega_0 = model.omega_0 != _DEFAULT_OMEGA_0
+    has_sigma = encoding.kind is EncodingKind.GAUSSIAN and encoding.sigma != _DEFAULT_SIGMA
+    network = (
+        model.family
+        | (_BIAS if model.bias else 0)
+        | encoding.kind << _ENCODING_SHIFT
+        | (_OMEGA_0 if has_omega_0 else 0)
+        | (_SIGMA if has_sigma else 0)
+    )
+    parts = [MAGIC, bytes([VERSION, flags]), write_varint(header.width), write_varint(header.height)]
+    parts += [bytes([network, len(model.widths)]), *map(write_varint, model.widths)]
+    if encoding.kind is not EncodingKind.NONE:
+        parts.append(write_varint(encoding.n_frequencies))
+    if has_omega_0:
+        parts.append(bytes([model.omega_0]))
+    if has_sigma:
+        parts.append(write_varint(round(encoding.sigma * 4)))
+    return b"".join([*parts, header.init_id])
+
+
+def unpack(reader: ByteReader) -> Header:
+    """Reads a header.
+
+    Raises:
+      NotInrFileError: The magic number is another.
+      UnsupportedVersionError: The version is not 1.
+      TruncatedFileError: The bytes end within the header.
+      CorruptFileError: A field has a value that no encoder writes.
+    """
+    if reader.remaining < len(MAGIC) or reader.take(len(MAGIC)) != MAGIC:
+        raise NotInrFileError("this is not an .inr file: it does not begin with 'inr'")
+    version = reader.byte()
+    if version != VERSION:
+        raise UnsupportedVersionError(
+            f"the file has format version {version}; this release reads {VERSION}: update inrc"
+        )
+    flags = reader.byte()
+    width, height = reader.varint(), reader.varint()
+    network = reader.byte()
+    n_layers = reader.byte()
+    if n_layers > 31:
+        raise CorruptFileError(f"the header announces {n_layers} hidden layers; at most 31 are possible")
+    widths = tuple(reader.varint() for _ in range(n_layers))
+    try:
+        kind = EncodingKind(network >> _ENCODING_SHIFT & 3)
+        encoding = EncodingConfig(
+            kind,
+            n_frequencies=reader.varint() if kind is not EncodingKind.NONE else EncodingConfig().n_frequencies,
+        )
+        omega_0 = reader.byte() if network & _OMEGA_0 else _DEFAULT_OMEGA_0
+        if network & _SIGMA:
+            encoding = dataclasses.replace(encoding, sigma=reader.varint() / 4)
+        model = ModelConfig(ModelFamily(network & 3), widths, encoding, omega_0, bool(network & _BIAS))
+        colour = ColourTransform(flags >> _COLOUR_SHIFT & 3)
+    except (ConfigError, ValueError) as error:
+        raise CorruptFileError(f"the header is damaged: {error}") from error
+    header = Header(
+        width,
+        height,
+        channels=(flags & 3) + 1,
+        bit_depth=16 if flags & _DEPTH_16 else 8,
+        colour=colour,
+        model=model,
+        init_id=reader.take(INIT_ID_BYTES) if flags & _SHARED_INIT else b"",
+        has_sections=bool(flags & _SECTIONS),
+    )
+    if width == 0 or height == 0:
+        raise CorruptFileError(f"the header announces a picture of {width}x{height} pixels")
+    if flags >> 7 or network >> 7 or (network & _SIGMA and kind is not EncodingKind.GAUSSIAN):
+        raise CorruptFileError("the header sets bits that version 1 does not define; get the file again")
+    return header

@@ -1,0 +1,45 @@
+"""What a decoder is willing to spend on one file, checked before anything is allocated."""
+
+import dataclasses
+
+from inrc.errors import LimitExceededError
+
+
+@dataclasses.dataclass(frozen=True)
+class DecodeLimits:
+    """Upper bounds; the defaults admit anything that this package's encoder writes.
+
+    Attributes:
+      max_pixels: pixels of the native picture and of a render (268 megapixels).
+      max_parameters: weights of the network; 2^19 take about 1.5 s to range-decode.
+      max_multiplications: multiply-accumulates of a render, pixels times weights (35 trillion: minutes on a
+        laptop).
+      max_section_bytes: size of one optional section (an ICC profile, say).
+    """
+
+    max_pixels: int = 1 << 28
+    max_parameters: int = 1 << 19
+    max_multiplications: int = 1 << 45
+    max_section_bytes: int = 1 << 24
+
+    def check_pixels(self, width: int, height: int) -> None:
+        """Refuses pictures of more than `max_pixels`."""
+        _check("pixels", width * height, self.max_pixels, "max_pixels")
+
+    def check_parameters(self, n_parameters: int) -> None:
+        """Refuses networks of more than `max_parameters` weights."""
+        _check("weights", n_parameters, self.max_parameters, "max_parameters")
+
+    def check_render(self, n_pixels: int, n_parameters: int) -> None:
+        """Refuses renders of more than `max_pixels` pixels or `max_multiplications` multiplications."""
+        _check("pixels", n_pixels, self.max_pixels, "max_pixels")
+        _check("multiplications", n_pixels * n_parameters, self.max_multiplications, "max_multiplications")
+
+    def check_section(self, n_bytes: int) -> None:
+        """Refuses optional sections of more than `max_section_bytes`."""
+        _check("bytes in a section", n_bytes, self.max_section_bytes, "max_section_bytes")
+
+
+def _check(what: str, value: int, limit: int, name: str) -> None:
+    if value > limit:
+        raise LimitExceededError(f"{value} {what}; the limit is {limit}: raise {name} in DecodeLimits if you trust it")

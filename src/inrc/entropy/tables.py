@@ -1,0 +1,79 @@
+"""Integer probability tables of discretised Laplace distributions, one per scale index.
+
+A decoder must rebuild every table bit for bit, so tables are made of decimal arithmetic, which is correctly rounded
+by definition (IEEE 754-2008 decimal, Python's `decimal`), and never of a platform's exp().
+"""
+
+import bisect
+import decimal
+import functools
+
+import numpy as np
+
+PRECISION_BITS = 24
+N_SCALES = 64
+FRACTION_BITS = 16
+"""Binary places of a fixed-point mean absolute value."""
+
+_CONTEXT = decimal.Context(prec=40, rounding=decimal.ROUND_HALF_EVEN)
+_MIN_SCALE_EXPONENT = decimal.Decimal(-4)
+_SCALES_PER_OCTAVE = 4
+_MAX_MAGNITUDE = 1023
+
+
+def scale_of_index(index: int) -> decimal.Decimal:
+    """Scale b (mean absolute value, in steps) of Laplace table `index`: 2 ** (index / 4 - 4), for 0 <= index < 64."""
+    return _CONTEXT.power(2, _MIN_SCALE_EXPONENT + decimal.Decimal(index) / _SCALES_PER_OCTAVE)
+
+
+@functools.cache
+def _thresholds() -> list[int]:
+    """Fixed-point geometric midpoints between neighbouring scales."""
+    midpoints = (
+        _CONTEXT.power(2, _MIN_SCALE_EXPONENT + (decimal.Decimal(i) + decimal.Decimal("0.5")) / _SCALES_PER_OCTAVE)
+        for i in range(N_SCALES - 1)
+    )
+    return [int(_CONTEXT.multiply(m, 1 << FRACTION_BITS)) for m in midpoints]
+
+
+def index_of_scale(mean_magnitude: int) -> int:
+    """Index of the table whose scale is nearest, on a log axis, to a fixed-point mean absolute value."""
+    return bisect.bisect_left(_thresholds(), mean_magnitude)
+
+
+@functools.cache
+def max_magnitude(index: int) -> int:
+    """Largest |symbol| in table `index`; anything beyond is an escape."""
+    return min(_MAX_MAGNITUDE, 4 + int(_CONTEXT.multiply(scale_of_index(index), 14)))
+
+
+@functools.cache
+def frequencies(index: int) -> np.ndarray:
+    """Integer frequencies of the symbols -m, ..., m and the escape, for m = `max_magnitude(index)`.
+
+    They sum to 2 ** 24 and none is zero. P(0) = 1 - t^(1/2), P(+-k) = t^(k - 1/2) (1 - t) / 2 with t = exp(-1 / b);
+    the escape takes what lies beyond m.
+
+    Returns:
+      int64 array [2 m + 2].
+    """
+    largest = max_magnitude(index)
+    one = decimal.Decimal(1)
+    with decimal.localcontext(_CONTEXT):
+        ratio = (-one / scale_of_index(index)).exp()
+        root = ratio.sqrt()
+        available = decimal.Decimal((1 << PRECISION_BITS) - (2 * largest + 2))
+        side = []
+        mass = root * (one - ratio) / 2
+        for _ in range(largest):
+            side.append(1 + int(mass * available))
+            mass *= ratio
+        escape = 1 + int(root * ratio**largest * available)
+    total = (1 << PRECISION_BITS) - 2 * sum(side) - escape
+    return np.array([*reversed(side), total, *side, escape], np.int64)
+
+
+@functools.cache
+def probabilities(index: int) -> np.ndarray:
+    """`frequencies` as float64 fractions, exact in binary, in the form that the range coder takes."""
+    return frequencies(index) / float(1 << PRECISION_BITS)

@@ -1,0 +1,82 @@
+"""Checkpoints of a fit: one NumPy archive, written under another name and renamed, bound to its input by a hash."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from inrc.errors import CheckpointMismatchError
+
+
+def fingerprint(values: np.ndarray, matrix: np.ndarray, *configs: Any) -> str:
+    """SHA-256 over the signal and all options that its fit depends on."""
+    digest = hashlib.sha256()
+    for array in (values, matrix):
+        digest.update(repr((array.shape, str(array.dtype))).encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    for config in configs:
+        digest.update(repr(dataclasses.asdict(config)).encode())
+    return digest.hexdigest()
+
+
+def save(path: Path, identity: str, state: Any, best: Any, meta: Mapping[str, float]) -> None:
+    """Writes two states of the same structure and some numbers; a reader never sees half of it."""
+    arrays = {}
+    for prefix, tree in (("state", state), ("best", best)):
+        for i, leaf in enumerate(jax.tree.leaves(tree)):
+            arrays[f"{prefix}_{i}"] = _to_numpy(leaf)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, meta=np.array(json.dumps({**meta, "identity": identity})), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path: Path | None, identity: str, like: Any) -> tuple[Any, Any, dict[str, Any]] | None:
+    """The two states and the numbers, or None where there is no checkpoint.
+
+    Raises:
+      CheckpointMismatchError: The file is damaged, or belongs to another signal or other options.
+    """
+    if path is None or not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            meta = json.loads(str(archive["meta"]))
+            if meta["identity"] != identity:
+                raise CheckpointMismatchError(
+                    f"the checkpoint {path} belongs to another picture or other options: delete it or use those"
+                )
+            trees = []
+            for prefix in ("state", "best"):
+                leaves, structure = jax.tree.flatten(like)
+                stored = [_from_numpy(archive[f"{prefix}_{i}"], leaf) for i, leaf in enumerate(leaves)]
+                trees.append(jax.tree.unflatten(structure, stored))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise CheckpointMismatchError(f"the checkpoint {path} is damaged ({error}): delete it") from error
+    return trees[0], trees[1], meta
+
+
+def _to_numpy(leaf: jax.Array) -> np.ndarray:
+    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        leaf = jax.random.key_data(leaf)
+    return np.asarray(leaf)
+
+
+def _from_numpy(array: np.ndarray, like: jax.Array) -> jax.Array:
+    if jax.dtypes.issubdtype(like.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(array)
+    if array.shape != like.shape:
+        raise ValueError(f"an array has shape {array.shape} instead of {like.shape}")
+    return jax.numpy.asarray(array)

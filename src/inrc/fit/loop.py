@@ -1,0 +1,386 @@
+"""Fitting one signal: race of seeds, chunks of compiled steps, best so far, budgets, interruption, checkpoints."""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inrc.config import ModelConfig
+from inrc.errors import ConfigError
+from inrc.fit import checkpoint
+from inrc.fit.data import polyphase
+from inrc.fit.loss import LossConfig
+from inrc.fit.optimiser import OptimiserConfig
+from inrc.fit.program import (
+    Params,
+    Problem,
+    Signal,
+    State,
+    distortion,
+    init_state,
+    quantised,
+    run_chunk,
+)
+from inrc.fit.stages import Schedule, minibatch_order, plan_chunk
+from inrc.models import build
+
+_STEER_FROM = 0.1
+_STEER_GAIN = 1.0
+_STEER_LIMIT = 1.25
+_CODER_OVERHEAD = 1.02
+"""Bits that the adaptive coder spends over its differentiable twin, which knows all means beforehand."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FitConfig:
+    """How to fit; none of it is written to a file.
+
+    Attributes:
+      n_passes: times that every pixel is seen.
+      lambda_rd: loss per bit and pixel: the fit minimises distortion + lambda_rd * bpp.
+      phase_factor: minibatches are the interleaved sub-pictures that keep every n-th row and column.
+      n_seeds: random starts that race for the first `race_fraction` of the fit.
+      race_fraction: see `n_seeds`.
+      loss: distortion.
+      optimiser: its constants.
+      schedule: rates and stages.
+      steps_per_group: steps between refreshes of the optimiser's bases.
+      groups_per_chunk: groups per compiled call: progress, interruption and checkpoints happen between calls.
+      relative_step: first quantisation step over the standard deviation of a matrix.
+      tile_samples: pixels per tile; None chooses by the device.
+      time_budget: seconds, compilation included, after which the fit must have ended.
+      target_bits: bits of all weights; lambda then follows the rate until hard rounding begins.
+      seed: of everything random.
+    """
+
+    n_passes: float = 100.0
+    lambda_rd: float = 3e-3
+    phase_factor: int = 4
+    n_seeds: int = 1
+    race_fraction: float = 0.03
+    loss: LossConfig = LossConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: Schedule = Schedule()
+    steps_per_group: int = 10
+    groups_per_chunk: int = 8
+    relative_step: float = 0.25
+    tile_samples: int | None = None
+    time_budget: float | None = None
+    target_bits: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.n_passes > 0:
+            raise ConfigError(f"n_passes is {self.n_passes}; it must be above 0")
+        if not self.lambda_rd >= 0:
+            raise ConfigError(f"lambda_rd is {self.lambda_rd}; it must be 0 or more")
+        if not 1 <= self.phase_factor <= 64:
+            raise ConfigError(f"phase_factor is {self.phase_factor}; it must lie in 1..64")
+        if self.n_seeds < 1 or self.steps_per_group < 1 or self.groups_per_chunk < 1:
+            raise ConfigError("n_seeds, steps_per_group and groups_per_chunk must be 1 or more")
+        if self.time_budget is not None and not self.time_budget > 0:
+            raise ConfigError(f"time_budget is {self.time_budget} s; it must be above 0")
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A signal to fit.
+
+    Attributes:
+      values: [C, n_0, ...] float32 in [0, 1].
+      matrix: [C, C] and
+      offset: [C]; values = matrix @ network outputs + offset.
+    """
+
+    values: np.ndarray
+    matrix: np.ndarray
+    offset: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """State of a fit between two chunks.
+
+    Attributes:
+      fraction: of the fit that is done, 0..1.
+      step: optimiser steps taken.
+      loss: mean distortion of the last chunk's steps.
+      bpp: estimated bits per sample position of the last step.
+      seconds: since the fit began.
+      seconds_left: estimate.
+    """
+
+    fraction: float
+    step: int
+    loss: float
+    bpp: float
+    seconds: float
+    seconds_left: float
+
+
+@dataclasses.dataclass(frozen=True)
+class FitResult:
+    """The best weights found.
+
+    Attributes:
+      params: {name: matrix}, not rounded.
+      steps: {name: quantisation step}.
+      problem, signal: what was fitted, for measuring other weights by the same loss (`distortion`).
+      n_steps: optimiser steps taken.
+      seconds: wall-clock time, compilation included.
+      compile_seconds: of which the first call of each program took beyond its later ones.
+      lambda_rd: the one that the fit ended with.
+      interrupted: whether the fit was cut short by the user.
+    """
+
+    params: dict[str, np.ndarray]
+    steps: dict[str, float]
+    problem: Problem
+    signal: Signal
+    n_steps: int
+    seconds: float
+    compile_seconds: float
+    lambda_rd: float
+    interrupted: bool
+
+
+def default_tile_samples() -> int:
+    """Pixels per tile: few on a CPU, where activations should stay in cache; many where launches cost."""
+    return 8192 if jax.default_backend() == "cpu" else 1 << 18
+
+
+def fit(
+    target: Target,
+    model: ModelConfig,
+    config: FitConfig,
+    *,
+    init: Mapping[str, np.ndarray] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint_path: Path | None = None,
+    checkpoint_every: float = 20.0,
+) -> FitResult:
+    """Fits a network to a signal.
+
+    Args:
+      target: the signal.
+      model: the network.
+      config: how.
+      init: first weights; random ones by the network's own rule if not given.
+      progress: called after every chunk.
+      checkpoint_path: where the state is kept; a fit that finds its own state there goes on from it and ends in the
+        same weights as one that was never stopped. The file is removed by the caller once the result is safe.
+      checkpoint_every: seconds between two checkpoints.
+
+    Returns:
+      The best weights met. On KeyboardInterrupt, what has been reached until then.
+
+    Raises:
+      CheckpointMismatchError: The checkpoint belongs to another signal or other options.
+    """
+    began = time.monotonic()
+    shape = target.values.shape[1:]
+    n_pixels = int(np.prod(shape))
+    tile_samples = config.tile_samples or default_tile_samples()
+    factor = min(config.phase_factor, *shape)
+    signal = Signal(
+        polyphase(np.asarray(target.values, np.float32), factor, tile_samples),
+        jnp.asarray(target.matrix, jnp.float32),
+        jnp.asarray(target.offset, jnp.float32),
+    )
+    n_phases = signal.phases.targets.shape[0]
+    problem = Problem(model, shape, target.values.shape[0], config.loss, config.optimiser)
+    lambda_rd = config.lambda_rd
+
+    chunk_steps = config.steps_per_group * config.groups_per_chunk
+    n_chunks = max(1, round(config.n_passes * n_phases / chunk_steps))
+
+    def plan(start: float, stop: float, chunk: int):
+        order = minibatch_order(n_phases, chunk_steps, seed=config.seed, chunk=chunk)
+        return plan_chunk(config.schedule, start=start, stop=stop, phases=order, steps_per_group=config.steps_per_group)
+
+    identity = checkpoint.fingerprint(
+        target.values, target.matrix, model, dataclasses.replace(config, time_budget=None)
+    )
+    clock = _Clock(config.time_budget, n_chunks)
+    keys = jax.random.split(jax.random.key(config.seed), config.n_seeds)
+    resumed = checkpoint.load(checkpoint_path, identity, _new_state(problem, config, target, init, keys[0]))
+    if resumed is None:
+        state = _race(problem, config, target, init, keys, signal, jnp.float32(lambda_rd / n_pixels), plan, n_chunks)
+        clock.chunk, clock.fraction = _race_chunks(config, n_chunks), _race_chunks(config, n_chunks) / n_chunks
+        best = _Best.nothing()
+    else:
+        state, best_state, meta = resumed
+        clock.chunk, clock.fraction = int(meta["chunk"]), float(meta["fraction"])
+        clock.elapsed_before = float(meta["seconds"])
+        best = _Best(float(meta["best"]), best_state.params, best_state.log_steps)
+        lambda_rd = float(meta["lambda_rd"])
+
+    interrupted = False
+    saved = time.monotonic()
+    try:
+        while clock.fraction < 1.0 - 1e-9:
+            start, stop = clock.begin_chunk()
+            bits_weight = jnp.float32(lambda_rd / n_pixels)
+            state, (losses, bits) = run_chunk(problem, state, signal, plan(start, stop, clock.chunk), bits_weight)
+            losses, bits = np.asarray(losses), np.asarray(bits)
+            clock.end_chunk(stop)
+            if stop > config.schedule.hard_from:
+                best = best.better(problem, state, signal, bits_weight)
+            elif config.target_bits is not None and stop > _STEER_FROM:
+                ratio = float(bits[-1].mean()) * _CODER_OVERHEAD / config.target_bits
+                lambda_rd *= min(max(ratio**_STEER_GAIN, 1 / _STEER_LIMIT), _STEER_LIMIT)
+            if progress is not None:
+                progress(
+                    Progress(
+                        clock.fraction,
+                        int(state.step),
+                        float(losses.mean()),
+                        float(bits[-1, -1]) / n_pixels,
+                        clock.seconds,
+                        clock.seconds_left,
+                    )
+                )
+            if checkpoint_path is not None and time.monotonic() - saved > checkpoint_every:
+                kept = state._replace(params=best.params, log_steps=best.log_steps) if best.params else state
+                meta = {
+                    "chunk": clock.chunk,
+                    "fraction": clock.fraction,
+                    "seconds": clock.seconds,
+                    "best": best.value,
+                    "lambda_rd": lambda_rd,
+                }
+                checkpoint.save(checkpoint_path, identity, state, kept, meta)
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        interrupted = True
+    if not best.params:
+        best = best.better(problem, state, signal, jnp.float32(lambda_rd / n_pixels))
+    return FitResult(
+        params={name: np.asarray(value) for name, value in best.params.items()},
+        steps={name: float(np.exp(value)) for name, value in best.log_steps.items()},
+        problem=problem,
+        signal=signal,
+        n_steps=int(state.step),
+        seconds=time.monotonic() - began,
+        compile_seconds=clock.compile_seconds,
+        lambda_rd=lambda_rd,
+        interrupted=interrupted,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Best:
+    """The lowest loss + rate of rounded weights so far, and the weights that have it."""
+
+    value: float
+    params: Params
+    log_steps: Params
+
+    @staticmethod
+    def nothing() -> "_Best":
+        return _Best(float("inf"), {}, {})
+
+    def better(self, problem: Problem, state: State, signal: Signal, bits_weight: jax.Array) -> "_Best":
+        params, bits = quantised(state.params, state.log_steps, jnp.float32(0), jnp.float32(1), state.key)
+        value = float(distortion(problem, params, signal) + bits_weight * bits)
+        return _Best(value, state.params, state.log_steps) if value < self.value or not self.params else self
+
+
+class _Clock:
+    """Which fraction of the fit the next chunk covers: by count, or by time where that ends sooner."""
+
+    def __init__(self, budget: float | None, n_chunks: int) -> None:
+        self._began = time.monotonic()
+        self._budget = budget
+        self._n_chunks = n_chunks
+        self._chunk_began = self._began
+        self._durations: list[float] = []
+        self.elapsed_before = 0.0
+        self.chunk = 0
+        self.fraction = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self.elapsed_before + time.monotonic() - self._began
+
+    @property
+    def chunk_seconds(self) -> float:
+        """Typical duration of a compiled chunk."""
+        return float(np.median(self._durations[1:] or self._durations or [0.0]))
+
+    @property
+    def compile_seconds(self) -> float:
+        return max(0.0, self._durations[0] - self.chunk_seconds) if len(self._durations) > 1 else 0.0
+
+    @property
+    def seconds_left(self) -> float:
+        by_count = (1 - self.fraction) * self._n_chunks * self.chunk_seconds
+        return by_count if self._budget is None else max(0.0, min(by_count, self._budget - self.seconds))
+
+    def begin_chunk(self) -> tuple[float, float]:
+        advance = 1.0 / self._n_chunks
+        if self._budget is not None and self._durations:
+            left = max((self._budget - self.seconds) / max(self.chunk_seconds, 1e-9), 1.0)
+            advance = max(advance, (1.0 - self.fraction) / int(left))
+        self._chunk_began = time.monotonic()
+        stop = self.fraction + advance
+        return self.fraction, 1.0 if stop > 1.0 - 0.5 * advance else stop
+
+    def end_chunk(self, stop: float) -> None:
+        self._durations.append(time.monotonic() - self._chunk_began)
+        self.chunk += 1
+        self.fraction = stop
+
+
+def _new_state(
+    problem: Problem, config: FitConfig, target: Target, init: Mapping[str, np.ndarray] | None, key: jax.Array
+) -> State:
+    mean = target.values.reshape(target.values.shape[0], -1).mean(1)
+    outputs = np.linalg.solve(target.matrix, mean - target.offset).astype(np.float32)
+    given = None if init is None else {name: np.asarray(value, np.float32) for name, value in init.items()}
+    return _first_state(problem, config.relative_step, given, outputs, key)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _first_state(
+    problem: Problem, relative_step: float, init: Params | None, mean_outputs: jax.Array, key: jax.Array
+) -> State:
+    """State with given or random weights; random ones begin at the signal's mean."""
+    key, subkey = jax.random.split(key)
+    if init is not None:
+        params = init
+    else:
+        params = build.init(problem.model, problem.shape, problem.n_outputs, subkey)
+        if problem.model.bias:
+            last = f"layer_{len(problem.model.widths)}"
+            params[last] = params[last].at[:, -1].set(mean_outputs)
+    log_steps = {name: jnp.log(relative_step * jnp.std(value) + 1e-9) for name, value in params.items()}
+    return init_state(problem, params, log_steps, key)
+
+
+def _race_chunks(config: FitConfig, n_chunks: int) -> int:
+    if config.n_seeds == 1:
+        return 0
+    return min(n_chunks - 1, max(1, round(config.race_fraction * n_chunks)))
+
+
+def _race(problem, config, target, init, keys, signal, bits_weight, plan, n_chunks) -> State:
+    """The state of the seed whose loss + rate is lowest after the first chunks."""
+    states = [_new_state(problem, config, target, init, key) for key in keys]
+    n_race = _race_chunks(config, n_chunks)
+    if n_race == 0:
+        return states[0]
+    state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+    run = jax.vmap(run_chunk, in_axes=(None, 0, None, None, None))
+    losses, bits = jnp.zeros(()), jnp.zeros(())
+    for chunk in range(n_race):
+        state, (losses, bits) = run(
+            problem, state, signal, plan(chunk / n_chunks, (chunk + 1) / n_chunks, chunk), bits_weight
+        )
+    winner = int(jnp.argmin(jnp.mean(losses + bits_weight * bits, axis=(1, 2))))
+    return jax.tree.map(lambda leaf: leaf[winner], state)

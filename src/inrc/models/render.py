@@ -1,0 +1,161 @@
+"""From weights to pixels: any size, any region, tile by tile so that memory stays bounded.
+
+A render asks for an axis range and a number of samples per axis. Downscaling renders at the native density or
+above and averages (`Antialias.SUPERSAMPLE`), which is exact up to the box filter for any network; `Antialias.DAMP`
+instead damps the encoding's frequencies by the box's response and evaluates once per output pixel: cheaper, and
+exact only for the linear part of the network.
+"""
+
+import dataclasses
+import enum
+import functools
+import math
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inrc.config import ModelConfig
+from inrc.errors import ConfigError
+from inrc.models import build
+from inrc.signal.coordinates import pixel_centres
+
+_TILE_VALUES = 1 << 22
+"""Activations of one layer of one tile: 16 MiB of float32."""
+
+
+class Antialias(enum.Enum):
+    """What keeps a downscaled render from aliasing."""
+
+    SUPERSAMPLE = "supersample"
+    DAMP = "damp"
+    NONE = "none"
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """What to render: a region of the native picture at a number of pixels.
+
+    Attributes:
+      height, width: of the render, in pixels.
+      top, left, bottom, right: the region, in native pixels; it may end between two.
+    """
+
+    height: int
+    width: int
+    top: float
+    left: float
+    bottom: float
+    right: float
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise ConfigError(f"a render of {self.width}x{self.height} pixels; it needs at least 1x1")
+        if not (self.top < self.bottom and self.left < self.right):
+            raise ConfigError(f"the region {self.left},{self.top}..{self.right},{self.bottom} is empty")
+
+
+def view_of(
+    shape: tuple[int, int],
+    *,
+    size: tuple[int, int] | None = None,
+    scale: float | None = None,
+    region: tuple[float, float, float, float] | None = None,
+) -> View:
+    """The view that a user's words mean.
+
+    Args:
+      shape: native (height, width).
+      size: (width, height) of the render.
+      scale: pixels per native pixel; excludes `size`.
+      region: (x, y, width, height) in native pixels; the whole picture if not given.
+
+    Raises:
+      ConfigError: Both size and scale, a scale that is not above 0, or a region that leaves the picture.
+    """
+    height, width = shape
+    if size is not None and scale is not None:
+        raise ConfigError("both a size and a scale are given; give one of them")
+    x, y, w, h = region if region is not None else (0.0, 0.0, float(width), float(height))
+    if not (w > 0 and h > 0 and x >= 0 and y >= 0 and x + w <= width and y + h <= height):
+        raise ConfigError(f"the region {x:g},{y:g},{w:g},{h:g} does not lie within the {width}x{height} picture")
+    if size is None:
+        scale = 1.0 if scale is None else scale
+        if not (0 < scale < math.inf):
+            raise ConfigError(f"the scale is {scale}; it must be above 0")
+        size = max(1, round(w * scale)), max(1, round(h * scale))
+    return View(size[1], size[0], y, x, y + h, x + w)
+
+
+def render(
+    model: ModelConfig,
+    shape: tuple[int, int],
+    params: Mapping[str, jax.Array | np.ndarray],
+    matrix: np.ndarray,
+    offset: np.ndarray,
+    view: View,
+    *,
+    max_value: int,
+    antialias: Antialias = Antialias.SUPERSAMPLE,
+) -> np.ndarray:
+    """Pixels of a view.
+
+    Args:
+      model, shape: the network and the native (height, width).
+      params: {name: matrix}.
+      matrix, offset: [C, C] and [C]; unit values = matrix @ outputs + offset.
+      view: what to render.
+      max_value: 255 (uint8) or 65535 (uint16).
+      antialias: for views below native density.
+
+    Returns:
+      uint8 or uint16 [height, width, C]; values beyond the range are clipped, no number is 0.
+    """
+    density = ((view.bottom - view.top) / view.height, (view.right - view.left) / view.width)
+    repeats = tuple(max(1, math.ceil(d - 1e-6)) if antialias is Antialias.SUPERSAMPLE else 1 for d in density)
+    attenuation = tuple(d if antialias is Antialias.DAMP and d > 1 else 0.0 for d in density)
+    rows = pixel_centres(shape[0], start=view.top, stop=view.bottom, count=view.height * repeats[0])
+    columns = pixel_centres(shape[1], start=view.left, stop=view.right, count=view.width * repeats[1])
+
+    tile_height, tile_width = _tile_size(model, view, repeats)
+    dtype = np.uint8 if max_value <= 255 else np.uint16
+    pixels = np.empty((view.height, view.width, len(offset)), dtype)
+    device_params = {name: jnp.asarray(value) for name, value in params.items()}
+    affine = jnp.asarray(matrix, jnp.float32), jnp.asarray(offset, jnp.float32)
+    for top in range(0, view.height, tile_height):
+        for left in range(0, view.width, tile_width):
+            tile = _render_tile(
+                model, shape, attenuation, repeats, max_value, device_params, *affine,
+                _padded(rows, top * repeats[0], tile_height * repeats[0]),
+                _padded(columns, left * repeats[1], tile_width * repeats[1]),
+            )  # fmt: skip
+            target = pixels[top : top + tile_height, left : left + tile_width]
+            target[...] = np.asarray(tile)[: target.shape[0], : target.shape[1]]
+    return pixels
+
+
+def _tile_size(model: ModelConfig, view: View, repeats: tuple[int, int]) -> tuple[int, int]:
+    """Output pixels per tile; all tiles of a render have one shape and share one program."""
+    budget = max(1, _TILE_VALUES // (max(model.widths) * repeats[0] * repeats[1]))
+    width = min(view.width, budget)
+    height = min(view.height, max(1, budget // width))
+    # Tiles of equal height waste the least on the last one.
+    return math.ceil(view.height / math.ceil(view.height / height)), width
+
+
+def _padded(axis: np.ndarray, start: int, count: int) -> np.ndarray:
+    part = axis[start : start + count]
+    return np.pad(part, (0, count - len(part)), mode="edge")
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+def _render_tile(model, shape, attenuation, repeats, max_value, params, matrix, offset, rows, columns):
+    with jax.default_matmul_precision("highest"):
+        coordinates = [rows[:, None], columns[None, :]]
+        values = build.apply(model, shape, len(offset), params, coordinates, attenuation)
+        unit = jnp.tensordot(matrix, values, axes=1) + offset[:, None, None]
+    n_channels, height, width = unit.shape
+    blocks = unit.reshape(n_channels, height // repeats[0], repeats[0], width // repeats[1], repeats[1])
+    unit = jnp.clip(jnp.nan_to_num(jnp.mean(blocks, axis=(2, 4))), 0.0, 1.0)
+    return jnp.moveaxis(jnp.floor(unit * max_value + 0.5), 0, -1).astype(jnp.uint8 if max_value <= 255 else jnp.uint16)

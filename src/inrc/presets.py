@@ -1,0 +1,142 @@
+"""Named codecs, and what quality and effort mean: from a user's two numbers to a network and a fit.
+
+Quality moves the rate: it names the bits per pixel that an average photograph takes, from which follow the number of
+weights and lambda. Effort moves the number of passes over the picture and nothing else.
+"""
+
+import dataclasses
+import math
+
+from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.errors import ConfigError
+
+MIN_QUALITY, MAX_QUALITY = 0.0, 100.0
+MIN_EFFORT, MAX_EFFORT = 1, 9
+DEFAULT_QUALITY = 50.0
+DEFAULT_EFFORT = 5
+
+_LOWEST_BPP = 0.03
+_OCTAVES = 6.0
+_BITS_PER_WEIGHT = 5.0
+_PASSES = {1: 6.0, 2: 15.0, 3: 35.0, 4: 70.0, 5: 140.0, 6: 300.0, 7: 600.0, 8: 1500.0, 9: 4000.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Codec:
+    """A family of networks of one shape and many sizes.
+
+    Attributes:
+      name: what users call it.
+      summary: one line.
+      family: of the network.
+      encoding: how coordinates enter.
+      taper: hidden widths relative to the first.
+      omega_0: frequency factor.
+      bias: whether layers have biases.
+    """
+
+    name: str
+    summary: str
+    family: ModelFamily
+    encoding: EncodingConfig
+    taper: tuple[float, ...]
+    omega_0: int = 30
+    bias: bool = True
+
+
+CODECS = {
+    codec.name: codec
+    for codec in (
+        Codec(
+            "siren",
+            "tapered SIREN on log-spaced frequencies (after Strümpler 2022, NIF25); the default",
+            ModelFamily.SIREN,
+            EncodingConfig(EncodingKind.LOG_SPACED, 16),
+            (1.0, 0.625, 0.4375, 0.375),
+        ),
+        Codec(
+            "siren-plain",
+            "SIREN of constant width on bare coordinates (COIN's network, Dupont 2021)",
+            ModelFamily.SIREN,
+            EncodingConfig(EncodingKind.NONE),
+            (1.0,) * 10,
+        ),
+        Codec(
+            "siren-nerf",
+            "tapered SIREN on powers of two (NeRF's encoding, Mildenhall 2020)",
+            ModelFamily.SIREN,
+            EncodingConfig(EncodingKind.NERF, 9),
+            (1.0, 0.625, 0.4375, 0.375),
+        ),
+        Codec(
+            "fourier",
+            "ReLU network on Gaussian Fourier features (Tancik 2020)",
+            ModelFamily.FOURIER,
+            EncodingConfig(EncodingKind.GAUSSIAN, 48, sigma=10.0),
+            (1.0, 1.0, 1.0),
+        ),
+    )
+}
+
+
+def codec_by_name(name: str) -> Codec:
+    """The codec called `name`.
+
+    Raises:
+      ConfigError: There is none.
+    """
+    if name not in CODECS:
+        raise ConfigError(f"there is no codec {name!r}; there are {', '.join(CODECS)}")
+    return CODECS[name]
+
+
+def bpp_of_quality(quality: float) -> float:
+    """Bits per pixel that `quality` aims at on an average photograph: 0.03 at 0, doubling every 16.7, 1.92 at 100."""
+    if not MIN_QUALITY <= quality <= MAX_QUALITY:
+        raise ConfigError(f"the quality is {quality:g}; it must lie in {MIN_QUALITY:g}..{MAX_QUALITY:g}")
+    return _LOWEST_BPP * 2.0 ** (quality / MAX_QUALITY * _OCTAVES)
+
+
+def lambda_of_bpp(bpp: float) -> float:
+    """Loss (squared error, unit range) per bit and pixel at which photographs take about `bpp`."""
+    return 3e-3 * (bpp / 0.15) ** -1.35
+
+
+def passes_of_effort(effort: int) -> float:
+    """Passes over the picture at an effort of 1..9."""
+    if effort not in _PASSES:
+        raise ConfigError(f"the effort is {effort}; it must be a whole number in {MIN_EFFORT}..{MAX_EFFORT}")
+    return _PASSES[effort]
+
+
+def model_for(codec: Codec, *, n_weights: float, n_inputs: int, n_outputs: int) -> ModelConfig:
+    """The codec's network of about `n_weights` parameters.
+
+    Args:
+      codec: the family.
+      n_weights: wanted; the result has the nearest number that whole widths allow.
+      n_inputs: features that enter the first layer.
+      n_outputs: channels.
+    """
+
+    def widths(first: int) -> tuple[int, ...]:
+        return tuple(max(2, round(first * ratio)) for ratio in codec.taper)
+
+    def count(first: int) -> int:
+        sizes = [n_inputs, *widths(first), n_outputs]
+        return sum((a + int(codec.bias)) * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+
+    low, high = 2, 4096
+    while low < high:
+        middle = (low + high) // 2
+        if count(middle) < n_weights:
+            low = middle + 1
+        else:
+            high = middle
+    first = low if low == 2 or count(low) - n_weights < n_weights - count(low - 1) else low - 1
+    return ModelConfig(codec.family, widths(first), codec.encoding, codec.omega_0, codec.bias)
+
+
+def n_weights_for(bpp: float, n_pixels: int) -> float:
+    """Parameters that a rate pays for at the usual bits per weight."""
+    return max(16.0, math.ceil(bpp * n_pixels / _BITS_PER_WEIGHT))

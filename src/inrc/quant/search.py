@@ -1,0 +1,75 @@
+"""Rate-distortion search over quantisation steps, on measured loss and the coder's own code lengths."""
+
+from collections.abc import Callable, Sequence
+
+from inrc.quant.uniform import N_STEPS
+
+
+def search_steps(
+    indices: Sequence[int], cost: Callable[[tuple[int, ...]], float], *, max_evaluations: int
+) -> tuple[tuple[int, ...], float]:
+    """Coordinate descent over step indices.
+
+    Args:
+      indices: where to start, one per matrix.
+      cost: loss + lambda * rate of weights rounded with given steps.
+      max_evaluations: calls of `cost` at most, the first one included.
+
+    Returns:
+      (best indices, their cost).
+    """
+    best = tuple(indices)
+    best_cost = cost(best)
+    evaluations = 1
+    strides = [2] * len(best)
+    while max(strides) > 0 and evaluations < max_evaluations:
+        for matrix in range(len(best)):
+            moved = False
+            for direction in (1, -1):
+                index = best[matrix] + direction * strides[matrix]
+                if strides[matrix] == 0 or not 0 <= index < N_STEPS or evaluations >= max_evaluations:
+                    continue
+                candidate = (*best[:matrix], index, *best[matrix + 1 :])
+                evaluations += 1
+                candidate_cost = cost(candidate)
+                if candidate_cost < best_cost:
+                    best, best_cost, moved = candidate, candidate_cost, True
+                    break
+            if not moved:
+                strides[matrix] //= 2
+    return best, best_cost
+
+
+def coarsen_until(
+    indices: Sequence[int], accept: Callable[[tuple[int, ...]], bool], *, max_shift: int = 64
+) -> tuple[int, ...] | None:
+    """The smallest uniform coarsening that `accept` takes, refined matrix by matrix.
+
+    Steps grow together by 2^(1/8); then as many matrices as possible, first to last, go back by one.
+
+    Returns:
+      Indices that `accept` took, or None where none of up to `max_shift` does.
+    """
+
+    def shifted(shift: int) -> tuple[int, ...]:
+        return tuple(min(index + shift, N_STEPS - 1) for index in indices)
+
+    if accept(shifted(0)):
+        return shifted(0)
+    low, high = 0, 1
+    while not accept(shifted(high)):
+        low, high = high, high * 2
+        if high > max_shift:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        if accept(shifted(middle)):
+            high = middle
+        else:
+            low = middle
+    best = shifted(high)
+    for matrix in range(len(best)):
+        finer = (*best[:matrix], best[matrix] - 1, *best[matrix + 1 :])
+        if accept(finer):
+            best = finer
+    return best
