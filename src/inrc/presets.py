@@ -5,6 +5,7 @@ weights and lambda. Effort moves the number of passes over the picture and nothi
 """
 
 import dataclasses
+import itertools
 import math
 
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
@@ -124,7 +125,7 @@ def model_for(codec: Codec, *, n_weights: float, n_inputs: int, n_outputs: int) 
 
     def count(first: int) -> int:
         sizes = [n_inputs, *widths(first), n_outputs]
-        return sum((a + int(codec.bias)) * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        return sum((a + int(codec.bias)) * b for a, b in itertools.pairwise(sizes))
 
     low, high = 2, 4096
     while low < high:

@@ -10,6 +10,7 @@ The range coder is constriction's (Bamler, 2022).
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import constriction
 import numpy as np
@@ -24,13 +25,14 @@ _PRIOR_COUNT = 4
 MAX_MAGNITUDE = 1 << 20
 """Integers beyond this are refused by the encoder and by the decoder."""
 
-_Model = constriction.stream.model.Categorical
-_BIT = constriction.stream.model.Uniform(2)
+# constriction is a compiled module without type stubs.
+_stream: Any = constriction.stream  # pyright: ignore[reportAttributeAccessIssue]
+_BIT = _stream.model.Uniform(2)
 
 
 @functools.cache
-def _model(index: int) -> _Model:
-    return _Model(tables.probabilities(index), perfect=False)
+def _model(index: int) -> Any:
+    return _stream.model.Categorical(tables.probabilities(index), perfect=False)
 
 
 class _ScaleContext:
@@ -80,7 +82,7 @@ def encode(side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray]) -> b
     Returns:
       The stream, cut to the shortest form that decodes to the same integers when zeros follow.
     """
-    encoder = constriction.stream.queue.RangeEncoder()
+    encoder = _stream.queue.RangeEncoder()
     for value, index in side:
         _encode_integer(encoder, value, index)
     context = _ScaleContext()
@@ -105,7 +107,7 @@ def decode(
     Raises:
       CorruptFileError: The stream cannot have been written by `encode`.
     """
-    decoder = constriction.stream.queue.RangeDecoder(_to_words(stream))
+    decoder = _stream.queue.RangeDecoder(_to_words(stream))
     try:
         side = [_decode_integer(decoder, index) for index in side_indices]
         context = _ScaleContext()
@@ -141,7 +143,7 @@ def ideal_bits(side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray]) 
     return bits
 
 
-def _encode_integer(encoder: constriction.stream.queue.RangeEncoder, value: int, index: int) -> None:
+def _encode_integer(encoder: Any, value: int, index: int) -> None:
     largest = tables.max_magnitude(index)
     if -largest <= value <= largest:
         encoder.encode(value + largest, _model(index))
@@ -159,7 +161,7 @@ def _encode_integer(encoder: constriction.stream.queue.RangeEncoder, value: int,
     encoder.encode(int(value < 0), _BIT)
 
 
-def _decode_integer(decoder: constriction.stream.queue.RangeDecoder, index: int) -> int:
+def _decode_integer(decoder: Any, index: int) -> int:
     largest = tables.max_magnitude(index)
     symbol = int(decoder.decode(_model(index)))
     if symbol <= 2 * largest:

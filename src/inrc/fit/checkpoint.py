@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from inrc.errors import CheckpointMismatchError
@@ -69,14 +70,14 @@ def load(path: Path | None, identity: str, like: Any) -> tuple[Any, Any, dict[st
 
 
 def _to_numpy(leaf: jax.Array) -> np.ndarray:
-    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         leaf = jax.random.key_data(leaf)
     return np.asarray(leaf)
 
 
 def _from_numpy(array: np.ndarray, like: jax.Array) -> jax.Array:
-    if jax.dtypes.issubdtype(like.dtype, jax.dtypes.prng_key):
-        return jax.random.wrap_key_data(array)
+    if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(jnp.asarray(array))
     if array.shape != like.shape:
         raise ValueError(f"an array has shape {array.shape} instead of {like.shape}")
-    return jax.numpy.asarray(array)
+    return jnp.asarray(array)

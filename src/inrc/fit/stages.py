@@ -46,7 +46,8 @@ def plan_chunk(schedule: Schedule, *, start: float, stop: float, phases: np.ndar
 
     Args:
       schedule: the fit's course.
-      start, stop: fraction of the fit done before and after the chunk.
+      start: fraction of the fit done before the chunk.
+      stop: fraction done after it.
       phases: index of the minibatch of each step; their number is a multiple of `steps_per_group`.
       steps_per_group: steps between two refreshes of the optimiser's bases.
     """

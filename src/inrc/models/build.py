@@ -26,7 +26,8 @@ def build(config: ModelConfig, shape: Sequence[int], n_outputs: int) -> nn.Modul
 def init(config: ModelConfig, shape: Sequence[int], n_outputs: int, key: jax.Array) -> Params:
     """Random parameters, {name: matrix [out, in (+ 1)]}, by the network's own rule."""
     origin = [jnp.zeros((1,) * len(shape), jnp.float32) for _ in shape]
-    return build(config, shape, n_outputs).init(key, origin)["params"]
+    variables = build(config, shape, n_outputs).init(key, origin)
+    return {name: jnp.asarray(matrix) for name, matrix in variables["params"].items()}
 
 
 def apply(

@@ -102,9 +102,11 @@ def render(
     """Pixels of a view.
 
     Args:
-      model, shape: the network and the native (height, width).
+      model: the network.
+      shape: native (height, width).
       params: {name: matrix}.
-      matrix, offset: [C, C] and [C]; unit values = matrix @ outputs + offset.
+      matrix: [C, C]; unit values = matrix @ outputs + offset.
+      offset: [C].
       view: what to render.
       max_value: 255 (uint8) or 65535 (uint16).
       antialias: for views below native density.
@@ -113,7 +115,7 @@ def render(
       uint8 or uint16 [height, width, C]; values beyond the range are clipped, no number is 0.
     """
     density = ((view.bottom - view.top) / view.height, (view.right - view.left) / view.width)
-    repeats = tuple(max(1, math.ceil(d - 1e-6)) if antialias is Antialias.SUPERSAMPLE else 1 for d in density)
+    repeats = (_repeats(density[0], antialias), _repeats(density[1], antialias))
     attenuation = tuple(d if antialias is Antialias.DAMP and d > 1 else 0.0 for d in density)
     rows = pixel_centres(shape[0], start=view.top, stop=view.bottom, count=view.height * repeats[0])
     columns = pixel_centres(shape[1], start=view.left, stop=view.right, count=view.width * repeats[1])
@@ -133,6 +135,11 @@ def render(
             target = pixels[top : top + tile_height, left : left + tile_width]
             target[...] = np.asarray(tile)[: target.shape[0], : target.shape[1]]
     return pixels
+
+
+def _repeats(density: float, antialias: Antialias) -> int:
+    """Evaluations per output pixel along an axis that has `density` native pixels to one of the render's."""
+    return max(1, math.ceil(density - 1e-6)) if antialias is Antialias.SUPERSAMPLE else 1
 
 
 def _tile_size(model: ModelConfig, view: View, repeats: tuple[int, int]) -> tuple[int, int]:
