@@ -1,9 +1,8 @@
 """The adaptive range coder for weight matrices.
 
-Each integer is coded with a Laplace table whose scale index follows from what is already coded: the product of the
-running mean magnitudes of its row and of its column over that of its matrix. Rows are output units and columns are
-inputs; both differ much in a fitted network, and following them costs no side information. All of it is integer
-arithmetic, so encoder and decoder agree on every machine.
+Each integer is coded with a Laplace table whose scale index follows from what is already coded of its output unit (a
+row) and of its input (a column). Both differ much in a fitted network, and following them costs no side information.
+All of it is integer arithmetic, so encoder and decoder agree on every machine.
 
 The range coder is constriction's (Bamler, 2022).
 """
@@ -18,8 +17,8 @@ import numpy as np
 from inrc.entropy import tables
 from inrc.errors import CorruptFileError, LimitExceededError
 
-_SHRINKAGE = 4
-"""A row's and a column's running means start with the weight of this many average integers."""
+_UNIT_SHRINKAGE = 4
+"""A unit's running mean begins with the weight of this many average integers, an input's ratio with half of one."""
 _PRIOR_MAGNITUDE = 3
 _PRIOR_COUNT = 4
 MAX_MAGNITUDE = 1 << 20
@@ -36,40 +35,45 @@ def _model(index: int) -> Any:
 
 
 class _ScaleContext:
-    """Running sums of magnitudes; one object codes all matrices of a file, the total carried from one to the next."""
+    """Scale indices from running sums of magnitudes; one object serves all matrices of a file.
+
+    Integers come input by input, and within an input output unit by output unit. The expected magnitude of the next
+    one is its unit's mean over the inputs so far, times the ratio of what this input's integers have been to what was
+    expected of them. Both are shrunk towards the matrix mean.
+    """
 
     def __init__(self) -> None:
         self.total = _PRIOR_MAGNITUDE * _PRIOR_COUNT
         self.count = _PRIOR_COUNT
+        self.units: list[int] = []
+        self.n_inputs = 0
+        self.seen = self.expected = self.unit_mean = 0
 
-    def start_matrix(self, n_columns: int) -> None:
-        # The previous matrices' average is a prior worth a few integers.
+    def start_matrix(self, n_units: int) -> None:
+        # The matrices before are a prior worth a few integers.
         self.total = max(1, self.total * _PRIOR_COUNT // self.count)
         self.count = _PRIOR_COUNT
-        self.columns = [0] * n_columns
-        self.row = 0
-        self.n_rows = 0
+        self.units = [0] * n_units
+        self.n_inputs = 0
 
-    def start_row(self) -> None:
-        self.row = 0
+    def start_input(self) -> None:
+        self.seen = self.expected = max(1, (self.total << 7) // self.count)
 
-    def index(self, column: int) -> int:
-        """Scale index for the next integer of this row, in `column`."""
-        total, count = self.total, self.count
-        # (column mean) * (row mean) / (matrix mean), each mean shrunk towards the matrix mean total / count.
-        by_column = self.columns[column] * count + _SHRINKAGE * total
-        by_row = self.row * count + _SHRINKAGE * total
-        divisor = (self.n_rows + _SHRINKAGE) * (column + _SHRINKAGE) * count * total
-        return tables.index_of_scale((by_column * by_row << tables.FRACTION_BITS) // divisor)
+    def index(self, unit: int) -> int:
+        """Scale index for the integer of `unit` in this input."""
+        unit_sum = self.units[unit] * self.count + _UNIT_SHRINKAGE * self.total
+        self.unit_mean = (unit_sum << 8) // ((self.n_inputs + _UNIT_SHRINKAGE) * self.count)
+        return tables.index_of_scale((self.unit_mean * self.seen << 8) // self.expected)
 
-    def add(self, column: int, magnitude: int) -> None:
-        self.columns[column] += magnitude
-        self.row += magnitude
+    def add(self, unit: int, magnitude: int) -> None:
+        self.seen += magnitude << 8
+        self.expected += self.unit_mean
+        self.units[unit] += magnitude
         self.total += magnitude
         self.count += 1
 
-    def end_row(self) -> None:
-        self.n_rows += 1
+    def end_input(self) -> None:
+        self.n_inputs += 1
 
 
 def encode(side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray]) -> bytes:
@@ -87,13 +91,13 @@ def encode(side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray]) -> b
         _encode_integer(encoder, value, index)
     context = _ScaleContext()
     for matrix in matrices:
-        context.start_matrix(matrix.shape[1])
-        for row in matrix.tolist():
-            context.start_row()
-            for column, value in enumerate(row):
-                _encode_integer(encoder, value, context.index(column))
-                context.add(column, abs(value))
-            context.end_row()
+        context.start_matrix(matrix.shape[0])
+        for column in matrix.T.tolist():
+            context.start_input()
+            for unit, value in enumerate(column):
+                _encode_integer(encoder, value, context.index(unit))
+                context.add(unit, abs(value))
+            context.end_input()
     words = encoder.get_compressed()
     shapes = [matrix.shape for matrix in matrices]
     return _shortest(_to_bytes(words), [index for _, index in side], shapes, [value for value, _ in side], matrices)
@@ -113,16 +117,18 @@ def decode(
         context = _ScaleContext()
         matrices = []
         for n_rows, n_columns in shapes:
-            context.start_matrix(n_columns)
-            matrix = np.empty((n_rows, n_columns), np.int32)
-            for i in range(n_rows):
-                context.start_row()
-                for column in range(n_columns):
-                    value = _decode_integer(decoder, context.index(column))
-                    context.add(column, abs(value))
-                    matrix[i, column] = value
-                context.end_row()
-            matrices.append(matrix)
+            context.start_matrix(n_rows)
+            columns = []
+            for _ in range(n_columns):
+                context.start_input()
+                column = []
+                for unit in range(n_rows):
+                    value = _decode_integer(decoder, context.index(unit))
+                    context.add(unit, abs(value))
+                    column.append(value)
+                context.end_input()
+                columns.append(column)
+            matrices.append(np.array(columns, np.int32).T)
     except AssertionError as error:
         raise CorruptFileError("the coded weights are damaged; get the file again") from error
     return side, matrices
@@ -133,13 +139,13 @@ def ideal_bits(side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray]) 
     bits = sum(_integer_bits(value, index) for value, index in side)
     context = _ScaleContext()
     for matrix in matrices:
-        context.start_matrix(matrix.shape[1])
-        for row in matrix.tolist():
-            context.start_row()
-            for column, value in enumerate(row):
-                bits += _integer_bits(value, context.index(column))
-                context.add(column, abs(value))
-            context.end_row()
+        context.start_matrix(matrix.shape[0])
+        for column in matrix.T.tolist():
+            context.start_input()
+            for unit, value in enumerate(column):
+                bits += _integer_bits(value, context.index(unit))
+                context.add(unit, abs(value))
+            context.end_input()
     return bits
 
 
