@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import jax.numpy as jnp
 import numpy as np
@@ -82,6 +83,23 @@ class EncodeOptions:
                 raise ConfigError(f"{name} is {value}; it must be above 0")
 
 
+class EncodeKeywords(TypedDict, total=False):
+    """The fields of `EncodeOptions` as keyword arguments."""
+
+    codec: str
+    quality: float
+    effort: int
+    target_psnr: float | None
+    target_bpp: float | None
+    max_bytes: int | None
+    time_budget: float | None
+    loss: str
+    seed: int
+    colour: ColourTransform
+    model: ModelConfig | None
+    fit: FitConfig | None
+
+
 @dataclasses.dataclass(frozen=True)
 class EncodeStats:
     """What an encode came to; quality is measured on the pixels that the file decodes to.
@@ -134,14 +152,16 @@ def encode(
     *,
     progress: Callable[[Progress], None] | None = None,
     checkpoint_path: Path | None = None,
+    **keywords: Unpack[EncodeKeywords],
 ) -> Encoded:
-    """Encodes a picture.
+    """Encodes a picture: `encode("photo.png", quality=60, effort=3)`.
 
     Args:
       image: a picture, its pixels [H, W, C] (uint8 or uint16), or where to read it.
       options: what to aim at; the defaults if not given.
       progress: called between chunks of steps.
       checkpoint_path: where an interrupted encode is kept and resumed from.
+      **keywords: fields of `EncodeOptions`, which replace those of `options`.
 
     Returns:
       The file's bytes, already decoded once: `stats.psnr_db` is that of the decoded pixels.
@@ -152,7 +172,7 @@ def encode(
       TargetNotReachedError: The target lies beyond what the codec reaches; the message says what was reached.
     """
     began = time.monotonic()
-    options = EncodeOptions() if options is None else options
+    options = dataclasses.replace(EncodeOptions() if options is None else options, **keywords)
     if isinstance(image, np.ndarray):
         image = Image(image)
     elif not isinstance(image, Image):

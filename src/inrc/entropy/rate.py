@@ -1,4 +1,6 @@
-"""The differentiable twin of the adaptive weight coder: bits of a matrix under Laplace tables."""
+"""The differentiable twin of the adaptive weight coder: bits of weights under Laplace tables."""
+
+from collections.abc import Iterable
 
 import jax
 import jax.numpy as jnp
@@ -7,17 +9,20 @@ _MIN_MAGNITUDE = 0.01
 _MIN_SCALE = 0.05
 
 
-def matrix_bits(x: jax.Array) -> jax.Array:
-    """Bits of a matrix [rows, columns] of weights in units of their step, a scalar.
+def total_bits(matrices: Iterable[jax.Array]) -> jax.Array:
+    """Bits of matrices [units, inputs] of weights in units of their step, a scalar.
 
-    The coder scales each table by the running means of row, column and matrix; here the means are over the whole
-    matrix, so that every weight sees what it costs its neighbours.
+    The coder follows the running means of unit, input and matrix; here the means are over the whole matrix, so that
+    every weight sees what it costs its neighbours.
     """
-    magnitude = jnp.abs(x) + _MIN_MAGNITUDE
-    rows = jnp.mean(magnitude, axis=1, keepdims=True)
-    columns = jnp.mean(magnitude, axis=0, keepdims=True)
-    scale = rows * columns / jnp.mean(magnitude)
-    return jnp.sum(laplace_bits(x, scale))
+    values, scales = [], []
+    for x in matrices:
+        magnitude = jnp.abs(x) + _MIN_MAGNITUDE
+        units = jnp.mean(magnitude, axis=1, keepdims=True)
+        inputs = jnp.mean(magnitude, axis=0, keepdims=True)
+        values.append(x.ravel())
+        scales.append((units * inputs / jnp.mean(magnitude)).ravel())
+    return jnp.sum(laplace_bits(jnp.concatenate(values), jnp.concatenate(scales)))
 
 
 def laplace_bits(x: jax.Array, scale: jax.Array) -> jax.Array:

@@ -26,9 +26,10 @@ from inrc.fit.program import (
     quantised,
     run_chunk,
 )
-from inrc.fit.stages import Schedule, minibatch_order, plan_chunk
+from inrc.fit.stages import Schedule, StepPlan, minibatch_order, plan_chunk
 from inrc.models import build
 
+_MAX_SEEDS = 64
 _STEER_FROM = 0.1
 _STEER_GAIN = 1.0
 _STEER_LIMIT = 1.25
@@ -81,8 +82,10 @@ class FitConfig:
             raise ConfigError(f"lambda_rd is {self.lambda_rd}; it must be 0 or more")
         if not 1 <= self.phase_factor <= 64:
             raise ConfigError(f"phase_factor is {self.phase_factor}; it must lie in 1..64")
-        if self.n_seeds < 1 or self.steps_per_group < 1 or self.groups_per_chunk < 1:
-            raise ConfigError("n_seeds, steps_per_group and groups_per_chunk must be 1 or more")
+        if not 1 <= self.n_seeds <= _MAX_SEEDS:
+            raise ConfigError(f"n_seeds is {self.n_seeds}; it must lie in 1..{_MAX_SEEDS}")
+        if self.steps_per_group < 1 or self.groups_per_chunk < 1:
+            raise ConfigError("steps_per_group and groups_per_chunk must be 1 or more")
         if self.time_budget is not None and not self.time_budget > 0:
             raise ConfigError(f"time_budget is {self.time_budget} s; it must be above 0")
 
@@ -207,11 +210,18 @@ def fit(
         target.values, target.matrix, model, dataclasses.replace(config, time_budget=None)
     )
     clock = _Clock(config.time_budget, n_chunks)
-    keys = jax.random.split(jax.random.key(config.seed), config.n_seeds)
-    resumed = checkpoint.load(checkpoint_path, identity, _new_state(problem, config, target, init, keys[0]))
+    seeds = [config.seed * _MAX_SEEDS + i for i in range(config.n_seeds)]
+    resumed = checkpoint.load(checkpoint_path, identity, _new_state(problem, config, target, init, seeds[0]))
     if resumed is None:
-        state = _race(problem, config, target, init, keys, signal, jnp.float32(lambda_rd / n_pixels), plan, n_chunks)
-        clock.chunk, clock.fraction = _race_chunks(config, n_chunks), _race_chunks(config, n_chunks) / n_chunks
+        n_race = _race_chunks(config, n_chunks)
+        state = _race(
+            [_new_state(problem, config, target, init, seed) for seed in seeds],
+            signal,
+            problem,
+            [plan(i / n_chunks, (i + 1) / n_chunks, i) for i in range(n_race)],
+            jnp.float32(lambda_rd / n_pixels),
+        )
+        clock.chunk, clock.fraction = n_race, n_race / n_chunks
         best = _Best.nothing()
     else:
         state, best_state, meta = resumed
@@ -286,7 +296,7 @@ class _Best:
         return _Best(float("inf"), {}, {})
 
     def better(self, problem: Problem, state: State, signal: Signal, bits_weight: jax.Array) -> "_Best":
-        params, bits = quantised(state.params, state.log_steps, jnp.float32(0), jnp.float32(1), state.key)
+        params, bits = quantised(state.params, state.log_steps, jnp.float32(0), jnp.float32(1), state.seed)
         value = float(distortion(problem, params, signal) + bits_weight * bits)
         return _Best(value, state.params, state.log_steps) if value < self.value or not self.params else self
 
@@ -338,29 +348,28 @@ class _Clock:
 
 
 def _new_state(
-    problem: Problem, config: FitConfig, target: Target, init: Mapping[str, np.ndarray] | None, key: jax.Array
+    problem: Problem, config: FitConfig, target: Target, init: Mapping[str, np.ndarray] | None, seed: int
 ) -> State:
     mean = target.values.reshape(target.values.shape[0], -1).mean(1)
     outputs = np.linalg.solve(target.matrix, mean - target.offset).astype(np.float32)
     given = None if init is None else {name: np.asarray(value, np.float32) for name, value in init.items()}
-    return _first_state(problem, config.relative_step, given, outputs, key)
+    return _first_state(problem, config.relative_step, given, outputs, np.uint32(seed))
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _first_state(
-    problem: Problem, relative_step: float, init: Params | None, mean_outputs: jax.Array, key: jax.Array
+    problem: Problem, relative_step: float, init: Params | None, mean_outputs: jax.Array, seed: jax.Array
 ) -> State:
     """State with given or random weights; random ones begin at the signal's mean."""
-    key, subkey = jax.random.split(key)
     if init is not None:
         params = init
     else:
-        params = build.init(problem.model, problem.shape, problem.n_outputs, subkey)
+        params = build.init(problem.model, problem.shape, problem.n_outputs, jax.random.key(seed, impl="rbg"))
         if problem.model.bias:
             last = f"layer_{len(problem.model.widths)}"
             params[last] = params[last].at[:, -1].set(mean_outputs)
     log_steps = {name: jnp.log(relative_step * jnp.std(value) + 1e-9) for name, value in params.items()}
-    return init_state(problem, params, log_steps, key)
+    return init_state(problem, params, log_steps, seed)
 
 
 def _race_chunks(config: FitConfig, n_chunks: int) -> int:
@@ -369,18 +378,32 @@ def _race_chunks(config: FitConfig, n_chunks: int) -> int:
     return min(n_chunks - 1, max(1, round(config.race_fraction * n_chunks)))
 
 
-def _race(problem, config, target, init, keys, signal, bits_weight, plan, n_chunks) -> State:
-    """The state of the seed whose loss + rate is lowest after the first chunks."""
-    states = [_new_state(problem, config, target, init, key) for key in keys]
-    n_race = _race_chunks(config, n_chunks)
-    if n_race == 0:
-        return states[0]
-    state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
-    run = jax.vmap(run_chunk, in_axes=(None, 0, None, None, None))
-    losses, bits = jnp.zeros(()), jnp.zeros(())
-    for chunk in range(n_race):
-        state, (losses, bits) = run(
-            problem, state, signal, plan(chunk / n_chunks, (chunk + 1) / n_chunks, chunk), bits_weight
-        )
-    winner = int(jnp.argmin(jnp.mean(losses + bits_weight * bits, axis=(1, 2))))
+def _race(
+    first_states: list[State], signal: Signal, problem: Problem, plans: list[StepPlan], bits_weight: jax.Array
+) -> State:
+    """The state of the start whose loss + rate is lowest in the last of some chunks.
+
+    On an accelerator the starts run side by side under vmap; on a CPU, where nothing is won by that, one after the
+    other through the program that the fit itself uses.
+    """
+    if not plans:
+        return first_states[0]
+    if jax.default_backend() == "cpu":
+        ends = [_run_plans(state, signal, problem, plans, bits_weight) for state in first_states]
+        states, costs = [state for state, _ in ends], jnp.stack([cost for _, cost in ends])
+        return states[int(jnp.argmin(costs))]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *first_states)
+    run = jax.vmap(functools.partial(_run_plans, signal=signal, problem=problem, plans=plans, bits_weight=bits_weight))
+    state, costs = run(stacked)
+    winner = int(jnp.argmin(costs))
     return jax.tree.map(lambda leaf: leaf[winner], state)
+
+
+def _run_plans(
+    state: State, signal: Signal, problem: Problem, plans: list[StepPlan], bits_weight: jax.Array
+) -> tuple[State, jax.Array]:
+    cost = jnp.float32(0)
+    for plan in plans:
+        state, (losses, bits) = run_chunk(problem, state, signal, plan, bits_weight)
+        cost = jnp.mean(losses + bits_weight * bits)
+    return state, cost

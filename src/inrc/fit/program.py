@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 
 from inrc.config import ModelConfig
-from inrc.entropy.rate import matrix_bits
+from inrc.entropy.rate import total_bits
 from inrc.fit import optimiser
 from inrc.fit.data import Phases, open_grid
 from inrc.fit.loss import LossConfig, pointwise, structural
 from inrc.fit.optimiser import OptimiserConfig, OptimiserState
 from inrc.models import build
-from inrc.quant.surrogate import surrogate
+from inrc.quant.surrogate import surrogate, uniform_noise
 
 Params = dict[str, jax.Array]
 
@@ -53,7 +53,7 @@ class State(NamedTuple):
       moments: optimiser state of `params`.
       step_moments: Adam's (mean, mean square) of `log_steps`.
       step: steps taken, float32.
-      key: randomness of the surrogate.
+      seed: uint32, of the surrogate's noise.
     """
 
     params: Params
@@ -61,7 +61,7 @@ class State(NamedTuple):
     moments: dict[str, OptimiserState]
     step_moments: tuple[Params, Params]
     step: jax.Array
-    key: jax.Array
+    seed: jax.Array
 
 
 class Signal(NamedTuple):
@@ -88,10 +88,10 @@ class StepPlan(NamedTuple):
     hard: jax.Array
 
 
-def init_state(problem: Problem, params: Params, log_steps: Params, key: jax.Array) -> State:
+def init_state(problem: Problem, params: Params, log_steps: Params, seed: jax.Array) -> State:
     """State before the first step."""
     zeros = jax.tree.map(jnp.zeros_like, log_steps)
-    return State(params, log_steps, optimiser.init(problem.optimiser, params), (zeros, zeros), jnp.float32(0), key)
+    return State(params, log_steps, optimiser.init(problem.optimiser, params), (zeros, zeros), jnp.float32(0), seed)
 
 
 @functools.partial(jax.jit, static_argnames="problem")
@@ -128,25 +128,26 @@ def distortion(problem: Problem, params: Params, signal: Signal) -> jax.Array:
     return jnp.mean(jax.lax.map(phase, jnp.arange(signal.phases.targets.shape[0])))
 
 
-def quantised(state_params: Params, log_steps: Params, noise: jax.Array, hard: jax.Array, key: jax.Array):
+def quantised(
+    params: Params, log_steps: Params, noise: jax.Array, hard: jax.Array, seed: jax.Array
+) -> tuple[Params, jax.Array]:
     """(weights with the surrogate applied, their bits)."""
-    params, bits = {}, jnp.float32(0)
-    for name, subkey in zip(state_params, jax.random.split(key, len(state_params)), strict=True):
-        step = jnp.exp(log_steps[name])
-        x = surrogate(state_params[name] / step, noise, hard, subkey)
-        params[name] = x * step
-        bits = bits + matrix_bits(x)
-    return params, bits
+    seen, start = {}, 0
+    draw = noise * uniform_noise(seed, sum(p.size for p in params.values()))
+    for name, matrix in params.items():
+        part = draw[start : start + matrix.size].reshape(matrix.shape)
+        seen[name] = surrogate(matrix / jnp.exp(log_steps[name]), part, hard)
+        start += matrix.size
+    bits = total_bits(seen.values())
+    return {name: x * jnp.exp(log_steps[name]) for name, x in seen.items()}, bits
 
 
 def _step(problem: Problem, signal: Signal, bits_weight: jax.Array, state: State, plan: StepPlan):
-    key, subkey = jax.random.split(state.key)
-
     def forward(params: Params, log_steps: Params):
-        return quantised(params, log_steps, plan.noise, plan.hard, subkey)
+        return quantised(params, log_steps, plan.noise, plan.hard, state.seed + state.step.astype(jnp.uint32))
 
     (params, bits), pull = jax.vjp(forward, state.params, state.log_steps)
-    loss, gradient = _phase_loss_and_gradient(problem, params, signal, plan.phase)
+    loss, gradient = phase_loss_and_gradient(problem, params, signal, plan.phase)
     gradient, step_gradient = pull((gradient, jnp.asarray(bits_weight, jnp.float32)))
 
     gradient = optimiser.clip_by_global_norm(gradient, problem.clip_norm)
@@ -158,7 +159,7 @@ def _step(problem: Problem, signal: Signal, bits_weight: jax.Array, state: State
     square = jax.tree.map(lambda v, g: 0.99 * v + 0.01 * g * g, state.step_moments[1], step_gradient)
     log_steps = jax.tree.map(lambda s, m, v: s - rate * m / (jnp.sqrt(v) + 1e-12), state.log_steps, mean, square)
 
-    return State(new_params, log_steps, moments, (mean, square), state.step + 1, key), (loss, bits)
+    return State(new_params, log_steps, moments, (mean, square), state.step + 1, state.seed), (loss, bits)
 
 
 def _tiles(signal: Signal, phase: jax.Array):
@@ -191,7 +192,10 @@ def _tile_loss(problem: Problem, signal: Signal, params: Params, tile, shared) -
     return jnp.sum(_mask((valid, *rest_valid)) * pointwise(problem.loss, error))
 
 
-def _phase_loss_and_gradient(problem: Problem, params: Params, signal: Signal, phase: jax.Array):
+def phase_loss_and_gradient(
+    problem: Problem, params: Params, signal: Signal, phase: jax.Array
+) -> tuple[jax.Array, Params]:
+    """(mean loss of one phase, its gradient), accumulated tile by tile."""
     if problem.loss.structural:
         return jax.value_and_grad(lambda p: _phase_loss(problem, p, signal, phase))(params)
     tiles, shared = _tiles(signal, phase)

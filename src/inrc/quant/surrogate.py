@@ -4,16 +4,31 @@ import jax
 import jax.numpy as jnp
 
 
-def surrogate(x: jax.Array, noise: jax.Array, hard: jax.Array, key: jax.Array) -> jax.Array:
+def uniform_noise(seed: jax.Array, size: int) -> jax.Array:
+    """`size` numbers in [-1/2, 1/2) from an integer hash of (seed, index).
+
+    A multiply-xorshift finaliser (Wellons' lowbias32): a dozen integer operations where a counter-based generator
+    would take seconds of compilation and a good part of a small step.
+
+    Args:
+      seed: uint32 scalar; another one for every step.
+      size: how many.
+    """
+    x = jnp.arange(size, dtype=jnp.uint32) * jnp.uint32(0x9E3779B9) + seed * jnp.uint32(0x85EBCA6B)
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        x = (x ^ (x >> shift)) * jnp.uint32(factor)
+    x = x ^ (x >> 16)
+    return (x >> 8).astype(jnp.float32) * jnp.float32(2.0**-24) - 0.5
+
+
+def surrogate(x: jax.Array, noise: jax.Array, hard: jax.Array) -> jax.Array:
     """What the network sees instead of rounded weights; the derivative with respect to `x` is the identity.
 
     Args:
-      x: weights / step, any shape.
-      noise: amplitude of additive noise U(-1/2, 1/2) (Ballé et al., 2017); 0 for none.
+      x: weights / step.
+      noise: numbers in [-1/2, 1/2) to add (Ballé et al., 2017), of the shape of `x`; zeros for none.
       hard: where not 0, x is rounded instead, with a straight-through gradient (Bengio et al., 2013).
-      key: randomness of the noise.
 
-    Amplitude and mode are values, not static, so that one compiled program serves all stages of a fit.
+    Noise and mode are values, not static, so that one compiled program serves all stages of a fit.
     """
-    offset = jnp.where(hard > 0, jnp.round(x) - x, noise * jax.random.uniform(key, x.shape, x.dtype, -0.5, 0.5))
-    return x + jax.lax.stop_gradient(offset)
+    return x + jax.lax.stop_gradient(jnp.where(hard > 0, jnp.round(x) - x, noise))

@@ -1,0 +1,82 @@
+"""The `inrc` command: parses arguments, runs a command, turns failures into one line and an exit code.
+
+0 is done, 1 a typed error, 2 wrong usage, 130 interrupted.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, subcommand
+
+from inrc.cli import codecs, decode, encode, info
+from inrc.cli.codecs import Codecs
+from inrc.cli.decode import Decode
+from inrc.cli.encode import Encode
+from inrc.cli.info import Info
+from inrc.errors import InrcError
+
+_DESCRIPTION = """\
+Pictures stored as the weights of a small network that is fitted to them.
+  inrc encode photo.png            writes photo.inr
+  inrc encode photo.png -q 70 -e 7 more quality, more effort
+  inrc decode photo.inr -o 2x.png --scale 2
+  inrc info photo.inr
+
+Each command has its own --help. inrc --version prints the version."""
+
+_Command = (
+    Annotated[Encode, subcommand("encode")]
+    | Annotated[Decode, subcommand("decode")]
+    | Annotated[Info, subcommand("info")]
+    | Annotated[Codecs, subcommand("codecs")]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line `arguments` (those of the process if None) and returns the exit code.
+
+    Raises:
+      SystemExit: Wrong usage (code 2) or a request for help (code 0); tyro has printed what to say.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        if arguments in (["--version"], ["-V"]):
+            print(f"inrc {version('inrc')}")
+        else:
+            _run(arguments)
+        sys.stdout.flush()
+    except InrcError as error:
+        return _fail(str(error))
+    except BrokenPipeError:  # `inrc info FILE | head`: whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except KeyboardInterrupt as interrupt:
+        print(f"inrc: {interrupt}" if str(interrupt) else "inrc: interrupted", file=sys.stderr, flush=True)
+        os._exit(130)  # the encoder may still run in its thread, in compiled code that no exception reaches
+    return 0
+
+
+def _run(arguments: list[str]) -> None:
+    config = (OmitArgPrefixes, FlagCreatePairsOff)
+    # tyro takes a union of annotated types, for which Python's type system has no name yet.
+    command = tyro.cli(_Command, prog="inrc", description=_DESCRIPTION, args=arguments, config=config)  # pyright: ignore
+    match command:
+        case Encode():
+            encode.run(command)
+        case Decode():
+            decode.run(command)
+        case Info():
+            info.run(command)
+        case Codecs():
+            codecs.run(command)
+
+
+def _fail(message: str) -> int:
+    print("inrc: error:", " ".join(message.split()), file=sys.stderr)
+    return 1

@@ -1,0 +1,162 @@
+"""`inrc encode`: a picture to an `.inr` file."""
+
+import contextlib
+import dataclasses
+import hashlib
+import re
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional, create_mutex_group
+
+from inrc.cli.arguments import FLAG, as_json, one_of, output_path, value, write_file
+from inrc.presets import CODECS, DEFAULT_EFFORT, DEFAULT_QUALITY
+
+if TYPE_CHECKING:
+    from inrc.codec.encode import Encoded, EncodeOptions
+    from inrc.signal.image import Image
+
+_TARGET = create_mutex_group(required=False, title="target (instead of -q)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Encode:
+    """Encode a picture as an .inr file. Ctrl-C keeps the best so far; a killed encode goes on when run again.
+
+    Attributes:
+      input: The picture: PNG, JPEG, WebP, TIFF, BMP, PPM or PGM; 8 or 16 bits; gray, RGB, with or without alpha.
+      output: Where to write; overwritten if it exists. By default IN with .inr, which is not overwritten.
+      quality: 0..100. Moves the rate: 0 is about 0.03 bits per pixel, every 17 more double it.
+      effort: 1..9. Moves the time that encoding takes and nothing else. `inrc codecs` says what each means.
+      target_psnr: Decibels to reach, with as few bytes as possible.
+      target_bpp: Bits per pixel that the file does not exceed.
+      max_bytes: Bytes that the file does not exceed.
+      time_budget: Seconds after which fitting ends, whatever the effort.
+      codec: The network; `inrc codecs` describes them.
+      loss: What the fit minimises; visual and the SSIM kinds trade PSNR for structure.
+      colour: Transform between RGB and the network's outputs.
+      seed: Of everything random: the same seed gives the same file.
+      force: Overwrite the default output.
+      json: Print one JSON object on stdout; psnr_db is null for an exact copy.
+      quiet: No progress and no summary on stderr.
+    """
+
+    input: Annotated[Positional[Path], value("IN")]
+    output: Annotated[Path | None, value("OUT.inr", "-o")] = None
+    quality: Annotated[float, value("0..100", "-q", hint=None)] = DEFAULT_QUALITY
+    effort: Annotated[int, value("1..9", "-e", hint=None)] = DEFAULT_EFFORT
+    target_psnr: Annotated[float | None, value("DB"), _TARGET] = None
+    target_bpp: Annotated[float | None, value("B"), _TARGET] = None
+    max_bytes: Annotated[int | None, value("N"), _TARGET] = None
+    time_budget: Annotated[float | None, value("S")] = None
+    codec: Annotated[str, one_of(CODECS)] = "siren"
+    loss: Literal["mse", "l1", "log-cosh", "visual", "ssim", "msssim"] = "mse"
+    colour: Literal["rgb", "ycbcr", "ycocg", "ycocg-orthonormal"] = "ycbcr"
+    seed: Annotated[int, value("N", hint=None)] = 0
+    force: Annotated[bool, FLAG] = False
+    json: Annotated[bool, FLAG] = False
+    quiet: Annotated[bool, FLAG] = False
+
+
+def run(arguments: Encode) -> None:
+    """Encodes and writes the file.
+
+    Raises:
+      InrcError: As `inrc.encode` and `inrc.read_image`, or the output cannot be written.
+      KeyboardInterrupt: Nothing was written.
+    """
+    output = output_path(arguments.input, arguments.output, ".inr", force=arguments.force)
+    from inrc.signal.image import read_image
+
+    image = read_image(arguments.input)
+    options = _options(arguments)
+    checkpoint = output.with_name(f"{output.name}.{_identity(image, options)}.ckpt")
+    encoded = _encode(arguments, image, options, checkpoint)
+    write_file(output, encoded.data)
+    _remove_checkpoints(output)
+
+    stats = encoded.stats
+    if not arguments.quiet:
+        stopped = " (stopped early: the best so far)" if stats.interrupted else ""
+        print(
+            f"{output}: {stats.n_bytes:,} bytes, {stats.bpp:.4g} bpp, {stats.psnr_db:.2f} dB,"
+            f" {stats.encode_seconds:.1f} s{stopped}",
+            file=sys.stderr,
+        )
+    if arguments.json:
+        print(as_json({"input": arguments.input, "output": output, **dataclasses.asdict(stats)}))
+
+
+def _options(arguments: Encode) -> "EncodeOptions":
+    from inrc.codec.encode import EncodeOptions
+    from inrc.signal.colour import ColourTransform
+
+    return EncodeOptions(
+        codec=arguments.codec,
+        quality=arguments.quality,
+        effort=arguments.effort,
+        target_psnr=arguments.target_psnr,
+        target_bpp=arguments.target_bpp,
+        max_bytes=arguments.max_bytes,
+        time_budget=arguments.time_budget,
+        loss=arguments.loss,
+        seed=arguments.seed,
+        colour=ColourTransform[arguments.colour.upper().replace("-", "_")],
+    )
+
+
+def _encode(arguments: Encode, image: "Image", options: "EncodeOptions", checkpoint: Path) -> "Encoded":
+    from inrc.cli.interrupt import run_interruptibly
+    from inrc.cli.jax_setup import jax_set_up
+    from inrc.cli.progress import ProgressBar
+    from inrc.codec.encode import encode
+    from inrc.errors import CheckpointMismatchError
+    from inrc.fit.loop import Progress
+
+    bar = ProgressBar(quiet=arguments.quiet, loss_is_mse=options.loss == "mse")
+
+    def work(stop: threading.Event) -> "Encoded":
+        def progress(state: Progress) -> None:
+            bar(state)
+            if stop.is_set():
+                raise KeyboardInterrupt  # which the fit takes as the wish to end with the best so far
+
+        # Every fit of a search for a PSNR would find the checkpoint of the one before.
+        path = None if options.target_psnr is not None else checkpoint
+        try:
+            return encode(image, options, progress=progress, checkpoint_path=path)
+        except CheckpointMismatchError:  # damaged: its name says that it belongs to this picture and these options
+            checkpoint.unlink(missing_ok=True)
+            return encode(image, options, progress=progress, checkpoint_path=path)
+
+    def announce() -> None:
+        if not arguments.quiet:
+            bar.announce("inrc: stopping after the next steps; Ctrl-C again to abort")
+
+    try:
+        with jax_set_up(), bar:
+            return run_interruptibly(work, announce)
+    except KeyboardInterrupt as error:
+        again = "; the same command goes on from the last checkpoint" if checkpoint.exists() else ""
+        raise KeyboardInterrupt(f"interrupted, nothing was written{again}") from error
+
+
+def _identity(image: "Image", options: "EncodeOptions") -> str:
+    """What a checkpoint belongs to: the picture and all options but the time budget, which a second run may raise."""
+    from importlib.metadata import version
+
+    settings = dataclasses.replace(options, time_budget=None)
+    digest = hashlib.sha256(repr((version("inrc"), image.pixels.shape, image.pixels.dtype.str, settings)).encode())
+    digest.update(image.pixels.tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _remove_checkpoints(output: Path) -> None:
+    """Removes the checkpoints of `output`: this encode's and those of others that never ended."""
+    name = re.compile(re.escape(output.name) + r"\.[0-9a-f]{12}\.ckpt(\.\d+\.tmp)?")
+    with contextlib.suppress(OSError):
+        for path in output.parent.iterdir():
+            if name.fullmatch(path.name):
+                path.unlink(missing_ok=True)

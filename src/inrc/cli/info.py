@@ -1,0 +1,101 @@
+"""`inrc info`: what an `.inr` file says of itself."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import Positional
+
+from inrc.cli.arguments import FLAG, as_json, read_file, value
+from inrc.config import EncodingKind, ModelConfig
+
+if TYPE_CHECKING:
+    from inrc.codec.decode import Info as FileInfo
+
+_CHANNELS = {1: "gray", 2: "gray and alpha", 3: "RGB", 4: "RGBA"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Info:
+    """Show what an .inr file says of itself: picture, network and how the bytes are spent.
+
+    Attributes:
+      input: The .inr file.
+      json: Print one JSON object on stdout.
+    """
+
+    input: Annotated[Positional[Path], value("IN.inr")]
+    json: Annotated[bool, FLAG] = False
+
+
+def run(arguments: Info) -> None:
+    """Prints a table, or JSON.
+
+    Raises:
+      InrcError: As `inrc.info`.
+    """
+    data = read_file(arguments.input)
+    from inrc.codec.decode import info
+
+    found = info(data)
+    if arguments.json:
+        print(as_json({"input": arguments.input, **_values(found)}))
+    else:
+        print(arguments.input)
+        for name, content in _rows(found):
+            print(f"  {name:<9}{content}")
+
+
+def describe(model: ModelConfig) -> str:
+    """A network in a few words."""
+    widths = model.widths
+    hidden = f"{len(widths)} x {widths[0]}" if len(set(widths)) == 1 and len(widths) > 2 else "-".join(map(str, widths))
+    return f"{model.family.name.lower()} {hidden}"
+
+
+def _rows(found: "FileInfo") -> list[tuple[str, str]]:
+    header = found.header
+    model = header.model
+    encoding = "on bare coordinates"
+    if model.encoding.kind is not EncodingKind.NONE:
+        kind = model.encoding.kind.name.lower().replace("_", "-")
+        encoding = f"on {model.encoding.n_frequencies} {kind} frequencies"
+    kind = _CHANNELS[header.channels]
+    colour = f" as {header.colour.name}" if header.channels >= 3 else ""
+    rows = [
+        ("file", f"{found.n_bytes:,} bytes, {found.bpp:.4g} bits per pixel"),
+        ("picture", f"{header.width} x {header.height}, {kind}{colour}, {header.bit_depth} bits"),
+        ("network", f"{describe(model)} {encoding}"),
+        ("weights", f"{found.n_weights:,} of {found.bits_per_weight:.2f} bits each"),
+        ("steps", " ".join(f"{step:.3g}" for step in found.steps)),
+    ]
+    if header.init_id:
+        rows.append(("init", header.init_id.hex()))
+    if found.icc_profile_bytes:
+        rows.append(("profile", f"ICC, {found.icc_profile_bytes:,} bytes"))
+    return rows
+
+
+def _values(found: "FileInfo") -> dict[str, Any]:
+    header = found.header
+    model = header.model
+    return {
+        "n_bytes": found.n_bytes,
+        "bpp": found.bpp,
+        "width": header.width,
+        "height": header.height,
+        "channels": header.channels,
+        "bit_depth": header.bit_depth,
+        "colour": header.colour.name.lower(),
+        "family": model.family.name.lower(),
+        "widths": model.widths,
+        "encoding": model.encoding.kind.name.lower(),
+        "n_frequencies": model.encoding.n_frequencies if model.encoding.kind is not EncodingKind.NONE else 0,
+        "omega_0": model.omega_0,
+        "bias": model.bias,
+        "init_id": header.init_id.hex() or None,
+        "n_weights": found.n_weights,
+        "bits_per_weight": found.bits_per_weight,
+        "steps": found.steps,
+        "icc_profile_bytes": found.icc_profile_bytes,
+    }

@@ -1,0 +1,308 @@
+"""A decoder of format v1 written from FORMAT.md alone: plain Python and float64, and nothing of inrc.
+
+Where it and the package disagree, one of them or the document is wrong.
+"""
+
+import bisect
+import dataclasses
+import decimal
+import functools
+import statistics
+import zlib
+
+import numpy as np
+
+COLOUR = {
+    0: np.eye(3),
+    1: np.array([[1, 0, 1.402], [1, -0.114 * 1.772 / 0.587, -0.299 * 1.402 / 0.587], [1, 1.772, 0]]),
+    2: np.array([[1, 1, -1], [1, 0, 1], [1, -1, -1]]),
+    3: np.array([[1, 1, -1], [1, 0, 2], [1, -1, -1]]) / np.sqrt([3, 2, 6]),
+}
+SIREN, FOURIER = 0, 1
+NONE, NERF, LOG_SPACED, GAUSSIAN = 0, 1, 2, 3
+
+
+@dataclasses.dataclass
+class File:
+    """Fields of the header by the names of FORMAT.md, and what follows them."""
+
+    fields: dict[str, int]
+    widths: list[int]
+    stream: bytes
+    crc32: int
+    sections: dict[int, bytes]
+    step_indices: list[int]
+    matrices: list[np.ndarray]
+
+    @property
+    def icc_profile(self) -> bytes:
+        return zlib.decompress(self.sections[1]) if 1 in self.sections else b""
+
+
+# Container and header (sections 1 and 2) -------------------------------------------------------------------------
+
+
+class Bytes:
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.position = 0
+
+    def take(self, n: int) -> bytes:
+        assert self.position + n <= len(self.data), "truncated"
+        self.position += n
+        return self.data[self.position - n : self.position]
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def varint(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self.byte()
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    def check(self, start: int) -> int:
+        """Verifies the checksum that stands here against the bytes from `start` on."""
+        actual = zlib.crc32(self.data[start : self.position])
+        stated = int.from_bytes(self.take(4), "little")
+        assert actual == stated, "checksum"
+        return stated
+
+
+def read(data: bytes) -> File:
+    reader = Bytes(data)
+    assert reader.take(3) == b"inr"
+    f = {"version": reader.byte()}
+    assert f["version"] == 1
+    flags = reader.byte()
+    f["channels"] = (flags & 3) + 1
+    f["bit_depth"] = 16 if flags & 4 else 8
+    f["colour"] = flags >> 3 & 3
+    f["has_sections"] = flags >> 5 & 1
+    f["has_init"] = flags >> 6 & 1
+    f["width"], f["height"] = reader.varint(), reader.varint()
+    network = reader.byte()
+    f["family"] = network & 3
+    f["bias"] = network >> 2 & 1
+    f["encoding"] = network >> 3 & 3
+    f["n_layers"] = reader.byte()
+    widths = [reader.varint() for _ in range(f["n_layers"])]
+    f["n_frequencies"] = reader.varint() if f["encoding"] != NONE else 0
+    f["omega_0"] = reader.byte() if network >> 5 & 1 else 30
+    f["quarter_sigma"] = reader.varint() if network >> 6 & 1 else 40
+    assert not f["has_init"], "version 1 knows no shared init"
+    n_bytes = reader.varint() if f["has_sections"] else len(data) - 4 - reader.position
+    stream = reader.take(n_bytes)
+    crc32 = reader.check(0)
+    sections = {}
+    while reader.position < len(data):
+        start = reader.position
+        tag = reader.varint()
+        sections[tag] = reader.take(reader.varint())
+        reader.check(start)
+    steps, matrices = weights(stream, shapes(f, widths))
+    return File(f, widths, stream, crc32, sections, steps, matrices)
+
+
+# Tables, scale context and range coder (sections 3 to 5) ---------------------------------------------------------
+
+
+def scale(index: float) -> decimal.Decimal:
+    return (decimal.Decimal(2).ln() * (decimal.Decimal(index) / 4 - 4)).exp()
+
+
+def max_magnitude(index: int) -> int:
+    # The exact product is a whole number where index is a multiple of 4; rounding may leave it just below.
+    return min(1023, 4 + int(scale(index) * 14 + decimal.Decimal("1e-12")))
+
+
+@functools.cache
+def frequencies(index: int) -> list[int]:
+    largest = max_magnitude(index)
+    ratio = (-1 / scale(index)).exp()
+    available = 2**24 - (2 * largest + 2)
+    tail = [1 + int(ratio ** (k - decimal.Decimal("0.5")) * (1 - ratio) / 2 * available) for k in range(1, largest + 1)]
+    escape = 1 + int(ratio ** (largest + decimal.Decimal("0.5")) * available)
+    return [*reversed(tail), 2**24 - 2 * sum(tail) - escape, *tail, escape]
+
+
+def cumulative(counts: list[int]) -> list[int]:
+    """Left ends of the intervals as the range coder lays them out, and 2^24."""
+    ends, total, weight = [], 0.0, (2**24 - len(counts)) / sum(c / 2**24 for c in counts)
+    for position, count in enumerate(counts):
+        ends.append(int(total * weight) + position)
+        total += count / 2**24
+    return [*ends, 2**24]
+
+
+@functools.cache
+def table(index: int) -> list[int]:
+    return cumulative(frequencies(index))
+
+
+@functools.cache
+def thresholds() -> list[int]:
+    return [int(scale(i + 0.5) * 2**16) for i in range(63)]
+
+
+class RangeDecoder:
+    def __init__(self, stream: bytes) -> None:
+        self.stream = Bytes(stream + bytes(-len(stream) % 4))
+        self.lower, self.range = 0, 2**64 - 1
+        self.point = self.word() << 32
+        self.point |= self.word()
+
+    def word(self) -> int:
+        left = len(self.stream.data) - self.stream.position
+        return int.from_bytes(self.stream.take(4), "big") if left else 0
+
+    def symbol(self, ends: list[int]) -> int:
+        unit = self.range >> 24
+        quantile = (self.point - self.lower) % 2**64 // unit
+        assert quantile < 2**24
+        found = bisect.bisect_right(ends, quantile) - 1
+        self.lower = (self.lower + unit * ends[found]) % 2**64
+        self.range = unit * (ends[found + 1] - ends[found])
+        if self.range < 2**32:
+            self.lower = (self.lower << 32) % 2**64
+            self.range <<= 32
+            self.point = (self.point << 32) % 2**64 | self.word()
+        return found
+
+    def bit(self) -> int:
+        return self.symbol([0, 2**23, 2**24])
+
+    def integer(self, index: int) -> int:
+        largest = max_magnitude(index)
+        symbol = self.symbol(table(index))
+        if symbol <= 2 * largest:
+            return symbol - largest
+        n_bits = 1
+        while self.bit():
+            n_bits += 1
+        excess = 1
+        for _ in range(n_bits - 1):
+            excess = 2 * excess + self.bit()
+        return -(largest + excess) if self.bit() else largest + excess
+
+
+def weights(stream: bytes, shape_list: list[tuple[int, int]]) -> tuple[list[int], list[np.ndarray]]:
+    decoder = RangeDecoder(stream)
+    steps = []
+    for i in range(len(shape_list)):
+        steps.append(steps[-1] + decoder.integer(28) if i else 128 + decoder.integer(32))
+    matrices = []
+    total, count = 12, 4
+    for n_units, n_inputs in shape_list:
+        total, count = max(1, total * 4 // count), 4
+        units = [0] * n_units
+        matrix = np.zeros((n_units, n_inputs))
+        for j in range(n_inputs):
+            seen = expected = max(1, total * 2**7 // count)
+            for i in range(n_units):
+                mean = (units[i] * count + 4 * total) * 2**8 // ((j + 4) * count)
+                index = bisect.bisect_left(thresholds(), mean * seen * 2**8 // expected)
+                value = decoder.integer(index)
+                matrix[i, j] = value
+                seen += abs(value) * 2**8
+                expected += mean
+                units[i] += abs(value)
+                total += abs(value)
+                count += 1
+        matrices.append(matrix)
+    return steps, matrices
+
+
+# Network and picture (sections 6 and 7) --------------------------------------------------------------------------
+
+
+def axis_frequencies(encoding: int, n_frequencies: int, n_samples: int) -> list[float]:
+    base, numerator, denominator = (2.0, 2, 1) if encoding == NERF else (1.4, 7, 5)
+    return [base**i for i in range(n_frequencies) if 2 * numerator**i <= n_samples * denominator**i]
+
+
+def gaussian_frequencies(n_frequencies: int, quarter_sigma: int, shape: tuple[int, ...]) -> np.ndarray:
+    n_axes = len(shape)
+    phi = np.max(np.roots([1, *[0] * (n_axes - 1), -1, -1]).real)  # the positive root of x^(d + 1) = x + 1
+    rows = np.empty((n_frequencies, n_axes))
+    for i in range(n_frequencies):
+        for axis in range(n_axes):
+            u = (0.5 + (i + 1) * phi ** -(axis + 1)) % 1
+            rows[i, axis] = statistics.NormalDist(0, quarter_sigma / 4).inv_cdf(min(max(u, 1e-9), 1 - 1e-9))
+    half = np.asarray(shape) / 2
+    return (np.abs((rows + half) % (4 * half) - 2 * half) - half).astype(np.float32)
+
+
+def shapes(fields: dict[str, int], widths: list[int]) -> list[tuple[int, int]]:
+    channels, size, bias = fields["channels"], (fields["height"], fields["width"]), fields["bias"]
+    fan_in = n_features(fields["encoding"], fields["n_frequencies"], size)
+    out = []
+    for width in [*widths, channels]:
+        out.append((width, fan_in + bias))
+        fan_in = width
+    return out
+
+
+def n_features(encoding: int, n_frequencies: int, size: tuple[int, ...]) -> int:
+    if encoding == NONE:
+        return len(size)
+    if encoding == GAUSSIAN:
+        return 2 * n_frequencies
+    return sum(1 + 2 * len(axis_frequencies(encoding, n_frequencies, n)) for n in size)
+
+
+def features(encoding: int, n_frequencies: int, quarter_sigma: int, points: list[np.ndarray], size: tuple[int, ...]):
+    """Features [n_features, n_points] at points, one float32 array [n_points] per axis."""
+    single = np.float32
+    pi = single(np.pi)
+    if encoding == NONE:
+        return np.array(points, np.float64)
+    if encoding == GAUSSIAN:
+        vectors = gaussian_frequencies(n_frequencies, quarter_sigma, size)
+        products = [(pi * vectors[:, a : a + 1]) * p[None] for a, p in enumerate(points)]
+        angles = np.sum(np.array(products, np.float64), axis=0)
+        return np.concatenate([np.sin(angles), np.cos(angles)])
+    groups = []
+    for point, n_samples in zip(points, size, strict=True):
+        frequencies_ = np.array(axis_frequencies(encoding, n_frequencies, n_samples), single)
+        angles = ((pi * frequencies_)[:, None] * point[None]).astype(np.float64)
+        groups += [point[None].astype(np.float64), np.sin(angles), np.cos(angles)]
+    return np.concatenate(groups)
+
+
+def network(family: int, omega_0: int, bias: int, matrices: list[np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Outputs [n_outputs, n_points] of features [n_features, n_points], in float64."""
+    for i, matrix in enumerate(matrices):
+        x = matrix[:, :-1] @ x + matrix[:, -1:] if bias else matrix @ x
+        if i < len(matrices) - 1:
+            x = np.sin(omega_0 * x) if family == SIREN else np.maximum(x, 0)
+    return x
+
+
+def step(index: int) -> float:
+    return float(np.float32(2.0 ** (index / 8 - 24)))
+
+
+def samples(file: File) -> np.ndarray:
+    """Samples [H, W, C] as real numbers on the scale of the integers, clipped but not rounded."""
+    f = file.fields
+    size = (f["height"], f["width"])
+    centres = [((np.arange(n) + 0.5) / n * 2 - 1).astype(np.float32) for n in size]
+    points = [a.ravel() for a in np.meshgrid(*centres, indexing="ij")]
+    matrices = [
+        (m.astype(np.float32) * np.float32(step(s))).astype(np.float64)
+        for m, s in zip(file.matrices, file.step_indices, strict=True)
+    ]
+    x = features(f["encoding"], f["n_frequencies"], f["quarter_sigma"], points, size)
+    outputs = network(f["family"], f["omega_0"], f["bias"], matrices, x)
+    if f["channels"] >= 3:
+        outputs[:3] = COLOUR[f["colour"]] @ outputs[:3]
+    unit = np.clip(np.nan_to_num(0.5 * outputs + 0.5), 0, 1)
+    return np.moveaxis(unit.reshape(-1, *size), 0, -1) * (2 ** f["bit_depth"] - 1)
+
+
+def pixels(file: File) -> np.ndarray:
+    return np.floor(samples(file) + 0.5).astype(np.uint8 if file.fields["bit_depth"] == 8 else np.uint16)
