@@ -24,7 +24,7 @@ ASSETS = Path(__file__).parent / "assets"
 OUT = Path("out")
 
 QUALITY = 50
-EFFORT = 4
+EFFORT = 5
 REGION = (340, 48, 120, 80)
 """The rim of the cup and the handle of the spoon: x, y, width, height in pixels of coffee.png."""
 
@@ -85,8 +85,14 @@ def run(path: Path, *, effort: int, region: tuple[int, int, int, int]) -> None:
 
     title = f"{len(encoded.data) / 1000:.1f} kB"
     panels = [
-        [(original, f"original, {path.stat().st_size / 1000:.0f} kB as PNG"), (_crop(original, region, zoom), "enlarged (Lanczos)")],
-        [(decoded, f"inrc, {title}, {psnr_db(original, decoded):.1f} dB"), (enlarged, "rendered at this size from the network")],
+        [
+            (original, f"original, {path.stat().st_size / 1000:.0f} kB as PNG"),
+            (_crop(original, region, zoom), "enlarged (Lanczos)"),
+        ],
+        [
+            (decoded, f"inrc, {title}, {psnr_db(original, decoded):.1f} dB"),
+            (enlarged, "rendered at this size from the network"),
+        ],
         [
             (jpeg_pixels, f"JPEG, {len(jpeg) / 1000:.1f} kB, {psnr_db(original, jpeg_pixels):.1f} dB"),
             (_crop(jpeg_pixels, region, zoom), "enlarged (Lanczos)"),
@@ -111,9 +117,7 @@ def _crop(pixels: np.ndarray, region: tuple[int, int, int, int], zoom: float) ->
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS, box=(x, y, x + width, y + height)))
 
 
-def _montage(
-    panels: list[list[tuple[np.ndarray, str]]], region: tuple[int, int, int, int], width: int
-) -> Image.Image:
+def _montage(panels: list[list[tuple[np.ndarray, str]]], region: tuple[int, int, int, int], width: int) -> Image.Image:
     """Columns of captioned pictures on a light ground; the region is framed in the upper ones."""
     n_columns, n_rows = len(panels), len(panels[0])
     size = (GAP + n_columns * (PANEL[0] + GAP), GAP + n_rows * (PANEL[1] + CAPTION + GAP // 2))

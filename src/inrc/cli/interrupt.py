@@ -1,5 +1,6 @@
 """Ctrl-C during work that is mostly compiled code, where Python itself notices an interruption late or never."""
 
+import signal
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -8,10 +9,11 @@ ResultT = TypeVar("ResultT")
 
 
 def run_interruptibly(work: Callable[[threading.Event], ResultT], announce: Callable[[], None]) -> ResultT:
-    """Runs `work` in a thread while this one waits for it and for Ctrl-C.
+    """Runs `work` in a thread while this one, the main thread, waits for it and for Ctrl-C.
 
     The first Ctrl-C is announced at once and sets the event that `work` was given, which should then come to an end
-    by itself; a second one is raised here while the thread still runs.
+    by itself; the second is raised here while the thread still runs. Where Ctrl-C is ignored, as under nohup, it
+    stays so.
 
     Args:
       work: what to do.
@@ -35,13 +37,19 @@ def run_interruptibly(work: Callable[[threading.Event], ResultT], announce: Call
         finally:
             done.set()
 
-    threading.Thread(target=target, name="inrc-worker", daemon=True).start()
-    try:
-        done.wait()
-    except KeyboardInterrupt:
+    def on_first(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         stop.set()
         announce()
+
+    previous = signal.getsignal(signal.SIGINT)
+    if previous is signal.default_int_handler:
+        signal.signal(signal.SIGINT, on_first)
+    try:
+        threading.Thread(target=target, name="inrc-worker", daemon=True).start()
         done.wait()
+    finally:
+        signal.signal(signal.SIGINT, previous)
     if errors:
         raise errors[0]
     return results[0]

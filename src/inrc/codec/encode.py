@@ -234,7 +234,7 @@ class _Job:
             sum(r * c for _, (r, c) in pack.layout(header.model, header.shape, header.channels))
         )
         config = options.fit or FitConfig(
-            n_passes=presets.passes_of_effort(options.effort),
+            n_passes=presets.passes_of_effort(options.effort, self.n_pixels),
             lambda_rd=presets.lambda_of_bpp(bpp),
             loss=LOSSES[options.loss],
             time_budget=options.time_budget,

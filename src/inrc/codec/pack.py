@@ -36,7 +36,7 @@ class Weights:
 
     def side(self) -> list[tuple[int, int]]:
         """The steps as (integer, scale index) pairs for the coder."""
-        expected = [_FIRST_STEP, *self.step_indices[:-1]]
+        expected = [_FIRST_STEP, *self.step_indices][: len(self.step_indices)]
         return list(
             zip(
                 (s - e for s, e in zip(self.step_indices, expected, strict=True)),
@@ -117,7 +117,7 @@ def _shapes(header: Header, limits: DecodeLimits) -> Sequence[tuple[int, int]]:
 
 
 def _side_scales(n_matrices: int) -> list[int]:
-    return [_FIRST_STEP_SCALE] + [_NEXT_STEP_SCALE] * (n_matrices - 1)
+    return ([_FIRST_STEP_SCALE] + [_NEXT_STEP_SCALE] * (n_matrices - 1))[:n_matrices]
 
 
 def _inflate(content: bytes, limits: DecodeLimits) -> bytes:

@@ -227,7 +227,9 @@ def fit(
         state, best_state, meta = resumed
         clock.chunk, clock.fraction = int(meta["chunk"]), float(meta["fraction"])
         clock.elapsed_before = float(meta["seconds"])
-        best = _Best(float(meta["best"]), best_state.params, best_state.log_steps)
+        best = _Best.nothing()
+        if np.isfinite(meta["best"]):
+            best = _Best(float(meta["best"]), best_state.params, best_state.log_steps)
         lambda_rd = float(meta["lambda_rd"])
 
     interrupted = False
@@ -255,7 +257,8 @@ def fit(
                         clock.seconds_left,
                     )
                 )
-            if checkpoint_path is not None and time.monotonic() - saved > checkpoint_every:
+            due = time.monotonic() - saved > checkpoint_every or clock.fraction >= 1.0
+            if checkpoint_path is not None and due:
                 kept = state._replace(params=best.params, log_steps=best.log_steps) if best.params else state
                 meta = {
                     "chunk": clock.chunk,

@@ -17,16 +17,17 @@ class Schedule:
       learning_rate: peak of warm-up and cosine.
       final_rate: end of the cosine, as a fraction of the peak.
       warm_up: fraction of the fit over which the rate rises.
-      hard_from: fraction from which weights are rounded instead of disturbed; before, noise runs from the first
-        step, because weights become cheap only where training makes them cheap (experiments/NOTES.md).
-      noise_from: fraction from which noise and the rate term act.
+      noise_from: fraction from which noise and the rate term act: from the first step, because weights become cheap
+        only where training makes them cheap (experiments/NOTES.md).
+      hard_from: fraction from which weights are rounded instead; early enough to leave learning rates at which the
+        others can make good what rounding one has done.
     """
 
     learning_rate: float = 3e-3
     final_rate: float = 0.01
     warm_up: float = 0.03
     noise_from: float = 0.0
-    hard_from: float = 0.9
+    hard_from: float = 0.4
 
     def __post_init__(self) -> None:
         if not 0 < self.learning_rate < 1:

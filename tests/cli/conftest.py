@@ -1,0 +1,83 @@
+"""The installed `inrc` script as a subprocess, with one compilation cache for all tests."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from inrc.signal.image import read_image
+from tests.conftest import COFFEE_SMALL
+
+TIMEOUT = 300
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """Runs `inrc` with arguments; everything else is an option of `subprocess`."""
+
+    environment: dict[str, str]
+
+    @property
+    def script(self) -> str:
+        return str(Path(sys.executable).with_name("inrc"))
+
+    def __call__(self, *arguments: object, cwd: Path | None = None, **environment: str):
+        return subprocess.run(
+            [self.script, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env={**self.environment, **environment},
+            timeout=TIMEOUT,
+            check=False,
+        )
+
+    def start(self, *arguments: object, **options: Any) -> subprocess.Popen:
+        return subprocess.Popen([self.script, *map(str, arguments)], env=self.environment, **options)
+
+    def python(self, code: str, *arguments: object):
+        """Runs Python code instead of the script."""
+        command = [sys.executable, "-c", code, *map(str, arguments)]
+        return subprocess.run(
+            command, capture_output=True, text=True, env=self.environment, timeout=TIMEOUT, check=False
+        )
+
+
+@pytest.fixture(scope="session")
+def inrc_command(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # all workers share it
+    return Command({**os.environ, "INRC_CACHE_DIR": str(folder / "inrc-cache"), "COLUMNS": "100"})
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodedFile:
+    """coffee_small.png, encoded by the command line at the lowest effort."""
+
+    path: Path
+    stats: dict[str, Any]
+    stderr: str
+
+
+@pytest.fixture(scope="session")
+def encoded(inrc_command: Command, tmp_path_factory: pytest.TempPathFactory) -> EncodedFile:
+    path = tmp_path_factory.mktemp("encoded") / "coffee.inr"
+    done = inrc_command("encode", COFFEE_SMALL, "-o", path, "-e", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    return EncodedFile(path, json.loads(done.stdout), done.stderr)
+
+
+@pytest.fixture(scope="session")
+def decoded(inrc_command: Command, encoded: EncodedFile, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+    """Pixels of `encoded`, decoded by the command line."""
+    path = tmp_path_factory.mktemp("decoded") / "coffee.png"
+    done = inrc_command("decode", encoded.path, "-o", path)
+    assert done.returncode == 0, done.stderr
+    return read_image(path).pixels

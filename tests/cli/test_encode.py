@@ -1,0 +1,98 @@
+"""`inrc encode` end to end, on real pictures."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from inrc.codec.encode import EncodeStats
+from inrc.metrics import psnr_db
+from inrc.signal.image import Image, read_image, write_image
+from tests.conftest import COFFEE_SMALL
+
+N_PIXELS = 96 * 64
+
+
+def test_json_holds_what_the_file_decodes_to(encoded, decoded, coffee_small):
+    stats = encoded.stats
+    assert set(stats) == {"input", "output", *(field.name for field in dataclasses.fields(EncodeStats))}
+    assert (stats["input"], stats["output"]) == (str(COFFEE_SMALL), str(encoded.path))
+    assert (stats["width"], stats["height"], stats["channels"], stats["bit_depth"]) == (96, 64, 3, 8)
+    assert stats["n_bytes"] == encoded.path.stat().st_size
+    assert stats["bpp"] == 8 * stats["n_bytes"] / N_PIXELS
+    assert (stats["codec"], stats["seed"], stats["interrupted"]) == ("siren", 0, False)
+    assert psnr_db(coffee_small, decoded) == pytest.approx(stats["psnr_db"], abs=0.01)
+
+
+def test_summary_is_one_line_on_stderr(encoded):
+    assert encoded.stderr.count("\n") == 1
+    assert f"{encoded.stats['n_bytes']:,} bytes" in encoded.stderr
+    assert f"{encoded.stats['psnr_db']:.2f} dB" in encoded.stderr
+
+
+def test_default_output_and_the_same_bytes_from_another_folder(inrc_command, encoded, tmp_path):
+    shutil.copy(COFFEE_SMALL, tmp_path / "photo.png")
+    done = inrc_command("encode", "photo.png", "-e", 1, "--quiet", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (tmp_path / "photo.inr").read_bytes() == encoded.path.read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["photo.inr", "photo.png"]
+
+    again = inrc_command("encode", "photo.png", "-e", 1, cwd=tmp_path)
+    assert again.returncode == 1
+    assert again.stderr == "inrc: error: photo.inr exists; name an output with -o, or overwrite it with --force\n"
+
+
+def test_max_bytes_is_never_exceeded(inrc_command, encoded, tmp_path):
+    limit = encoded.stats["n_bytes"] - 20
+    done = inrc_command("encode", COFFEE_SMALL, "-o", tmp_path / "a.inr", "-e", 1, "--max-bytes", limit, "--json")
+    assert done.returncode == 0, done.stderr
+    assert limit / 2 < json.loads(done.stdout)["n_bytes"] == (tmp_path / "a.inr").stat().st_size <= limit
+
+
+def test_target_psnr_is_met_from_above(inrc_command, encoded, tmp_path):
+    target = encoded.stats["psnr_db"] - 0.4  # the first fit of the search is that of `encoded`
+    done = inrc_command("encode", COFFEE_SMALL, "-o", tmp_path / "a.inr", "-e", 1, "--target-psnr", target, "--json")
+    assert done.returncode == 0, done.stderr
+    stats = json.loads(done.stdout)
+    assert target <= stats["psnr_db"] <= target + 0.4
+    assert stats["n_bytes"] < encoded.stats["n_bytes"]
+
+
+def _ramps(n_channels: int, dtype: type) -> np.ndarray:
+    y, x = np.mgrid[:8, :12]
+    planes = [x / 11, y / 7, (x + y) / 18, 1 - x / 22]
+    return np.round(np.stack(planes[:n_channels], -1) * np.iinfo(dtype).max).astype(dtype)
+
+
+KINDS = {
+    "16-bit gray": _ramps(1, np.uint16),
+    "one RGBA pixel": np.array([[[200, 40, 90, 128]]], np.uint8),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_pictures_survive(inrc_command, tmp_path, kind):
+    _survives(inrc_command, tmp_path, KINDS[kind])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_all_kinds_of_pictures_survive(inrc_command, tmp_path, n_channels, dtype):
+    _survives(inrc_command, tmp_path, _ramps(n_channels, dtype))
+
+
+def _survives(inrc_command, folder, pixels):
+    profile = b"\x00" * 36 + b"acsp" + b"\x00" * 88
+    write_image(folder / "in.png", Image(pixels, profile))
+    done = inrc_command("encode", folder / "in.png", "-e", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    assert inrc_command("decode", folder / "in.inr", "-o", folder / "out.png").returncode == 0
+    decoded = read_image(folder / "out.png")
+    assert (decoded.pixels.shape, decoded.pixels.dtype) == (pixels.shape, pixels.dtype)
+    assert decoded.icc_profile == profile
+    expected = psnr_db(pixels, decoded.pixels, bit_depth=decoded.bit_depth)
+    assert json.loads(done.stdout)["psnr_db"] == pytest.approx(expected, abs=0.01)
+    assert expected > 8.0

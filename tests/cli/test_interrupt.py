@@ -1,0 +1,108 @@
+"""Ctrl-C keeps the best so far; a killed encode leaves nothing half-written and ends in the same file when resumed."""
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.cli.conftest import TIMEOUT
+from tests.conftest import COFFEE_SMALL
+
+LONG = ("-e", 9)
+
+
+class _OnTerminal:
+    """An encode whose stderr is a terminal, so that it shows its progress."""
+
+    def __init__(self, inrc_command, *arguments: object) -> None:
+        self.master, slave = pty.openpty()
+        self.process = inrc_command.start(*arguments, stdout=subprocess.PIPE, stderr=slave)
+        os.close(slave)
+        self.seen = ""
+
+    def wait_for(self, text: str) -> None:
+        """Reads the terminal until `text` has come since the last call."""
+        start = len(self.seen)
+        deadline = time.monotonic() + TIMEOUT
+        while text not in self.seen[start:]:
+            assert time.monotonic() < deadline, self.seen
+            if select.select([self.master], [], [], 0.2)[0]:
+                try:
+                    self.seen += os.read(self.master, 1 << 16).decode(errors="replace")
+                except OSError:  # the other end is closed
+                    pytest.fail(self.seen)
+
+    def finish(self) -> str:
+        """stdout, once the process has ended; its code is in `process.returncode`."""
+        output = b""
+        while self.process.poll() is None:
+            if select.select([self.master], [], [], 0.1)[0]:
+                try:
+                    self.seen += os.read(self.master, 1 << 16).decode(errors="replace")
+                except OSError:
+                    break
+        assert self.process.stdout is not None
+        with self.process.stdout as stdout:
+            output = stdout.read()
+        self.process.wait(TIMEOUT)
+        os.close(self.master)
+        return output.decode()
+
+
+def test_ctrl_c_keeps_the_best_so_far(inrc_command, encoded, tmp_path):
+    out = tmp_path / "out.inr"
+    terminal = _OnTerminal(inrc_command, "encode", COFFEE_SMALL, "-o", out, "--json", *LONG)
+    terminal.wait_for(" dB")  # the bar has seen the first steps
+    terminal.process.send_signal(signal.SIGINT)
+    stats = json.loads(terminal.finish())
+    assert terminal.process.returncode == 0
+    assert stats["interrupted"] is True
+    assert 80 <= stats["n_steps"] < 100_000
+    assert stats["n_bytes"] == out.stat().st_size
+    assert [p.name for p in tmp_path.iterdir()] == ["out.inr"]
+    assert "stopping" in terminal.seen
+    assert "the best so far" in terminal.seen
+    assert inrc_command("info", out).returncode == 0
+
+
+def test_a_second_ctrl_c_aborts(inrc_command, encoded, tmp_path):
+    terminal = _OnTerminal(inrc_command, "encode", COFFEE_SMALL, "-o", tmp_path / "out.inr", *LONG)
+    terminal.wait_for("0:00:01")  # well before the first steps are done
+    terminal.process.send_signal(signal.SIGINT)
+    terminal.wait_for("Ctrl-C again to abort")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.finish() == ""
+    assert terminal.process.returncode == 130
+    assert "interrupted, nothing was written" in terminal.seen
+    assert "Traceback" not in terminal.seen
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_killed_encode_resumes_to_the_same_file(inrc_command, tmp_path):
+    arguments = ("encode", COFFEE_SMALL, "-q", 60, "-e", 8, "--json")
+    whole = inrc_command(*arguments, "-o", tmp_path / "whole.inr")
+    assert whole.returncode == 0, whole.stderr
+
+    out = tmp_path / "out.inr"
+    process = inrc_command.start(*arguments, "-o", out, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + TIMEOUT
+    while not list(tmp_path.glob("out.inr.*.ckpt")):
+        assert process.poll() is None, "the encode ended before its first checkpoint: take a higher effort"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert not out.exists()
+
+    began = time.monotonic()
+    resumed = inrc_command(*arguments, "-o", out)
+    assert resumed.returncode == 0, resumed.stderr
+    assert out.read_bytes() == (tmp_path / "whole.inr").read_bytes()
+    assert time.monotonic() - began < json.loads(whole.stdout)["encode_seconds"]  # it did not begin anew
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.inr", "whole.inr"]

@@ -1,0 +1,46 @@
+"""Networks with weights from NumPy: JAX would compile a program for every shape that it draws."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inrc.config import ModelConfig
+from inrc.models import build
+from tests.bitstream import stranger
+
+
+def random_params(model: ModelConfig, shape: tuple[int, ...], n_outputs: int, seed: int = 0) -> dict[str, jax.Array]:
+    """Weights of about the size that fits end with."""
+    generator = np.random.default_rng(seed)
+    params = {}
+    for name, (rows, columns) in build.layout(model, shape, n_outputs):
+        bound = np.sqrt(6 / columns) / (model.omega_0 / 2)
+        params[name] = jnp.asarray(generator.uniform(-bound, bound, (rows, columns)), jnp.float32)
+    return params
+
+
+def values(model: ModelConfig, shape: tuple[int, ...], params, coordinates) -> np.ndarray:
+    """The network's outputs, compiled."""
+    n_outputs = len(params[f"layer_{len(model.widths)}"])
+    return np.asarray(_apply(model, shape, n_outputs, params, [jnp.asarray(c, jnp.float32) for c in coordinates]))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _apply(model, shape, n_outputs, params, coordinates):
+    return build.apply(model, shape, n_outputs, params, coordinates)
+
+
+def stranger_values(model: ModelConfig, shape: tuple[int, ...], params, coordinates) -> np.ndarray:
+    """The same by the decoder that was written from FORMAT.md, in float64."""
+    encoding = model.encoding
+    x = stranger.features(encoding.kind, encoding.n_frequencies, int(encoding.sigma * 4), coordinates, shape)
+    matrices = [np.asarray(p, np.float64) for p in params.values()]
+    return stranger.network(model.family, model.omega_0, model.bias, matrices, x)
+
+
+def random_points(n: int, rank: int = 2, seed: int = 3) -> list[np.ndarray]:
+    """Coordinates in [-1, 1], one float32 array [n] per axis."""
+    generator = np.random.default_rng(seed)
+    return [generator.uniform(-1, 1, n).astype(np.float32) for _ in range(rank)]

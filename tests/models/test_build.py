@@ -1,0 +1,64 @@
+"""The order of tensors in a file, and signals of one, two and three axes."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.models import build
+from tests.models.networks import random_params, stranger_values, values
+
+ENCODINGS = [
+    EncodingConfig(EncodingKind.NONE),
+    EncodingConfig(EncodingKind.NERF, 4),
+    EncodingConfig(EncodingKind.LOG_SPACED, 4),
+    EncodingConfig(EncodingKind.GAUSSIAN, 4),
+]
+
+
+@pytest.mark.parametrize(
+    ("family", "encoding", "bias"),
+    list(itertools.product(ModelFamily, ENCODINGS, [True, False])),
+    ids=lambda value: getattr(value, "name", None) or getattr(getattr(value, "kind", None), "name", str(value)),
+)
+@pytest.mark.parametrize(("shape", "n_outputs"), [((1, 1), 1), ((6, 10), 4), ((30,), 2), ((4, 6, 8), 3)])
+def test_layout_is_that_of_the_initial_parameters(family, encoding, bias, shape, n_outputs):
+    model = ModelConfig(family, (7, 5, 3), encoding, bias=bias)
+    params = jax.eval_shape(lambda key: build.init(model, shape, n_outputs, key), jax.random.key(0))
+    assert build.layout(model, shape, n_outputs) == tuple((name, p.shape) for name, p in params.items())
+
+
+def test_layout_of_the_default_network_by_hand():
+    # 768 x 512: 1.4^i <= 256 holds for all 16 frequencies (1.4^15 = 155.6), so 33 features an axis.
+    rows = build.layout(ModelConfig(), (512, 768), 3)
+    assert rows == (
+        ("layer_0", (64, 67)),
+        ("layer_1", (40, 65)),
+        ("layer_2", (28, 41)),
+        ("layer_3", (24, 29)),
+        ("layer_4", (3, 25)),
+    )
+
+
+@pytest.mark.parametrize("shape", [(40,), (5, 6), (3, 4, 5)])
+@pytest.mark.parametrize("family", ModelFamily)
+def test_signals_of_any_rank(family, shape):
+    model = ModelConfig(family, (6, 4), ENCODINGS[3] if family is ModelFamily.FOURIER else ENCODINGS[1])
+    params = random_params(model, shape, 2)
+    rank = len(shape)
+    axes = [np.linspace(-1, 1, n).reshape((1,) * i + (-1,) + (1,) * (rank - 1 - i)) for i, n in enumerate(shape)]
+    grid = values(model, shape, params, axes)
+    assert grid.shape == (2, *shape)
+    points = [a.ravel().astype(np.float32) for a in np.broadcast_arrays(*axes)]
+    np.testing.assert_allclose(grid.reshape(2, -1), stranger_values(model, shape, params, points), atol=2e-5)
+
+
+def test_the_same_key_gives_the_same_weights():
+    model = ModelConfig(widths=(6, 4))
+    draw = jax.jit(lambda key: build.init(model, (5, 5), 3, key))
+    first, again, other = (draw(jax.random.key(seed)) for seed in (1, 1, 2))
+    for name in first:
+        np.testing.assert_array_equal(first[name], again[name])
+        assert not np.array_equal(first[name], other[name])
