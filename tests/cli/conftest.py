@@ -1,17 +1,19 @@
 """The installed `inrc` script as a subprocess, with one compilation cache for all tests."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from inrc.signal.image import read_image
+from inrc.signal.image import read_image, write_atomically
 from tests.conftest import COFFEE_SMALL
 
 TIMEOUT = 300
@@ -50,11 +52,15 @@ class Command:
 
 
 @pytest.fixture(scope="session")
-def inrc_command(tmp_path_factory: pytest.TempPathFactory) -> Command:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test run, the same for all workers of pytest-xdist."""
     folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent  # all workers share it
-    return Command({**os.environ, "INRC_CACHE_DIR": str(folder / "inrc-cache"), "COLUMNS": "100"})
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def inrc_command(shared_folder: Path) -> Command:
+    return Command({**os.environ, "INRC_CACHE_DIR": str(shared_folder / "inrc-cache"), "COLUMNS": "100"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,11 +73,20 @@ class EncodedFile:
 
 
 @pytest.fixture(scope="session")
-def encoded(inrc_command: Command, tmp_path_factory: pytest.TempPathFactory) -> EncodedFile:
-    path = tmp_path_factory.mktemp("encoded") / "coffee.inr"
-    done = inrc_command("encode", COFFEE_SMALL, "-o", path, "-e", 1, "--json")
-    assert done.returncode == 0, done.stderr
-    return EncodedFile(path, json.loads(done.stdout), done.stderr)
+def encoded(inrc_command: Command, shared_folder: Path) -> EncodedFile:
+    folder = shared_folder / "encoded"
+    path, record = folder / "coffee.inr", folder / "record.json"
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()  # by one worker; the others wait for what it makes
+        done = inrc_command("encode", COFFEE_SMALL, "-o", path, "-e", 1, "--json")
+        write_atomically(record, json.dumps([done.returncode, done.stdout, done.stderr]).encode())
+    deadline = time.monotonic() + TIMEOUT
+    while not record.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    code, stdout, stderr = json.loads(record.read_text())
+    assert code == 0, stderr
+    return EncodedFile(path, json.loads(stdout), stderr)
 
 
 @pytest.fixture(scope="session")

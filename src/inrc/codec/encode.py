@@ -235,7 +235,7 @@ class _Job:
         )
         config = options.fit or FitConfig(
             n_passes=presets.passes_of_effort(options.effort, self.n_pixels),
-            lambda_rd=presets.lambda_of_bpp(bpp),
+            lambda_rd=presets.lambda_of_bpp(bpp) * LOSSES[options.loss].slope,
             loss=LOSSES[options.loss],
             time_budget=options.time_budget,
             seed=options.seed,
@@ -250,7 +250,7 @@ class _Job:
             checkpoint_path=self.checkpoint_path,
         )
         candidate = _Candidate(header, pack.quantise(result.params, result.steps), result, result.lambda_rd)
-        n_evaluations = 0 if result.interrupted else min(40, int(config.n_passes / 4))
+        n_evaluations = 0 if result.interrupted else min(24, int(config.n_passes / 10))
         return _refine(candidate, self.n_pixels, n_evaluations)
 
     def psnr(self, candidate: _Candidate, weights: Weights) -> float:

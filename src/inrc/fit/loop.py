@@ -33,6 +33,7 @@ _MAX_SEEDS = 64
 _STEER_FROM = 0.1
 _STEER_GAIN = 1.0
 _STEER_LIMIT = 1.25
+_EXCESS_WEIGHT = 30.0
 _CODER_OVERHEAD = 1.02
 """Bits that the adaptive coder spends over its differentiable twin, which knows all means beforehand."""
 
@@ -55,7 +56,7 @@ class FitConfig:
       relative_step: first quantisation step over the standard deviation of a matrix.
       tile_samples: pixels per tile; None chooses by the device.
       time_budget: seconds, compilation included, after which the fit must have ended.
-      target_bits: bits of all weights; lambda then follows the rate until hard rounding begins.
+      target_bits: bits of all weights; lambda then follows the rate.
       seed: of everything random.
     """
 
@@ -241,11 +242,11 @@ def fit(
             state, (losses, bits) = run_chunk(problem, state, signal, plan(start, stop, clock.chunk), bits_weight)
             losses, bits = np.asarray(losses), np.asarray(bits)
             clock.end_chunk(stop)
-            if stop > config.schedule.hard_from:
-                best = best.better(problem, state, signal, bits_weight)
-            elif config.target_bits is not None and stop > _STEER_FROM:
+            if config.target_bits is not None and stop > _STEER_FROM:
                 ratio = float(bits[-1].mean()) * _CODER_OVERHEAD / config.target_bits
                 lambda_rd *= min(max(ratio**_STEER_GAIN, 1 / _STEER_LIMIT), _STEER_LIMIT)
+            if start >= config.schedule.hard_from:
+                best = best.better(problem, state, signal, config, n_pixels)
             if progress is not None:
                 progress(
                     Progress(
@@ -272,7 +273,7 @@ def fit(
     except KeyboardInterrupt:
         interrupted = True
     if not best.params:
-        best = best.better(problem, state, signal, jnp.float32(lambda_rd / n_pixels))
+        best = best.better(problem, state, signal, config, n_pixels)
     return FitResult(
         params={name: np.asarray(value) for name, value in best.params.items()},
         steps={name: float(np.exp(value)) for name, value in best.log_steps.items()},
@@ -298,9 +299,15 @@ class _Best:
     def nothing() -> "_Best":
         return _Best(float("inf"), {}, {})
 
-    def better(self, problem: Problem, state: State, signal: Signal, bits_weight: jax.Array) -> "_Best":
+    def better(self, problem: Problem, state: State, signal: Signal, config: FitConfig, n_pixels: int) -> "_Best":
         params, bits = quantised(state.params, state.log_steps, jnp.float32(0), jnp.float32(1), state.seed)
-        value = float(distortion(problem, params, signal) + bits_weight * bits)
+        loss = float(distortion(problem, params, signal))
+        if config.target_bits is None:
+            value = loss + config.lambda_rd * float(bits) / n_pixels
+        else:
+            # What is above the limit loses to all that is not.
+            excess = float(bits) * _CODER_OVERHEAD / config.target_bits - 1.0
+            value = loss * (1.0 + _EXCESS_WEIGHT * max(0.0, excess))
         return _Best(value, state.params, state.log_steps) if value < self.value or not self.params else self
 
 

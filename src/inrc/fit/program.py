@@ -19,7 +19,7 @@ from inrc.fit.data import Phases, open_grid
 from inrc.fit.loss import LossConfig, pointwise, structural
 from inrc.fit.optimiser import OptimiserConfig, OptimiserState
 from inrc.models import build
-from inrc.quant.surrogate import surrogate, uniform_noise
+from inrc.quant.surrogate import on_ladder, surrogate, uniform_noise
 
 Params = dict[str, jax.Array]
 
@@ -131,8 +131,12 @@ def distortion(problem: Problem, params: Params, signal: Signal) -> jax.Array:
 def quantised(
     params: Params, log_steps: Params, noise: jax.Array, hard: jax.Array, seed: jax.Array
 ) -> tuple[Params, jax.Array]:
-    """(weights with the surrogate applied, their bits)."""
+    """(weights with the surrogate applied, their bits).
+
+    Where they are rounded, steps are those of the file's ladder, so that what the weights adapt to is what is stored.
+    """
     seen, start = {}, 0
+    log_steps = {name: jnp.where(hard > 0, on_ladder(value), value) for name, value in log_steps.items()}
     draw = noise * uniform_noise(seed, sum(p.size for p in params.values()))
     for name, matrix in params.items():
         part = draw[start : start + matrix.size].reshape(matrix.shape)

@@ -19,7 +19,7 @@ class Schedule:
       warm_up: fraction of the fit over which the rate rises.
       noise_from: fraction from which noise and the rate term act: from the first step, because weights become cheap
         only where training makes them cheap (experiments/NOTES.md).
-      hard_from: fraction from which weights are rounded instead; early enough to leave learning rates at which the
+      hard_from: fraction from which weights are rounded instead and steps stay as they are; early enough to leave learning rates at which the
         others can make good what rounding one has done.
     """
 
@@ -57,7 +57,6 @@ def plan_chunk(schedule: Schedule, *, start: float, stop: float, phases: np.ndar
     shape = schedule.shape(fraction)
     hard = fraction >= schedule.hard_from
     noise = (fraction >= schedule.noise_from) & ~hard
-    active = (noise | hard).astype(np.float64)
 
     def grouped(values: np.ndarray, dtype: type) -> jnp.ndarray:
         return jnp.asarray(values.reshape(-1, steps_per_group), dtype)
@@ -65,7 +64,7 @@ def plan_chunk(schedule: Schedule, *, start: float, stop: float, phases: np.ndar
     return StepPlan(
         phase=grouped(phases, jnp.int32),
         learning_rate=grouped(schedule.learning_rate * shape, jnp.float32),
-        step_rate=grouped(shape * active, jnp.float32),
+        step_rate=grouped(shape * noise, jnp.float32),
         noise=grouped(noise.astype(np.float64), jnp.float32),
         hard=grouped(hard.astype(np.float64), jnp.float32),
     )

@@ -1,7 +1,11 @@
 """Differentiable stand-ins for rounding, used while fitting; on weights in units of their step."""
 
+import math
+
 import jax
 import jax.numpy as jnp
+
+from inrc.quant.uniform import STEPS_PER_OCTAVE
 
 
 def uniform_noise(seed: jax.Array, size: int) -> jax.Array:
@@ -32,3 +36,9 @@ def surrogate(x: jax.Array, noise: jax.Array, hard: jax.Array) -> jax.Array:
     Noise and mode are values, not static, so that one compiled program serves all stages of a fit.
     """
     return x + jax.lax.stop_gradient(jnp.where(hard > 0, jnp.round(x) - x, noise))
+
+
+def on_ladder(log_step: jax.Array) -> jax.Array:
+    """The natural logarithm of the ladder's step (`quant.uniform`) nearest to exp(log_step)."""
+    unit = math.log(2.0) / STEPS_PER_OCTAVE
+    return jax.lax.stop_gradient(jnp.round(log_step / unit) * unit)

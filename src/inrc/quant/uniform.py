@@ -4,21 +4,21 @@ import math
 
 import numpy as np
 
-_STEPS_PER_OCTAVE = 8
+STEPS_PER_OCTAVE = 8
 _MIN_EXPONENT = -24
 N_STEPS = 256
-_FRACTIONS = tuple(2.0 ** (i / _STEPS_PER_OCTAVE) for i in range(_STEPS_PER_OCTAVE))
+_FRACTIONS = tuple(2.0 ** (i / STEPS_PER_OCTAVE) for i in range(STEPS_PER_OCTAVE))
 
 
 def step_of_index(index: int) -> float:
     """Step size 2 ** (index / 8 - 24) for 0 <= index < 256: from 6e-8 to 235 in ratios of 1.09."""
-    octave, fraction = divmod(index, _STEPS_PER_OCTAVE)
+    octave, fraction = divmod(index, STEPS_PER_OCTAVE)
     return float(np.float32(math.ldexp(_FRACTIONS[fraction], octave + _MIN_EXPONENT)))
 
 
 def index_of_step(step: float) -> int:
     """Index of the step nearest to `step` on a log axis."""
-    index = round((math.log2(max(step, 1e-30)) - _MIN_EXPONENT) * _STEPS_PER_OCTAVE)
+    index = round((math.log2(max(step, 1e-30)) - _MIN_EXPONENT) * STEPS_PER_OCTAVE)
     return min(max(index, 0), N_STEPS - 1)
 
 

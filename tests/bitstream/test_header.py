@@ -1,0 +1,178 @@
+"""The header: round trips of everything it can say, its size, and refusal of all it cannot."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inrc import presets
+from inrc.bitstream import header as headers
+from inrc.bitstream.header import Header
+from inrc.bitstream.io import ByteReader
+from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.errors import (
+    CorruptFileError,
+    FormatError,
+    InrcError,
+    NotInrFileError,
+    TruncatedFileError,
+    UnsupportedVersionError,
+)
+from inrc.models.encoding import feature_counts
+from inrc.signal.colour import ColourTransform
+
+
+@st.composite
+def encodings(draw) -> EncodingConfig:
+    kind = draw(st.sampled_from(EncodingKind))
+    if kind is EncodingKind.NONE:
+        return EncodingConfig(kind)
+    n_frequencies = draw(st.integers(1, 1024))
+    if kind is EncodingKind.GAUSSIAN:
+        return EncodingConfig(kind, n_frequencies, sigma=draw(st.integers(1, 65532)) / 4)
+    return EncodingConfig(kind, n_frequencies)
+
+
+@st.composite
+def header_values(draw) -> Header:
+    channels = draw(st.integers(1, 4))
+    return Header(
+        width=draw(st.integers(1, 2**32 - 1)),
+        height=draw(st.integers(1, 2**32 - 1)),
+        channels=channels,
+        bit_depth=draw(st.sampled_from([8, 16])),
+        colour=draw(st.sampled_from(ColourTransform)) if channels >= 3 else ColourTransform.RGB,
+        model=ModelConfig(
+            draw(st.sampled_from(ModelFamily)),
+            tuple(draw(st.lists(st.integers(1, 4096), min_size=1, max_size=31))),
+            draw(encodings()),
+            draw(st.integers(1, 255)),
+            draw(st.booleans()),
+        ),
+        init_id=draw(st.one_of(st.just(b""), st.binary(min_size=8, max_size=8))),
+        has_sections=draw(st.booleans()),
+    )
+
+
+SMALL = Header(300, 200, 3, 8, ColourTransform.YCBCR, ModelConfig(widths=(9, 130)))
+
+
+def parse(data: bytes) -> Header:
+    return headers.unpack(ByteReader(data))
+
+
+@settings(deadline=None)
+@given(header_values(), st.binary(max_size=5))
+def test_everything_a_header_can_say_comes_back(header, rest):
+    reader = ByteReader(headers.pack(header) + rest)
+    back = headers.unpack(reader)
+    if header.model.encoding.kind is EncodingKind.NONE:
+        # What a picture without an encoding does not have is not written either.
+        assert back.model.encoding.kind is EncodingKind.NONE
+        back = dataclasses.replace(back, model=header.model)
+    assert back == header
+    assert reader.remaining == len(rest)
+
+
+@settings(deadline=None)
+@given(header_values(), st.data())
+def test_every_truncation_is_a_typed_error(header, data):
+    packed = headers.pack(header)
+    cut = data.draw(st.integers(0, len(packed) - 1))
+    with pytest.raises(TruncatedFileError if cut >= 3 else NotInrFileError):
+        parse(packed[:cut])
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.binary(max_size=40))
+def test_any_bytes_give_a_header_or_a_format_error(rest):
+    try:
+        header = parse(b"inr\x01" + rest)
+    except FormatError:
+        return
+    assert header.width >= 1
+    assert header.height >= 1
+    # What is read can be written: at most the two fields with a default grow shorter.
+    assert len(headers.pack(header)) <= 4 + len(rest)
+    assert parse(headers.pack(header)) == header
+
+
+@pytest.mark.parametrize("quality", [0.0, presets.DEFAULT_QUALITY, 100.0])
+@pytest.mark.parametrize("codec", presets.CODECS.values(), ids=lambda c: c.name)
+def test_a_kodak_header_with_its_checksum_takes_at_most_24_bytes(codec, quality):
+    shape = (512, 768)
+    model = presets.model_for(
+        codec,
+        n_weights=presets.n_weights_for(presets.bpp_of_quality(quality), shape[0] * shape[1]),
+        n_inputs=sum(feature_counts(codec.encoding, shape)),
+        n_outputs=3,
+    )
+    size = len(headers.pack(Header(768, 512, 3, 8, ColourTransform.YCBCR, model))) + 4
+    # COIN's ten widths take two bytes each at the highest quality.
+    assert size <= (36 if codec.name == "siren-plain" else 24)
+
+
+def test_the_default_codecs_kodak_header_byte_by_byte():
+    model = ModelConfig(widths=(56, 35, 24, 21))
+    packed = headers.pack(Header(768, 512, 3, 8, ColourTransform.YCBCR, model))
+    assert packed == b"inr" + bytes([1, 2 | 1 << 3, 0x80, 6, 0x80, 4, 0 | 4 | 2 << 3, 4, 56, 35, 24, 21, 16])
+    assert len(packed) + 4 == 20
+
+
+def set_byte(position: int, value: int) -> bytes:
+    packed = bytearray(headers.pack(SMALL))
+    packed[position] = value
+    return bytes(packed)
+
+
+NETWORK = 9  # position of the network byte in SMALL: 3 + 1 + 1 + two varints of two bytes
+
+
+def test_positions_in_the_small_header():
+    assert headers.pack(SMALL)[NETWORK] == 4 | 2 << 3
+    assert parse(headers.pack(SMALL)) == SMALL
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", NotInrFileError),
+        (b"in", NotInrFileError),
+        (b"\x89PNG\r\n\x1a\n", NotInrFileError),
+        (set_byte(3, 0), UnsupportedVersionError),
+        (set_byte(3, 2), UnsupportedVersionError),
+        (set_byte(4, 0x80), CorruptFileError),  # reserved flag
+        (set_byte(4, 0 | 1 << 3), CorruptFileError),  # a colour transform of gray
+        (set_byte(NETWORK, 0x80), CorruptFileError),  # reserved bit
+        (set_byte(NETWORK, 2), CorruptFileError),  # unknown family
+        (set_byte(NETWORK, 3), CorruptFileError),
+        (set_byte(NETWORK, 1 << 6), CorruptFileError),  # a sigma without Gaussian features
+        (set_byte(NETWORK, 1 << 5) + b"\0", CorruptFileError),  # omega_0 = 0 (NONE: the 16 becomes omega_0)
+        (set_byte(NETWORK + 1, 0), CorruptFileError),  # no hidden layer
+        (set_byte(NETWORK + 1, 32), CorruptFileError),  # more than 31
+        (set_byte(NETWORK + 2, 0), CorruptFileError),  # a width of 0
+        (headers.pack(SMALL)[:-1] + b"\0", CorruptFileError),  # no frequencies
+        (headers.pack(SMALL)[:-1] + b"\x81\x08", CorruptFileError),  # 1025 frequencies
+    ],
+)
+def test_what_version_1_does_not_define_is_refused(data, error):
+    if data.endswith(b"\x10\0"):
+        data = data[:-2] + b"\0"
+    with pytest.raises(error):
+        parse(data)
+
+
+@pytest.mark.parametrize(("width", "height"), [(0, 5), (5, 0), (0, 0)])
+def test_empty_pictures_are_refused(width, height):
+    with pytest.raises(CorruptFileError, match=f"{width}x{height}"):
+        parse(headers.pack(dataclasses.replace(SMALL, width=width, height=height)))
+
+
+def test_messages_name_the_value_and_stay_on_one_line():
+    for data in (b"nope", set_byte(3, 9), set_byte(4, 0x80), set_byte(NETWORK + 2, 0), headers.pack(SMALL)[:6]):
+        with pytest.raises(InrcError) as raised:
+            parse(data)
+        assert "\n" not in str(raised.value)
+    with pytest.raises(UnsupportedVersionError, match="version 9"):
+        parse(set_byte(3, 9))
