@@ -24,8 +24,9 @@ from rich.table import Table
 import inrc
 from inrc import presets
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
+from inrc.fit.config import FitConfig, Target
 from inrc.fit.data import polyphase
-from inrc.fit.loop import FitConfig, Target, default_tile_samples, fit
+from inrc.fit.loop import default_tile_samples, fit
 from inrc.fit.program import Problem, Signal, phase_loss_and_gradient
 from inrc.models import build
 from inrc.models.encoding import feature_counts
@@ -54,7 +55,8 @@ def step_in_matmuls(rounds: int) -> tuple[float, float, float]:
 
     matmul = jax.jit(lambda a: a @ a)
     step = jax.jit(lambda p, s: phase_loss_and_gradient(problem, p, s, jnp.int32(0)))
-    _seconds(matmul, square), _seconds(step, params, signal)
+    _seconds(matmul, square)
+    _seconds(step, params, signal)
     pairs = [(_seconds(matmul, square), _seconds(step, params, signal)) for _ in range(rounds)]
     matmuls, steps = zip(*pairs, strict=True)
     return (

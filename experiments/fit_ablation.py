@@ -18,7 +18,7 @@ from rich.table import Table
 import inrc
 from inrc.codec.encode import EncodeOptions, encode
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
-from inrc.fit.loop import FitConfig
+from inrc.fit.config import FitConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.fit.stages import Schedule
 from inrc.signal.colour import ColourTransform

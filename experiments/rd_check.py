@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 import inrc
 from inrc.baselines import jpeg_at_most, jpeg_decode
@@ -63,18 +62,28 @@ def measure(path: Path, target_bpp: float, effort: int) -> dict[str, object]:
     }
 
 
-def tabulate(records: list[dict[str, object]]) -> Table:
-    """The records as README shows them."""
-    table = Table(
-        "picture", "bytes", "bpp", "PSNR", "SSIM", "encode s", "decode s", "JPEG bytes", "JPEG PSNR", "JPEG SSIM"
-    )
-    for r in records:
-        table.add_row(
-            str(r["picture"]), str(r["n_bytes"]), f"{r['bpp']:.4f}", f"{r['psnr_db']:.2f}", f"{r['ssim']:.4f}",
-            f"{r['encode_seconds']:.0f}", f"{r['decode_seconds']:.2f}",
-            str(r["jpeg_bytes"]), f"{r['jpeg_psnr_db']:.2f}", f"{r['jpeg_ssim']:.4f}",
-        )  # fmt: skip
-    return table
+COLUMNS = ("picture", "bytes", "bpp", "PSNR dB", "SSIM", "encode s", "decode s", "JPEG bytes", "PSNR dB", "SSIM")
+
+
+def cells(record: dict[str, object]) -> tuple[str, ...]:
+    """A record as it is shown."""
+    r = record
+    return (
+        str(r["picture"]), str(r["n_bytes"]), f"{r['bpp']:.4f}", f"{r['psnr_db']:.2f}", f"{r['ssim']:.4f}",
+        f"{r['encode_seconds']:.0f}", f"{r['decode_seconds']:.2f}",
+        str(r["jpeg_bytes"]), f"{r['jpeg_psnr_db']:.2f}", f"{r['jpeg_ssim']:.4f}",
+    )  # fmt: skip
+
+
+def markdown(records: list[dict[str, object]]) -> str:
+    """The table of README.md."""
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *map(cells, records)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def load() -> list[dict[str, object]]:
+    """The records that are there."""
+    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
 
 
 def main() -> None:
@@ -85,13 +94,13 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.smoke:
         with jax_set_up():
-            Console().print(tabulate([measure(SMALL, 1.0, effort=1)]))
+            print(markdown([measure(SMALL, 1.0, effort=1)]))
         return
     if arguments.kodak is None:
         parser.error(
             "Kodak is not here: name its folder by --kodak or INRC_KODAK (24 PNG files, r0k.us/graphics/kodak)"
         )
-    records = [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    records = load()
     with jax_set_up():
         for rate in RATES:
             for name in PICTURES:
@@ -101,7 +110,7 @@ def main() -> None:
                 with RESULTS.open("a") as file:
                     file.write(json.dumps(records[-1]) + "\n")
                 Console(stderr=True).print(records[-1], highlight=False)
-    Console(width=120).print(tabulate(records))
+    print(markdown(records))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from inrc.bitstream.limits import DecodeLimits as DecodeLimits
 from inrc.errors import InrcError as InrcError
+from inrc.signal.colour import ColourTransform as ColourTransform
 from inrc.signal.image import Image as Image
 from inrc.signal.image import read_image as read_image
 from inrc.signal.image import write_image as write_image
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from inrc.codec.encode import Encoded as Encoded
     from inrc.codec.encode import EncodeOptions as EncodeOptions
     from inrc.codec.encode import encode as encode
+    from inrc.models.render import Antialias as Antialias
 
 __version__ = version("inrc")
 
@@ -31,6 +33,7 @@ _LAZY = {
     "encode": "inrc.codec.encode",
     "Encoded": "inrc.codec.encode",
     "EncodeOptions": "inrc.codec.encode",
+    "Antialias": "inrc.models.render",
 }
 
 

@@ -11,7 +11,7 @@ from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import pack
 from inrc.codec.encode import EncodeOptions, encode
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
-from inrc.fit.loop import FitConfig
+from inrc.fit.config import FitConfig
 from tests.bitstream import stranger
 
 MODEL = ModelConfig(widths=(4, 3), encoding=EncodingConfig(EncodingKind.NERF, 2))

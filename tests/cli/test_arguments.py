@@ -12,6 +12,7 @@ from inrc.cli import jax_setup
 from inrc.cli.arguments import as_json, output_path
 from inrc.cli.encode import Encode
 from inrc.cli.interrupt import run_interruptibly
+from inrc.cli.progress import _duration, _quality
 from inrc.codec.encode import EncodeKeywords, EncodeOptions, encode
 from inrc.errors import ConfigError, UnwritableImageError
 from inrc.fit.loss import LOSSES
@@ -106,3 +107,10 @@ def test_errors_of_a_worker_reach_the_caller():
 
     with pytest.raises(ConfigError, match="no"):
         run_interruptibly(work, lambda: None)
+
+
+def test_what_the_progress_bar_says():
+    assert [_duration(s) for s in (0.2, 59.4, 59.6, 3599.7, 7380)] == ["0 s", "59 s", "1:00 min", "1:00 h", "2:03 h"]
+    assert _quality(1e-3, True) == "30.0 dB"
+    assert _quality(0.0, True) == "100.0 dB"
+    assert _quality(0.0123, False) == "loss 0.0123"

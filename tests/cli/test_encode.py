@@ -7,7 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from inrc.codec.encode import EncodeStats
+from inrc.cli.encode import _identity
+from inrc.codec.encode import EncodeOptions, EncodeStats
 from inrc.metrics import psnr_db
 from inrc.signal.image import Image, read_image, write_image
 from tests.conftest import COFFEE_SMALL
@@ -34,6 +35,9 @@ def test_summary_is_one_line_on_stderr(encoded):
 
 def test_default_output_and_the_same_bytes_from_another_folder(inrc_command, encoded, tmp_path):
     shutil.copy(COFFEE_SMALL, tmp_path / "photo.png")
+    identity = _identity(read_image(COFFEE_SMALL), EncodeOptions(effort=1))
+    (tmp_path / f"photo.inr.{identity}.ckpt").write_text("damaged")
+    (tmp_path / "photo.inr.0123456789ab.ckpt.2.77.tmp").write_text("of an encode that was killed")
     done = inrc_command("encode", "photo.png", "-e", 1, "--quiet", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (tmp_path / "photo.inr").read_bytes() == encoded.path.read_bytes()
@@ -78,9 +82,8 @@ def test_kinds_of_pictures_survive(inrc_command, tmp_path, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_channels", [1, 2, 3, 4])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_all_kinds_of_pictures_survive(inrc_command, tmp_path, n_channels, dtype):
+@pytest.mark.parametrize(("n_channels", "dtype"), [(2, np.uint8), (3, np.uint16), (4, np.uint16)])
+def test_more_kinds_of_pictures_survive(inrc_command, tmp_path, n_channels, dtype):
     _survives(inrc_command, tmp_path, _ramps(n_channels, dtype))
 
 

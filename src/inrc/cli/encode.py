@@ -75,7 +75,7 @@ def run(arguments: Encode) -> None:
     checkpoint = output.with_name(f"{output.name}.{_identity(image, options)}.ckpt")
     encoded = _encode(arguments, image, options, checkpoint)
     write_file(output, encoded.data)
-    _remove_checkpoints(output)
+    _remove_checkpoints(output.parent, re.escape(output.name) + r"\.[0-9a-f]{12}\.ckpt")
 
     stats = encoded.stats
     if not arguments.quiet:
@@ -113,7 +113,7 @@ def _encode(arguments: Encode, image: "Image", options: "EncodeOptions", checkpo
     from inrc.cli.progress import ProgressBar
     from inrc.codec.encode import encode
     from inrc.errors import CheckpointMismatchError
-    from inrc.fit.loop import Progress
+    from inrc.fit.config import Progress
 
     bar = ProgressBar(quiet=arguments.quiet, loss_is_mse=options.loss == "mse")
 
@@ -123,13 +123,11 @@ def _encode(arguments: Encode, image: "Image", options: "EncodeOptions", checkpo
             if stop.is_set():
                 raise KeyboardInterrupt  # which the fit takes as the wish to end with the best so far
 
-        # Every fit of a search for a PSNR would find the checkpoint of the one before.
-        path = None if options.target_psnr is not None else checkpoint
         try:
-            return encode(image, options, progress=progress, checkpoint_path=path)
+            return encode(image, options, progress=progress, checkpoint_path=checkpoint)
         except CheckpointMismatchError:  # damaged: its name says that it belongs to this picture and these options
-            checkpoint.unlink(missing_ok=True)
-            return encode(image, options, progress=progress, checkpoint_path=path)
+            _remove_checkpoints(checkpoint.parent, re.escape(checkpoint.name))
+            return encode(image, options, progress=progress, checkpoint_path=checkpoint)
 
     def announce() -> None:
         if not arguments.quiet:
@@ -153,10 +151,13 @@ def _identity(image: "Image", options: "EncodeOptions") -> str:
     return digest.hexdigest()[:12]
 
 
-def _remove_checkpoints(output: Path) -> None:
-    """Removes the checkpoints of `output`: this encode's and those of others that never ended."""
-    name = re.compile(re.escape(output.name) + r"\.[0-9a-f]{12}\.ckpt(\.\d+\.tmp)?")
+def _remove_checkpoints(folder: Path, name: str) -> None:
+    """Removes the checkpoints whose names match the pattern `name`, those of further fits and half-written ones too.
+
+    Once an output is safe, those of other encodes of the same output, which never ended, are of no use either.
+    """
+    pattern = re.compile(name + r"(\.\d+)?(\.\d+\.tmp)?")
     with contextlib.suppress(OSError):
-        for path in output.parent.iterdir():
-            if name.fullmatch(path.name):
+        for path in folder.iterdir():
+            if pattern.fullmatch(path.name):
                 path.unlink(missing_ok=True)

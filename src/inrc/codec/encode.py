@@ -20,7 +20,8 @@ from inrc.codec.decode import render_weights
 from inrc.codec.pack import Weights
 from inrc.config import ModelConfig
 from inrc.errors import ConfigError, TargetNotReachedError
-from inrc.fit.loop import FitConfig, FitResult, Progress, Target, fit
+from inrc.fit.config import FitConfig, FitResult, Progress, Target
+from inrc.fit.loop import fit
 from inrc.fit.loss import LOSSES
 from inrc.fit.program import distortion
 from inrc.metrics.psnr import psnr_db
@@ -30,7 +31,6 @@ from inrc.quant.search import coarsen_until, search_steps
 from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image, ImageSource, read_image, to_unit
 
-_PSNR_TOLERANCE = 0.1
 _MAX_ATTEMPTS = 4
 _DB_PER_OCTAVE = 1.9
 """PSNR that a doubling of the rate buys, for the first guess of a search."""
@@ -47,7 +47,7 @@ class EncodeOptions:
       target_psnr: decibels; the result lies at most 0.1 dB above.
       target_bpp: bits per pixel that the file does not exceed.
       max_bytes: bytes that the file does not exceed.
-      time_budget: seconds for fitting.
+      time_budget: seconds for a fit; a search for a PSNR may need several.
       loss: name of a loss of `inrc.fit.loss.LOSSES`.
       seed: of everything random.
       colour: transform between RGB and the network's outputs.
@@ -160,7 +160,8 @@ def encode(
       image: a picture, its pixels [H, W, C] (uint8 or uint16), or where to read it.
       options: what to aim at; the defaults if not given.
       progress: called between chunks of steps.
-      checkpoint_path: where an interrupted encode is kept and resumed from.
+      checkpoint_path: where an interrupted encode is kept and resumed from; a search for a PSNR adds .2, .3, ... to the
+        name for its later fits. The caller removes them once the result is safe.
       **keywords: fields of `EncodeOptions`, which replace those of `options`.
 
     Returns:
@@ -211,6 +212,7 @@ class _Job:
         self.options = options
         self.progress = progress
         self.checkpoint_path = checkpoint_path
+        self.n_runs = 0
         self.n_pixels = image.height * image.width
         self.values = np.ascontiguousarray(np.moveaxis(to_unit(image.pixels), -1, 0))
 
@@ -247,11 +249,17 @@ class _Job:
             header.model,
             config,
             progress=self.progress,
-            checkpoint_path=self.checkpoint_path,
+            checkpoint_path=self._next_checkpoint(),
         )
         candidate = _Candidate(header, pack.quantise(result.params, result.steps), result, result.lambda_rd)
         n_evaluations = 0 if result.interrupted else min(24, int(config.n_passes / 10))
         return _refine(candidate, self.n_pixels, n_evaluations)
+
+    def _next_checkpoint(self) -> Path | None:
+        """A path of its own for every fit of a search, the same ones in the same order when it runs again."""
+        self.n_runs += 1
+        path = self.checkpoint_path
+        return path if path is None or self.n_runs == 1 else path.with_name(f"{path.name}.{self.n_runs}")
 
     def psnr(self, candidate: _Candidate, weights: Weights) -> float:
         pixels = render_weights(candidate.header, weights)
@@ -308,11 +316,13 @@ def _meet_psnr(job: _Job, target: float) -> _Candidate:
     for _ in range(_MAX_ATTEMPTS):
         candidate = job.run(bpp)
         value = job.psnr(candidate, candidate.weights)
+        if candidate.result.interrupted:
+            return candidate if best is None or value >= target else best[1]
         reached = max(reached, value)
         if value >= target:
             highest = min(highest, bpp)
             best = (value, candidate)
-            if value < target + 0.5 or candidate.result.interrupted:
+            if value < target + 0.5:
                 break
         else:
             lowest = max(lowest, bpp)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def load(path: Path | None, identity: str, like: Any) -> tuple[Any, Any, dict[st
                 leaves, structure = jax.tree.flatten(like)
                 stored = [_from_numpy(archive[f"{prefix}_{i}"], leaf) for i, leaf in enumerate(leaves)]
                 trees.append(jax.tree.unflatten(structure, stored))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise CheckpointMismatchError(f"the checkpoint {path} is damaged ({error}): delete it") from error
     return trees[0], trees[1], meta
 

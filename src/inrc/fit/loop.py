@@ -1,5 +1,6 @@
 """Fitting one signal: race of seeds, chunks of compiled steps, best so far, budgets, interruption, checkpoints."""
 
+import contextlib
 import dataclasses
 import functools
 import time
@@ -11,146 +12,29 @@ import jax.numpy as jnp
 import numpy as np
 
 from inrc.config import ModelConfig
-from inrc.errors import ConfigError
 from inrc.fit import checkpoint
+from inrc.fit.config import MAX_SEEDS, FitConfig, FitResult, Progress, Target
 from inrc.fit.data import polyphase
-from inrc.fit.loss import LossConfig
-from inrc.fit.optimiser import OptimiserConfig
 from inrc.fit.program import (
     Params,
     Problem,
     Signal,
     State,
-    distortion,
     init_state,
-    quantised,
+    rounded_cost,
     run_chunk,
 )
-from inrc.fit.stages import Schedule, StepPlan, minibatch_order, plan_chunk
+from inrc.fit.stages import StepPlan, minibatch_order, plan_chunk
 from inrc.models import build
 
-_MAX_SEEDS = 64
+Chunk = Callable[[State, Signal, StepPlan, jax.Array], tuple[State, tuple[jax.Array, jax.Array]]]
+
 _STEER_FROM = 0.1
 _STEER_GAIN = 1.0
 _STEER_LIMIT = 1.25
 _EXCESS_WEIGHT = 30.0
 _CODER_OVERHEAD = 1.02
 """Bits that the adaptive coder spends over its differentiable twin, which knows all means beforehand."""
-
-
-@dataclasses.dataclass(frozen=True)
-class FitConfig:
-    """How to fit; none of it is written to a file.
-
-    Attributes:
-      n_passes: times that every pixel is seen.
-      lambda_rd: loss per bit and pixel: the fit minimises distortion + lambda_rd * bpp.
-      phase_factor: minibatches are the interleaved sub-pictures that keep every n-th row and column.
-      n_seeds: random starts that race for the first `race_fraction` of the fit.
-      race_fraction: see `n_seeds`.
-      loss: distortion.
-      optimiser: its constants.
-      schedule: rates and stages.
-      steps_per_group: steps between refreshes of the optimiser's bases.
-      groups_per_chunk: groups per compiled call: progress, interruption and checkpoints happen between calls.
-      relative_step: first quantisation step over the standard deviation of a matrix.
-      tile_samples: pixels per tile; None chooses by the device.
-      time_budget: seconds, compilation included, after which the fit must have ended.
-      target_bits: bits of all weights; lambda then follows the rate.
-      seed: of everything random.
-    """
-
-    n_passes: float = 100.0
-    lambda_rd: float = 3e-3
-    phase_factor: int = 4
-    n_seeds: int = 1
-    race_fraction: float = 0.03
-    loss: LossConfig = LossConfig()
-    optimiser: OptimiserConfig = OptimiserConfig()
-    schedule: Schedule = Schedule()
-    steps_per_group: int = 10
-    groups_per_chunk: int = 8
-    relative_step: float = 0.25
-    tile_samples: int | None = None
-    time_budget: float | None = None
-    target_bits: float | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.n_passes > 0:
-            raise ConfigError(f"n_passes is {self.n_passes}; it must be above 0")
-        if not self.lambda_rd >= 0:
-            raise ConfigError(f"lambda_rd is {self.lambda_rd}; it must be 0 or more")
-        if not 1 <= self.phase_factor <= 64:
-            raise ConfigError(f"phase_factor is {self.phase_factor}; it must lie in 1..64")
-        if not 1 <= self.n_seeds <= _MAX_SEEDS:
-            raise ConfigError(f"n_seeds is {self.n_seeds}; it must lie in 1..{_MAX_SEEDS}")
-        if self.steps_per_group < 1 or self.groups_per_chunk < 1:
-            raise ConfigError("steps_per_group and groups_per_chunk must be 1 or more")
-        if self.time_budget is not None and not self.time_budget > 0:
-            raise ConfigError(f"time_budget is {self.time_budget} s; it must be above 0")
-
-
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """A signal to fit.
-
-    Attributes:
-      values: [C, n_0, ...] float32 in [0, 1].
-      matrix: [C, C] and
-      offset: [C]; values = matrix @ network outputs + offset.
-    """
-
-    values: np.ndarray
-    matrix: np.ndarray
-    offset: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """State of a fit between two chunks.
-
-    Attributes:
-      fraction: of the fit that is done, 0..1.
-      step: optimiser steps taken.
-      loss: mean distortion of the last chunk's steps.
-      bpp: estimated bits per sample position of the last step.
-      seconds: since the fit began.
-      seconds_left: estimate.
-    """
-
-    fraction: float
-    step: int
-    loss: float
-    bpp: float
-    seconds: float
-    seconds_left: float
-
-
-@dataclasses.dataclass(frozen=True)
-class FitResult:
-    """The best weights found.
-
-    Attributes:
-      params: {name: matrix}, not rounded.
-      steps: {name: quantisation step}.
-      problem, signal: what was fitted, for measuring other weights by the same loss (`distortion`).
-      n_steps: optimiser steps taken.
-      seconds: wall-clock time, compilation included.
-      compile_seconds: of which the first call of each program took beyond its later ones.
-      lambda_rd: the one that the fit ended with.
-      interrupted: whether the fit was cut short by the user.
-    """
-
-    params: dict[str, np.ndarray]
-    steps: dict[str, float]
-    problem: Problem
-    signal: Signal
-    n_steps: int
-    seconds: float
-    compile_seconds: float
-    lambda_rd: float
-    interrupted: bool
 
 
 def default_tile_samples() -> int:
@@ -211,14 +95,19 @@ def fit(
         target.values, target.matrix, model, dataclasses.replace(config, time_budget=None)
     )
     clock = _Clock(config.time_budget, n_chunks)
-    seeds = [config.seed * _MAX_SEEDS + i for i in range(config.n_seeds)]
-    resumed = checkpoint.load(checkpoint_path, identity, _new_state(problem, config, target, init, seeds[0]))
+    seeds = [config.seed * MAX_SEEDS + i for i in range(config.n_seeds)]
+    first = _new_state(problem, config, target, init, seeds[0])
+    resumed = checkpoint.load(checkpoint_path, identity, first)
+    compiling = time.monotonic()
+    program = run_chunk.lower(problem, first, signal, plan(0.0, 1.0 / n_chunks, 0), jnp.float32(0)).compile()
+    compile_seconds = time.monotonic() - compiling
     if resumed is None:
         n_race = _race_chunks(config, n_chunks)
         state = _race(
-            [_new_state(problem, config, target, init, seed) for seed in seeds],
+            [first, *(_new_state(problem, config, target, init, seed) for seed in seeds[1:])],
+            program,
+            functools.partial(run_chunk, problem),
             signal,
-            problem,
             [plan(i / n_chunks, (i + 1) / n_chunks, i) for i in range(n_race)],
             jnp.float32(lambda_rd / n_pixels),
         )
@@ -239,7 +128,7 @@ def fit(
         while clock.fraction < 1.0 - 1e-9:
             start, stop = clock.begin_chunk()
             bits_weight = jnp.float32(lambda_rd / n_pixels)
-            state, (losses, bits) = run_chunk(problem, state, signal, plan(start, stop, clock.chunk), bits_weight)
+            state, (losses, bits) = program(state, signal, plan(start, stop, clock.chunk), bits_weight)
             losses, bits = np.asarray(losses), np.asarray(bits)
             clock.end_chunk(stop)
             if config.target_bits is not None and stop > _STEER_FROM:
@@ -268,7 +157,9 @@ def fit(
                     "best": best.value,
                     "lambda_rd": lambda_rd,
                 }
-                checkpoint.save(checkpoint_path, identity, state, kept, meta)
+                # A full disk costs the checkpoint, not the encode.
+                with contextlib.suppress(OSError):
+                    checkpoint.save(checkpoint_path, identity, state, kept, meta)
                 saved = time.monotonic()
     except KeyboardInterrupt:
         interrupted = True
@@ -281,7 +172,7 @@ def fit(
         signal=signal,
         n_steps=int(state.step),
         seconds=time.monotonic() - began,
-        compile_seconds=clock.compile_seconds,
+        compile_seconds=compile_seconds,
         lambda_rd=lambda_rd,
         interrupted=interrupted,
     )
@@ -300,13 +191,12 @@ class _Best:
         return _Best(float("inf"), {}, {})
 
     def better(self, problem: Problem, state: State, signal: Signal, config: FitConfig, n_pixels: int) -> "_Best":
-        params, bits = quantised(state.params, state.log_steps, jnp.float32(0), jnp.float32(1), state.seed)
-        loss = float(distortion(problem, params, signal))
+        loss, bits = (float(x) for x in rounded_cost(problem, state, signal))
         if config.target_bits is None:
-            value = loss + config.lambda_rd * float(bits) / n_pixels
+            value = loss + config.lambda_rd * bits / n_pixels
         else:
             # What is above the limit loses to all that is not.
-            excess = float(bits) * _CODER_OVERHEAD / config.target_bits - 1.0
+            excess = bits * _CODER_OVERHEAD / config.target_bits - 1.0
             value = loss * (1.0 + _EXCESS_WEIGHT * max(0.0, excess))
         return _Best(value, state.params, state.log_steps) if value < self.value or not self.params else self
 
@@ -331,11 +221,7 @@ class _Clock:
     @property
     def chunk_seconds(self) -> float:
         """Typical duration of a compiled chunk."""
-        return float(np.median(self._durations[1:] or self._durations or [0.0]))
-
-    @property
-    def compile_seconds(self) -> float:
-        return max(0.0, self._durations[0] - self.chunk_seconds) if len(self._durations) > 1 else 0.0
+        return float(np.median(self._durations or [0.0]))
 
     @property
     def seconds_left(self) -> float:
@@ -389,31 +275,34 @@ def _race_chunks(config: FitConfig, n_chunks: int) -> int:
 
 
 def _race(
-    first_states: list[State], signal: Signal, problem: Problem, plans: list[StepPlan], bits_weight: jax.Array
+    first_states: list[State],
+    program: Chunk,
+    traced: Chunk,
+    signal: Signal,
+    plans: list[StepPlan],
+    bits_weight: jax.Array,
 ) -> State:
     """The state of the start whose loss + rate is lowest in the last of some chunks.
 
-    On an accelerator the starts run side by side under vmap; on a CPU, where nothing is won by that, one after the
-    other through the program that the fit itself uses.
+    On an accelerator the starts run side by side, `traced` under vmap; on a CPU, where nothing is won by that, one
+    after the other through the compiled `program` that the fit itself uses.
     """
     if not plans:
         return first_states[0]
     if jax.default_backend() == "cpu":
-        ends = [_run_plans(state, signal, problem, plans, bits_weight) for state in first_states]
-        states, costs = [state for state, _ in ends], jnp.stack([cost for _, cost in ends])
-        return states[int(jnp.argmin(costs))]
+        ends = [_run_plans(state, program, signal, plans, bits_weight) for state in first_states]
+        return ends[int(np.argmin([float(cost) for _, cost in ends]))][0]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *first_states)
-    run = jax.vmap(functools.partial(_run_plans, signal=signal, problem=problem, plans=plans, bits_weight=bits_weight))
-    state, costs = run(stacked)
+    state, costs = jax.vmap(lambda state: _run_plans(state, traced, signal, plans, bits_weight))(stacked)
     winner = int(jnp.argmin(costs))
     return jax.tree.map(lambda leaf: leaf[winner], state)
 
 
 def _run_plans(
-    state: State, signal: Signal, problem: Problem, plans: list[StepPlan], bits_weight: jax.Array
+    state: State, run: Chunk, signal: Signal, plans: list[StepPlan], bits_weight: jax.Array
 ) -> tuple[State, jax.Array]:
     cost = jnp.float32(0)
     for plan in plans:
-        state, (losses, bits) = run_chunk(problem, state, signal, plan, bits_weight)
+        state, (losses, bits) = run(state, signal, plan, bits_weight)
         cost = jnp.mean(losses + bits_weight * bits)
     return state, cost

@@ -128,6 +128,13 @@ def distortion(problem: Problem, params: Params, signal: Signal) -> jax.Array:
     return jnp.mean(jax.lax.map(phase, jnp.arange(signal.phases.targets.shape[0])))
 
 
+@functools.partial(jax.jit, static_argnames="problem")
+def rounded_cost(problem: Problem, state: State, signal: Signal) -> tuple[jax.Array, jax.Array]:
+    """(distortion, bits) of a state's weights as a file would hold them."""
+    params, bits = quantised(state.params, state.log_steps, jnp.float32(0), jnp.float32(1), state.seed)
+    return distortion(problem, params, signal), bits
+
+
 def quantised(
     params: Params, log_steps: Params, noise: jax.Array, hard: jax.Array, seed: jax.Array
 ) -> tuple[Params, jax.Array]:

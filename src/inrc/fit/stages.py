@@ -19,8 +19,8 @@ class Schedule:
       warm_up: fraction of the fit over which the rate rises.
       noise_from: fraction from which noise and the rate term act: from the first step, because weights become cheap
         only where training makes them cheap (experiments/NOTES.md).
-      hard_from: fraction from which weights are rounded instead and steps stay as they are; early enough to leave learning rates at which the
-        others can make good what rounding one has done.
+      hard_from: fraction from which weights are rounded instead and steps stay as they are; early enough to leave
+        learning rates at which the other weights can make good what rounding one of them has done.
     """
 
     learning_rate: float = 3e-3

@@ -1,0 +1,128 @@
+"""What goes into a fit and what comes out of it."""
+
+import dataclasses
+
+import numpy as np
+
+from inrc.errors import ConfigError
+from inrc.fit.loss import LossConfig
+from inrc.fit.optimiser import OptimiserConfig
+from inrc.fit.program import Problem, Signal
+from inrc.fit.stages import Schedule
+
+MAX_SEEDS = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class FitConfig:
+    """How to fit; none of it is written to a file.
+
+    Attributes:
+      n_passes: times that every pixel is seen.
+      lambda_rd: loss per bit and pixel: the fit minimises distortion + lambda_rd * bpp.
+      phase_factor: minibatches are the interleaved sub-pictures that keep every n-th row and column.
+      n_seeds: random starts that race for the first `race_fraction` of the fit.
+      race_fraction: see `n_seeds`.
+      loss: distortion.
+      optimiser: its constants.
+      schedule: rates and stages.
+      steps_per_group: steps between refreshes of the optimiser's bases.
+      groups_per_chunk: groups per compiled call: progress, interruption and checkpoints happen between calls.
+      relative_step: first quantisation step over the standard deviation of a matrix.
+      tile_samples: pixels per tile; None chooses by the device.
+      time_budget: seconds, compilation included, after which the fit must have ended.
+      target_bits: bits of all weights; lambda then follows the rate.
+      seed: of everything random.
+    """
+
+    n_passes: float = 100.0
+    lambda_rd: float = 3e-3
+    phase_factor: int = 4
+    n_seeds: int = 1
+    race_fraction: float = 0.03
+    loss: LossConfig = LossConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: Schedule = Schedule()
+    steps_per_group: int = 10
+    groups_per_chunk: int = 8
+    relative_step: float = 0.25
+    tile_samples: int | None = None
+    time_budget: float | None = None
+    target_bits: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.n_passes > 0:
+            raise ConfigError(f"n_passes is {self.n_passes}; it must be above 0")
+        if not self.lambda_rd >= 0:
+            raise ConfigError(f"lambda_rd is {self.lambda_rd}; it must be 0 or more")
+        if not 1 <= self.phase_factor <= 64:
+            raise ConfigError(f"phase_factor is {self.phase_factor}; it must lie in 1..64")
+        if not 1 <= self.n_seeds <= MAX_SEEDS:
+            raise ConfigError(f"n_seeds is {self.n_seeds}; it must lie in 1..{MAX_SEEDS}")
+        if self.steps_per_group < 1 or self.groups_per_chunk < 1:
+            raise ConfigError("steps_per_group and groups_per_chunk must be 1 or more")
+        if self.time_budget is not None and not self.time_budget > 0:
+            raise ConfigError(f"time_budget is {self.time_budget} s; it must be above 0")
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A signal to fit.
+
+    Attributes:
+      values: [C, n_0, ...] float32 in [0, 1].
+      matrix: [C, C] and
+      offset: [C]; values = matrix @ network outputs + offset.
+    """
+
+    values: np.ndarray
+    matrix: np.ndarray
+    offset: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """State of a fit between two chunks.
+
+    Attributes:
+      fraction: of the fit that is done, 0..1.
+      step: optimiser steps taken.
+      loss: mean distortion of the last chunk's steps.
+      bpp: estimated bits per sample position of the last step.
+      seconds: since the fit began.
+      seconds_left: estimate.
+    """
+
+    fraction: float
+    step: int
+    loss: float
+    bpp: float
+    seconds: float
+    seconds_left: float
+
+
+@dataclasses.dataclass(frozen=True)
+class FitResult:
+    """The best weights found.
+
+    Attributes:
+      params: {name: matrix}, not rounded.
+      steps: {name: quantisation step}.
+      problem, signal: what was fitted, for measuring other weights by the same loss (`distortion`).
+      n_steps: optimiser steps taken.
+      seconds: wall-clock time, compilation included.
+      compile_seconds: of which compiling the program of the steps took.
+      lambda_rd: the one that the fit ended with.
+      interrupted: whether the fit was cut short by the user.
+    """
+
+    params: dict[str, np.ndarray]
+    steps: dict[str, float]
+    problem: Problem
+    signal: Signal
+    n_steps: int
+    seconds: float
+    compile_seconds: float
+    lambda_rd: float
+    interrupted: bool

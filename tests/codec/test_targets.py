@@ -1,0 +1,94 @@
+"""Quality, bytes and decibels: what is asked for is what comes out."""
+
+import numpy as np
+import pytest
+
+import inrc
+import inrc.presets
+from inrc.codec.encode import EncodeOptions, encode
+from inrc.config import EncodingConfig, EncodingKind, ModelConfig
+from inrc.errors import TargetNotReachedError
+from inrc.fit.config import Progress
+from tests.codec import pictures
+
+IMAGE = pictures.crop(24, 32, 3)
+# One network for all targets, so that its programs compile once.
+MODEL = ModelConfig(widths=(16, 10), encoding=EncodingConfig(EncodingKind.LOG_SPACED, 6))
+FAST = EncodeOptions(model=MODEL, effort=1)
+
+
+@pytest.mark.parametrize("max_bytes", [200, 350])
+def test_max_bytes_is_kept_and_used(max_bytes):
+    encoded = encode(IMAGE, FAST, max_bytes=max_bytes)
+    assert 0.8 * max_bytes < len(encoded.data) <= max_bytes
+
+
+def test_target_bpp_is_a_limit_in_bits_per_pixel():
+    encoded = encode(IMAGE, FAST, target_bpp=2.5)
+    assert 0.8 * 2.5 < encoded.stats.bpp <= 2.5
+
+
+def test_a_profile_counts_as_bytes():
+    image = inrc.Image(IMAGE.pixels, pictures.icc_profile())
+    encoded = encode(image, FAST, max_bytes=700)
+    assert len(encoded.data) <= 700
+    assert inrc.decode(encoded.data).icc_profile == image.icc_profile
+
+
+def test_more_bytes_give_more_decibels():
+    small, large = (encode(IMAGE, FAST, max_bytes=n).stats.psnr_db for n in (130, 400))
+    assert large > small + 0.5
+
+
+@pytest.mark.parametrize("target", [17.0, 19.0])
+def test_target_psnr_is_met_within_a_tenth_of_a_decibel_from_above(target):
+    encoded = encode(IMAGE, FAST, target_psnr=target)
+    assert target <= encoded.stats.psnr_db <= target + 0.1
+    mse = np.mean((inrc.decode(encoded.data).pixels.astype(float) - IMAGE.pixels) ** 2)
+    assert 10 * np.log10(255**2 / mse) == pytest.approx(encoded.stats.psnr_db, abs=0.01)
+
+
+def test_what_is_out_of_reach_is_said_with_what_was_reached():
+    with pytest.raises(TargetNotReachedError, match=r"90 dB are asked for; \d\d\.\d\d dB were reached"):
+        encode(IMAGE, FAST, target_psnr=90.0)
+
+
+def test_an_interrupted_encode_is_a_file():
+    calls = []
+
+    def progress(state: Progress) -> None:
+        calls.append(state)
+        raise KeyboardInterrupt
+
+    encoded = encode(IMAGE, FAST, progress=progress)
+    assert encoded.stats.interrupted
+    assert len(calls) == 1
+    assert inrc.decode(encoded.data).pixels.shape == IMAGE.pixels.shape
+
+
+def test_an_interrupted_search_makes_no_further_fit():
+    calls = []
+
+    def progress(state: Progress) -> None:
+        calls.append(state)
+        raise KeyboardInterrupt
+
+    with pytest.raises(TargetNotReachedError):
+        encode(IMAGE, FAST, target_psnr=60.0, progress=progress)
+    assert len(calls) == 1
+
+
+def test_quality_moves_bytes():
+    small, large = (encode(IMAGE, quality=quality, effort=1) for quality in (20, 80))
+    assert 2 * len(small.data) < len(large.data)
+    assert small.stats.n_weights < large.stats.n_weights
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("codec", inrc.presets.CODECS)
+def test_quality_is_monotone_for_every_codec(codec):
+    image = pictures.crop(64, 96, 3)
+    encoded = [encode(image, codec=codec, quality=quality, effort=2) for quality in range(0, 101, 20)]
+    sizes, values = [len(e.data) for e in encoded], [e.stats.psnr_db for e in encoded]
+    assert sizes == sorted(set(sizes))
+    assert values == sorted(set(values))

@@ -1,0 +1,366 @@
+"""Whole fits: determinism, resuming, interruption, budgets, best so far."""
+
+import dataclasses
+import itertools
+import json
+import time
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from inrc.errors import CheckpointMismatchError, ConfigError
+from inrc.fit import loop
+from inrc.fit.config import FitConfig, FitResult, Progress, Target
+from inrc.fit.loop import fit
+from inrc.fit.program import distortion, quantised, run_chunk
+from inrc.fit.stages import Schedule
+from inrc.models.build import layout
+from tests.fit import problems
+from tests.models.networks import random_params
+
+CONFIG, MODEL, N_CHUNKS = problems.CONFIG, problems.MODEL, problems.N_CHUNKS
+
+
+def assert_same(one: FitResult, other: FitResult) -> None:
+    """Bit for bit."""
+    assert list(one.params) == list(other.params)
+    for name in one.params:
+        np.testing.assert_array_equal(one.params[name], other.params[name])
+    assert one.steps == other.steps
+    assert one.n_steps == other.n_steps
+    assert one.lambda_rd == other.lambda_rd
+
+
+def interrupt_after(n_chunks: int):
+    """A progress callback that is Ctrl-C at the end of chunk `n_chunks`."""
+    calls = []
+
+    def progress(state: Progress) -> None:
+        calls.append(state)
+        if len(calls) == n_chunks:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def rounded_loss(result: FitResult) -> float:
+    params = {n: jnp.asarray(p) for n, p in result.params.items()}
+    log_steps = {n: jnp.log(jnp.float32(s)) for n, s in result.steps.items()}
+    seen, _ = quantised(params, log_steps, jnp.float32(0), jnp.float32(1), jnp.uint32(0))
+    return float(distortion(result.problem, seen, result.signal))
+
+
+@pytest.fixture(scope="module")
+def whole() -> FitResult:
+    """The fit that is never stopped."""
+    return fit(problems.target(), MODEL, CONFIG)
+
+
+def test_result_describes_the_network(whole):
+    assert [(n, p.shape) for n, p in whole.params.items()] == list(layout(MODEL, problems.SHAPE, 3))
+    assert whole.steps.keys() == whole.params.keys()
+    assert all(1e-7 < step < 10 for step in whole.steps.values())
+    assert whole.n_steps == 8 * N_CHUNKS
+    assert not whole.interrupted
+    assert 0 <= whole.compile_seconds <= whole.seconds
+
+
+def test_a_fit_learns():
+    config = dataclasses.replace(CONFIG, n_passes=300, lambda_rd=1e-5, schedule=Schedule(learning_rate=0.01))
+    result = fit(problems.target(), MODEL, config)
+    variance = problems.picture().var()
+    assert rounded_loss(result) < 0.1 * variance
+
+
+def test_a_larger_lambda_gives_fewer_bits():
+    bits = []
+    for lambda_rd in (1e-5, 1e-1):
+        result = fit(problems.target(), MODEL, dataclasses.replace(CONFIG, n_passes=60, lambda_rd=lambda_rd))
+        params = {n: jnp.asarray(p) for n, p in result.params.items()}
+        log_steps = {n: jnp.log(jnp.float32(s)) for n, s in result.steps.items()}
+        bits.append(float(quantised(params, log_steps, jnp.float32(0), jnp.float32(1), jnp.uint32(0))[1]))
+    assert bits[1] < 0.6 * bits[0]
+
+
+def test_the_same_seed_gives_the_same_result_and_another_another(whole):
+    assert_same(fit(problems.target(), MODEL, CONFIG), whole)
+    other = fit(problems.target(), MODEL, dataclasses.replace(CONFIG, seed=1))
+    assert not np.array_equal(other.params["layer_0"], whole.params["layer_0"])
+
+
+def test_the_first_prediction_is_the_mean_of_the_picture():
+    result = fit(problems.target(), MODEL, CONFIG, progress=interrupt_after(1))
+    mean = problems.picture().reshape(3, -1).mean(1)
+    np.testing.assert_allclose(result.params["layer_2"][:, -1] * 0.5 + 0.5, mean, atol=0.1)
+
+
+class TestProgress:
+    @pytest.fixture
+    def calls(self) -> list[Progress]:
+        calls: list[Progress] = []
+        fit(problems.target(), MODEL, CONFIG, progress=calls.append)
+        return calls
+
+    def test_it_is_called_after_every_chunk(self, calls):
+        np.testing.assert_allclose([c.fraction for c in calls], np.arange(1, N_CHUNKS + 1) / N_CHUNKS)
+        assert [c.step for c in calls] == [8 * i for i in range(1, N_CHUNKS + 1)]
+
+    def test_time_passes_and_runs_out(self, calls):
+        assert all(a.seconds <= b.seconds for a, b in itertools.pairwise(calls))
+        assert calls[-1].seconds_left == 0
+        assert calls[0].seconds_left >= 0
+
+    def test_it_reports_loss_and_rate(self, calls):
+        assert 0 < calls[-1].loss < calls[0].loss
+        # 9 features and a bias into 6, 6 + 1 into 5, 5 + 1 into 3 weights, at one to ten bits each.
+        n_weights = 6 * 11 + 5 * 7 + 3 * 6
+        assert 1 < calls[-1].bpp * problems.N_PIXELS / n_weights < 10
+
+
+class TestCheckpoints:
+    @pytest.mark.parametrize("chunk", range(2, N_CHUNKS + 1))
+    def test_a_resumed_fit_ends_as_if_never_stopped(self, whole, tmp_path, chunk):
+        path = tmp_path / "fit.ckpt"
+        options = {"checkpoint_path": path, "checkpoint_every": -1.0}
+        stopped = fit(problems.target(), MODEL, CONFIG, progress=interrupt_after(chunk), **options)
+        assert stopped.interrupted
+        assert path.exists()
+        assert_same(fit(problems.target(), MODEL, CONFIG, **options), whole)
+
+    def test_a_fit_may_be_stopped_again_and_again(self, whole, tmp_path):
+        options = {"checkpoint_path": tmp_path / "fit.ckpt", "checkpoint_every": -1.0}
+        for _ in range(N_CHUNKS + 1):
+            result = fit(problems.target(), MODEL, CONFIG, progress=interrupt_after(2), **options)
+        assert not result.interrupted
+        assert_same(result, whole)
+
+    def test_a_resumed_race_ends_as_if_never_stopped(self, tmp_path):
+        config = dataclasses.replace(CONFIG, n_seeds=3, race_fraction=0.3)
+        options = {"checkpoint_path": tmp_path / "fit.ckpt", "checkpoint_every": -1.0}
+        uninterrupted = fit(problems.target(), MODEL, config)
+        fit(problems.target(), MODEL, config, progress=interrupt_after(2), **options)
+        assert_same(fit(problems.target(), MODEL, config, **options), uninterrupted)
+
+    def test_a_resumed_steering_ends_as_if_never_stopped(self, tmp_path):
+        config = dataclasses.replace(CONFIG, target_bits=300.0)
+        options = {"checkpoint_path": tmp_path / "fit.ckpt", "checkpoint_every": -1.0}
+        uninterrupted = fit(problems.target(), MODEL, config)
+        assert uninterrupted.lambda_rd != config.lambda_rd
+        fit(problems.target(), MODEL, config, progress=interrupt_after(4), **options)
+        assert_same(fit(problems.target(), MODEL, config, **options), uninterrupted)
+
+    @pytest.mark.parametrize("change", ["picture", "matrix", "offset", "model", "config", "init"])
+    def test_a_checkpoint_of_something_else_is_a_mismatch(self, tmp_path, change):
+        path = tmp_path / "fit.ckpt"
+        target, init = problems.target(), random_params(MODEL, problems.SHAPE, 3)
+        numpy_init = {name: np.asarray(p) for name, p in init.items()}
+        fit(
+            target,
+            MODEL,
+            CONFIG,
+            init=numpy_init,
+            progress=interrupt_after(2),
+            checkpoint_path=path,
+            checkpoint_every=-1,
+        )
+        other = {"target": target, "model": MODEL, "config": CONFIG, "init": numpy_init}
+        match change:
+            case "picture":
+                other["target"] = problems.target(seed=5)
+            case "matrix":
+                other["target"] = Target(target.values, 0.4 * np.eye(3), target.offset)
+            case "offset":
+                other["target"] = Target(target.values, target.matrix, np.full(3, 0.4))
+            case "model":
+                other["model"] = dataclasses.replace(MODEL, omega_0=29)
+            case "config":
+                other["config"] = dataclasses.replace(CONFIG, lambda_rd=1e-3)
+            case "init":
+                other["init"] = {name: 0.9 * p for name, p in numpy_init.items()}
+        with pytest.raises(CheckpointMismatchError, match="another picture or other options"):
+            fit(**other, checkpoint_path=path)
+
+    def test_another_time_budget_is_no_mismatch(self, whole, tmp_path):
+        options = {"checkpoint_path": tmp_path / "fit.ckpt", "checkpoint_every": -1.0}
+        fit(problems.target(), MODEL, CONFIG, progress=interrupt_after(3), **options)
+        resumed = fit(problems.target(), MODEL, dataclasses.replace(CONFIG, time_budget=500.0), **options)
+        assert_same(resumed, whole)
+
+
+class TestInterruption:
+    def test_it_keeps_what_has_been_reached(self):
+        stopped = fit(problems.target(), MODEL, CONFIG, progress=interrupt_after(3))
+        assert stopped.interrupted
+        assert stopped.n_steps == 24
+        assert all(np.isfinite(p).all() for p in stopped.params.values())
+        assert rounded_loss(stopped) < 2 * problems.picture().var()
+
+    def test_a_fit_resumed_before_rounding_and_stopped_at_once_returns_where_it_is(self, tmp_path):
+        path = tmp_path / "fit.ckpt"
+        late = dataclasses.replace(CONFIG, schedule=Schedule(hard_from=0.95))
+        fit(problems.target(), MODEL, late, progress=interrupt_after(2), checkpoint_path=path, checkpoint_every=-1)
+        on = fit(
+            problems.target(), MODEL, late, progress=interrupt_after(2), checkpoint_path=path, checkpoint_every=1e9
+        )
+        straight = fit(problems.target(), MODEL, late, progress=interrupt_after(3))
+        assert on.n_steps == straight.n_steps == 24
+        for name in on.params:
+            np.testing.assert_array_equal(on.params[name], straight.params[name])
+
+
+class TestBestSoFar:
+    # A learning rate that never falls: late states are often worse than earlier ones.
+    config = dataclasses.replace(
+        CONFIG, n_passes=40, schedule=Schedule(learning_rate=0.2, final_rate=1.0, hard_from=0.29)
+    )
+
+    @pytest.fixture
+    def finished(self, tmp_path) -> tuple[FitResult, Path, list[dict[str, np.ndarray]]]:
+        """(result, its last checkpoint, the weights after every chunk)."""
+        path = tmp_path / "fit.ckpt"
+        states: list[dict[str, np.ndarray]] = []
+
+        def progress(_: Progress) -> None:
+            if path.exists():
+                states.append(stored(path, "state"))
+
+        result = fit(
+            problems.target(), MODEL, self.config, progress=progress, checkpoint_path=path, checkpoint_every=-1
+        )
+        states.append(stored(path, "state"))
+        return result, path, states
+
+    def cost(self, result: FitResult, params, log_steps) -> float:
+        seen, bits = quantised(params, log_steps, jnp.float32(0), jnp.float32(1), jnp.uint32(0))
+        loss = float(distortion(result.problem, seen, result.signal))
+        return loss + self.config.lambda_rd * float(bits) / problems.N_PIXELS
+
+    def test_it_is_the_loss_of_the_parameters_returned(self, finished):
+        result, path, _ = finished
+        with np.load(path) as archive:
+            best = json.loads(str(archive["meta"]))["best"]
+        params = {n: jnp.asarray(p) for n, p in result.params.items()}
+        log_steps = {n: jnp.float32(v) for n, v in stored(path, "best", "log_steps").items()}
+        assert self.cost(result, params, log_steps) == pytest.approx(best, rel=1e-5)
+        for name, matrix in stored(path, "best").items():
+            np.testing.assert_array_equal(matrix, result.params[name])
+            assert result.steps[name] == pytest.approx(float(np.exp(log_steps[name])), rel=1e-6)
+
+    def test_no_state_of_the_rounded_stage_was_better(self, finished):
+        result, path, states = finished
+        log_steps = {n: jnp.float32(v) for n, v in stored(path, "best", "log_steps").items()}
+        mine = self.cost(result, {n: jnp.asarray(p) for n, p in result.params.items()}, log_steps)
+        # Steps stand still while weights are rounded, so one set serves all.
+        costs = [self.cost(result, {n: jnp.asarray(p) for n, p in s.items()}, log_steps) for s in states]
+        assert len(costs) == 20
+        late = costs[6:]  # of chunks that began after 0.29
+        assert mine == pytest.approx(min(late), rel=1e-4)
+        assert costs[-1] > mine  # or the test would prove nothing
+
+
+def stored(path: Path, prefix: str, field: str = "params") -> dict[str, np.ndarray]:
+    """A field of a state in a checkpoint: the leaves of `State` come in the order of its fields."""
+    names = sorted(name for name, _ in layout(MODEL, problems.SHAPE, 3))
+    first = {"params": 0, "log_steps": len(names)}[field]
+    with np.load(path) as archive:
+        return {name: archive[f"{prefix}_{first + i}"] for i, name in enumerate(names)}
+
+
+class TestTimeBudget:
+    def test_it_ends_a_long_fit_with_its_whole_schedule(self, whole):
+        del whole  # compiled before: the budget holds for fitting alone
+        calls: list[Progress] = []
+        config = dataclasses.replace(CONFIG, n_passes=1e6, time_budget=3.0)
+        began = time.monotonic()
+        result = fit(problems.target(), MODEL, config, progress=calls.append)
+        seconds = time.monotonic() - began
+        assert 1.5 < seconds < 4.5
+        assert calls[-1].fraction == 1.0
+        assert len(calls) > 20
+        assert result.n_steps == 8 * len(calls)
+
+    def test_a_generous_one_changes_nothing(self, whole):
+        assert_same(fit(problems.target(), MODEL, dataclasses.replace(CONFIG, time_budget=1e4)), whole)
+
+
+class TestRace:
+    def test_the_lowest_cost_wins(self):
+        config = dataclasses.replace(CONFIG, n_seeds=4, race_fraction=0.2)
+        problem_and_signal = fit(problems.target(), MODEL, CONFIG, progress=interrupt_after(1))
+        problem, signal = problem_and_signal.problem, problem_and_signal.signal
+        first = [loop._new_state(problem, config, problems.target(), None, seed) for seed in range(4)]
+        order = loop.minibatch_order(4, 8, seed=0, chunk=0)
+        plan = loop.plan_chunk(config.schedule, start=0.0, stop=0.2, phases=order, steps_per_group=4)
+        weight = jnp.float32(1e-5)
+        ends = [run_chunk(problem, state, signal, plan, weight) for state in first]
+        costs = [float(jnp.mean(losses + weight * bits)) for _, (losses, bits) in ends]
+        winner = loop._race(first, signal, problem, [plan], weight)
+        expected = ends[int(np.argmin(costs))][0]
+        for name in expected.params:
+            np.testing.assert_array_equal(winner.params[name], expected.params[name])
+        assert len(set(costs)) == 4
+
+    def test_steps_of_the_race_count_once(self):
+        config = dataclasses.replace(CONFIG, n_seeds=3, race_fraction=0.3)
+        calls: list[Progress] = []
+        result = fit(problems.target(), MODEL, config, progress=calls.append)
+        assert result.n_steps == 8 * N_CHUNKS
+        assert len(calls) == N_CHUNKS - 2  # round(0.3 * 6) chunks were the race
+
+
+def test_a_fit_begins_at_the_weights_it_is_given():
+    init = {name: np.asarray(p) for name, p in random_params(MODEL, problems.SHAPE, 3, seed=8).items()}
+    slow = dataclasses.replace(CONFIG, schedule=Schedule(learning_rate=1e-7))
+    result = fit(problems.target(), MODEL, slow, init=init)
+    for name in init:
+        np.testing.assert_allclose(result.params[name], init[name], atol=1e-5)
+
+
+def test_lambda_is_steered_to_the_bits_asked_for():
+    reached = []
+    for target_bits in (250.0, 500.0):
+        config = dataclasses.replace(CONFIG, n_passes=300, target_bits=target_bits)
+        result = fit(problems.target(), MODEL, config)
+        params = {n: jnp.asarray(p) for n, p in result.params.items()}
+        log_steps = {n: jnp.log(jnp.float32(s)) for n, s in result.steps.items()}
+        reached.append(float(quantised(params, log_steps, jnp.float32(0), jnp.float32(1), jnp.uint32(0))[1]))
+    np.testing.assert_allclose(reached, [250, 500], rtol=0.15)
+
+
+def test_a_picture_smaller_than_a_phase_grid():
+    values = problems.picture((1, 9), channels=1)
+    result = fit(Target(values, 0.5 * np.eye(1), np.full(1, 0.5)), MODEL, dataclasses.replace(CONFIG, phase_factor=4))
+    assert all(np.isfinite(p).all() for p in result.params.values())
+
+
+@pytest.mark.slow
+def test_the_preconditioned_optimiser_and_structural_losses_fit_too():
+    config = FitConfig(n_passes=60, phase_factor=1, steps_per_group=4, groups_per_chunk=2)
+    result = fit(problems.target(), MODEL, config)
+    assert rounded_loss(result) < 0.2 * problems.picture().var()
+    visual = dataclasses.replace(config, loss=loop.LossConfig(ssim=0.05))
+    assert fit(problems.target(), MODEL, visual).n_steps == 56
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"n_passes": 0},
+        {"n_passes": float("nan")},
+        {"lambda_rd": -1e-9},
+        {"phase_factor": 0},
+        {"phase_factor": 65},
+        {"n_seeds": 0},
+        {"n_seeds": 65},
+        {"steps_per_group": 0},
+        {"groups_per_chunk": 0},
+        {"time_budget": 0.0},
+        {"seed": -1},
+        {"seed": 2**40},
+    ],
+)
+def test_senseless_settings_are_config_errors(values):
+    with pytest.raises(ConfigError):
+        FitConfig(**values)

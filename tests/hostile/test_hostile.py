@@ -1,0 +1,153 @@
+"""Any bytes give a picture or a typed error, in bounded time and memory.
+
+Most inputs stop at `inrc.info`, which parses everything and decodes the weights; a share of those that it accepts is
+rendered as well, which compiles a program for every new network and size: that is where nearly all the time goes.
+"""
+
+import collections
+import resource
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import inrc
+from inrc.bitstream.header import Header
+from inrc.codec import pack
+from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.errors import FormatError, InitMismatchError
+from inrc.models.build import layout
+from inrc.signal.colour import ColourTransform
+from tests.hostile import mutations
+from tests.hostile.mutations import LIMITS
+
+MAX_SECONDS = 2.0
+MAX_GROWTH = 1 << 30
+_PROGRAMS_KEPT = 40
+
+
+def peak_bytes() -> int:
+    """Largest resident size so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def spend(data: bytes, *, render: bool) -> tuple[str, float]:
+    """(what came of an input, seconds); anything but a picture or a typed error is raised."""
+    message = "none"
+    began = time.perf_counter()
+    try:
+        info = inrc.info(data, limits=LIMITS)
+        outcome = "parsed"
+        if render:
+            picture = inrc.decode(data, limits=LIMITS)
+            outcome = "rendered"
+            assert picture.pixels.shape == (info.header.height, info.header.width, info.header.channels)
+            assert picture.pixels.size <= 4 * LIMITS.max_pixels
+    except (FormatError, InitMismatchError) as error:
+        outcome, message = type(error).__name__, str(error)
+    seconds = time.perf_counter() - began
+    assert message
+    assert "\n" not in message
+    return outcome, seconds
+
+
+def attack(seed: int, n: int, *, render_every: int) -> collections.Counter[tuple[str, str]]:
+    """Spends `n` inputs and counts (kind, outcome)."""
+    counts: collections.Counter[tuple[str, str]] = collections.Counter()
+    n_parsed = n_rendered = 0
+    for i, hostile in enumerate(mutations.inputs(seed, n)):
+        before = peak_bytes()
+        outcome, seconds = spend(hostile.data, render=False)
+        if outcome == "parsed":
+            n_parsed += 1
+            if n_parsed % render_every == 0:
+                outcome, seconds = spend(hostile.data, render=True)
+                n_rendered += 1
+                if n_rendered % _PROGRAMS_KEPT == 0:
+                    jax.clear_caches()
+        if seconds > MAX_SECONDS:  # compiled once more: a busy machine is not the input's fault
+            jax.clear_caches()
+            _, again = spend(hostile.data, render=outcome == "rendered")
+            seconds = min(seconds, again)
+        where = f"input {i} of seed {seed} ({hostile.kind})"
+        assert seconds < MAX_SECONDS, f"{where} took {seconds:.1f} s"
+        assert peak_bytes() - before < MAX_GROWTH, f"{where} took {(peak_bytes() - before) / 2**30:.1f} GiB"
+        counts[hostile.kind, outcome] += 1
+    return counts
+
+
+def outcomes(counts: collections.Counter[tuple[str, str]]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for kind, outcome in counts:
+        found.setdefault(kind, set()).add(outcome)
+    return found
+
+
+def test_the_sound_files_are_sound():
+    for data in mutations.sound():
+        info = inrc.info(data, limits=LIMITS)
+        assert info.n_bytes == len(data)
+        sizes = mutations._section_sizes(data)
+        assert mutations.mend(data, sizes) == data
+
+
+def test_300_inputs_give_pictures_or_typed_errors():
+    counts = attack(0, 300, render_every=3)
+    found = outcomes(counts)
+    # The attack reaches every wall: checksums, the header's fields, limits, the stream, the renderer.
+    assert found["flipped"] == {"CorruptFileError"} or "NotInrFileError" in found["flipped"]
+    assert {"parsed", "CorruptFileError"} <= found["header flipped and mended"]
+    assert "parsed" in found["flipped and mended"]
+    assert "LimitExceededError" in found["absurd header, mended"]
+    assert sum(n for (_, outcome), n in counts.items() if outcome == "rendered") >= 10
+
+
+@pytest.mark.slow
+def test_10000_inputs_give_pictures_or_typed_errors():
+    """One in ten of the inputs that parse is rendered."""
+    counts = attack(1, 10_000, render_every=10)
+    print(counts)
+    assert counts.total() == 10_000
+    assert sum(n for (_, outcome), n in counts.items() if outcome == "rendered") >= 50
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=300))
+def test_random_bytes_are_typed_errors(data):
+    for candidate in (data, b"inr" + data, b"inr\x01" + data):
+        assert spend(candidate, render=False)[0] not in ("parsed", "rendered")
+
+
+def loud(header: Header, step_index: int, magnitude: int) -> bytes:
+    """A file whose integers all have one magnitude."""
+    generator = np.random.default_rng(0)
+    shapes = [shape for _, shape in layout(header.model, header.shape, header.channels)]
+    integers = tuple(generator.choice([-magnitude, magnitude], shape).astype(np.int32) for shape in shapes)
+    return pack.pack(header, pack.Weights((step_index,) * len(shapes), integers))
+
+
+@pytest.mark.parametrize(("step_index", "magnitude"), [(255, 1 << 20), (255, 3), (0, 1), (128, 1 << 20)])
+def test_weights_of_every_size_give_pictures(step_index, magnitude):
+    """Sines of 10^8 and products that overflow."""
+    header = inrc.info(mutations.sound()[0], limits=LIMITS).header
+    assert inrc.decode(loud(header, step_index, magnitude), limits=LIMITS).pixels.shape == (13, 19, 3)
+
+
+def test_the_largest_networks_of_the_limits_are_parsed_and_rendered_in_time():
+    encoding = EncodingConfig(EncodingKind.GAUSSIAN, 20)
+    seconds = []
+    for width in (44, 45):  # two programs; the faster one is less disturbed by what else the machine does
+        header = Header(250, 250, 4, 16, ColourTransform.YCBCR, ModelConfig(ModelFamily.SIREN, (width,) * 31, encoding))
+        data = loud(header, 90, 2)
+        began = time.perf_counter()
+        assert inrc.info(data, limits=LIMITS).n_weights > 60_000
+        parsed = time.perf_counter()
+        assert parsed - began < MAX_SECONDS
+        inrc.decode(data, limits=LIMITS)
+        seconds.append(time.perf_counter() - parsed)
+    assert min(seconds) < MAX_SECONDS
