@@ -106,6 +106,11 @@ def lambda_of_bpp(bpp: float) -> float:
     return _REFERENCE_LAMBDA * (bpp / _REFERENCE_BPP) ** -1.35
 
 
+def learning_rate_for(model: ModelConfig) -> float:
+    """Peak learning rate of a network: 3e-3, and for wide ones 0.2 over the first width, above which fits diverge."""
+    return min(3e-3, 0.2 / model.widths[0])
+
+
 def passes_of_effort(effort: int, n_pixels: int = _REFERENCE_PIXELS) -> float:
     """Passes over a picture of `n_pixels` at an effort of 1..9.
 

@@ -15,7 +15,7 @@ from inrc.fit import loop
 from inrc.fit.config import FitConfig, FitResult, Progress, Target
 from inrc.fit.loop import fit
 from inrc.fit.program import distortion, quantised, run_chunk
-from inrc.fit.stages import Schedule
+from inrc.fit.stages import Schedule, minibatch_order, plan_chunk
 from inrc.models.build import layout
 from tests.fit import problems
 from tests.models.networks import random_params
@@ -65,6 +65,14 @@ def test_result_describes_the_network(whole):
     assert whole.n_steps == 8 * N_CHUNKS
     assert not whole.interrupted
     assert 0 <= whole.compile_seconds <= whole.seconds
+
+
+def test_more_than_ten_matrices_stay_in_the_order_of_the_file():
+    # JAX sorts the keys of a dictionary, and layer_10 comes before layer_2.
+    model = dataclasses.replace(MODEL, widths=(2, 3) * 5)
+    result = fit(problems.target(), model, dataclasses.replace(CONFIG, n_passes=2))
+    assert [(n, p.shape) for n, p in result.params.items()] == list(layout(model, problems.SHAPE, 3))
+    assert list(result.steps) == list(result.params)
 
 
 def test_a_fit_learns():
@@ -291,8 +299,8 @@ class TestRace:
         problem_and_signal = fit(problems.target(), MODEL, CONFIG, progress=interrupt_after(1))
         problem, signal = problem_and_signal.problem, problem_and_signal.signal
         first = [loop._new_state(problem, config, problems.target(), None, seed) for seed in range(4)]
-        order = loop.minibatch_order(4, 8, seed=0, chunk=0)
-        plan = loop.plan_chunk(config.schedule, start=0.0, stop=0.2, phases=order, steps_per_group=4)
+        order = minibatch_order(4, 8, seed=0, chunk=0)
+        plan = plan_chunk(config.schedule, start=0.0, stop=0.2, phases=order, steps_per_group=4)
         weight = jnp.float32(1e-5)
         ends = [run_chunk(problem, state, signal, plan, weight) for state in first]
         costs = [float(jnp.mean(losses + weight * bits)) for _, (losses, bits) in ends]
@@ -340,7 +348,7 @@ def test_the_preconditioned_optimiser_and_structural_losses_fit_too():
     config = FitConfig(n_passes=60, phase_factor=1, steps_per_group=4, groups_per_chunk=2)
     result = fit(problems.target(), MODEL, config)
     assert rounded_loss(result) < 0.2 * problems.picture().var()
-    visual = dataclasses.replace(config, loss=loop.LossConfig(ssim=0.05))
+    visual = dataclasses.replace(config, loss=LossConfig(ssim=0.05))
     assert fit(problems.target(), MODEL, visual).n_steps == 56
 
 

@@ -77,9 +77,9 @@ def mend(data: bytes, sizes: list[int]) -> bytes:
     return out
 
 
-def _flip(generator: np.random.Generator, data: bytes, n: int, stop: int) -> bytes:
+def _flip(generator: np.random.Generator, data: bytes, n: int, start: int, stop: int) -> bytes:
     damaged = bytearray(data)
-    for position in generator.integers(0, 8 * max(1, stop), n):
+    for position in generator.integers(8 * start, 8 * stop, n):
         damaged[position // 8] ^= 1 << int(position % 8)
     return bytes(damaged)
 
@@ -116,16 +116,16 @@ def inputs(seed: int, n: int) -> Iterator[Hostile]:
         data = files[generator.integers(len(files))]
         sizes = _section_sizes(data)
         core = len(data) - sum(sizes)
-        match int(generator.integers(8)):
+        match int(generator.integers(9)):
             case 0:
                 yield Hostile("truncated", data[: generator.integers(0, len(data))])
             case 1:
-                yield Hostile("flipped", _flip(generator, data, int(generator.integers(1, 9)), len(data)))
+                yield Hostile("flipped", _flip(generator, data, int(generator.integers(1, 9)), 0, len(data)))
             case 2:
-                damaged = _flip(generator, data, int(generator.integers(1, 4)), 24)
+                damaged = _flip(generator, data, int(generator.integers(1, 4)), 4, 24)
                 yield Hostile("header flipped and mended", mend(damaged, sizes))
             case 3:
-                damaged = _flip(generator, data, int(generator.integers(1, 30)), core - 4)
+                damaged = _flip(generator, data, int(generator.integers(1, 30)), 12, core - 4)
                 yield Hostile("flipped and mended", mend(damaged, sizes))
             case 4:
                 cut = int(generator.integers(12, core - 4))
@@ -145,5 +145,10 @@ def inputs(seed: int, n: int) -> Iterator[Hostile]:
                     for _ in range(int(generator.integers(1, 4)))
                 ]
                 yield Hostile("sections spliced", data[:core] + b"".join(sections))
+            case 7:
+                parsed = container.unpack(data, LIMITS)
+                tags = generator.choice([1, 2, 77, *_ABSURD], int(generator.integers(1, 4)))
+                replaced = {int(tag): _random_bytes(generator, 300) for tag in tags}
+                yield Hostile("sections replaced", container.pack(Container(parsed.header, parsed.weights, replaced)))
             case _:
                 yield Hostile("absurd header, mended", mend(_absurd_header(generator) + bytes(4), []))

@@ -81,13 +81,6 @@ def attack(seed: int, n: int, *, render_every: int) -> collections.Counter[tuple
     return counts
 
 
-def outcomes(counts: collections.Counter[tuple[str, str]]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for kind, outcome in counts:
-        found.setdefault(kind, set()).add(outcome)
-    return found
-
-
 def test_the_sound_files_are_sound():
     for data in mutations.sound():
         info = inrc.info(data, limits=LIMITS)
@@ -98,22 +91,20 @@ def test_the_sound_files_are_sound():
 
 def test_300_inputs_give_pictures_or_typed_errors():
     counts = attack(0, 300, render_every=3)
-    found = outcomes(counts)
-    # The attack reaches every wall: checksums, the header's fields, limits, the stream, the renderer.
-    assert found["flipped"] == {"CorruptFileError"} or "NotInrFileError" in found["flipped"]
-    assert {"parsed", "CorruptFileError"} <= found["header flipped and mended"]
-    assert "parsed" in found["flipped and mended"]
-    assert "LimitExceededError" in found["absurd header, mended"]
+    # The attack passes every wall (checksums, the header's fields, limits, the stream) and meets every error there is.
+    errors = {kind.__name__ for kind in FormatError.__subclasses__()} | {"InitMismatchError"}
+    assert {outcome for _, outcome in counts} == {"parsed", "rendered"} | errors
+    for kind in ("header flipped and mended", "flipped and mended", "random bytes after a header, mended"):
+        assert counts[kind, "parsed"] + counts[kind, "rendered"] >= 5
     assert sum(n for (_, outcome), n in counts.items() if outcome == "rendered") >= 10
 
 
 @pytest.mark.slow
 def test_10000_inputs_give_pictures_or_typed_errors():
-    """One in ten of the inputs that parse is rendered."""
-    counts = attack(1, 10_000, render_every=10)
-    print(counts)
+    """One in three of the inputs that parse is rendered."""
+    counts = attack(1, 10_000, render_every=3)
     assert counts.total() == 10_000
-    assert sum(n for (_, outcome), n in counts.items() if outcome == "rendered") >= 50
+    assert sum(n for (_, outcome), n in counts.items() if outcome == "rendered") >= 400
 
 
 @settings(max_examples=200, deadline=None)
@@ -142,7 +133,7 @@ def test_the_largest_networks_of_the_limits_are_parsed_and_rendered_in_time():
     encoding = EncodingConfig(EncodingKind.GAUSSIAN, 20)
     seconds = []
     for width in (44, 45):  # two programs; the faster one is less disturbed by what else the machine does
-        header = Header(250, 250, 4, 16, ColourTransform.YCBCR, ModelConfig(ModelFamily.SIREN, (width,) * 31, encoding))
+        header = Header(125, 125, 4, 16, ColourTransform.YCBCR, ModelConfig(ModelFamily.SIREN, (width,) * 31, encoding))
         data = loud(header, 90, 2)
         began = time.perf_counter()
         assert inrc.info(data, limits=LIMITS).n_weights > 60_000

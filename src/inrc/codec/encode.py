@@ -24,6 +24,7 @@ from inrc.fit.config import FitConfig, FitResult, Progress, Target
 from inrc.fit.loop import fit
 from inrc.fit.loss import LOSSES
 from inrc.fit.program import distortion
+from inrc.fit.stages import Schedule
 from inrc.metrics.psnr import psnr_db
 from inrc.models.encoding import feature_counts
 from inrc.quant import uniform
@@ -239,6 +240,7 @@ class _Job:
             n_passes=presets.passes_of_effort(options.effort, self.n_pixels),
             lambda_rd=presets.lambda_of_bpp(bpp) * LOSSES[options.loss].slope,
             loss=LOSSES[options.loss],
+            schedule=Schedule(learning_rate=presets.learning_rate_for(header.model)),
             time_budget=options.time_budget,
             seed=options.seed,
         )

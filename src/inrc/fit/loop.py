@@ -33,6 +33,7 @@ _STEER_FROM = 0.1
 _STEER_GAIN = 1.0
 _STEER_LIMIT = 1.25
 _EXCESS_WEIGHT = 30.0
+_DIVERGENCE = 2.0
 _CODER_OVERHEAD = 1.02
 """Bits that the adaptive coder spends over its differentiable twin, which knows all means beforehand."""
 
@@ -113,6 +114,7 @@ def fit(
         )
         clock.chunk, clock.fraction = n_race, n_race / n_chunks
         best = _Best.nothing()
+        meta = {}
     else:
         state, best_state, meta = resumed
         clock.chunk, clock.fraction = int(meta["chunk"]), float(meta["fraction"])
@@ -122,15 +124,19 @@ def fit(
             best = _Best(float(meta["best"]), best_state.params, best_state.log_steps)
         lambda_rd = float(meta["lambda_rd"])
 
+    guard = _Guard(**{key: float(meta[key]) for key in ("lowest", "rate_scale") if key in meta})
     interrupted = False
     saved = time.monotonic()
     try:
         while clock.fraction < 1.0 - 1e-9:
             start, stop = clock.begin_chunk()
             bits_weight = jnp.float32(lambda_rd / n_pixels)
-            state, (losses, bits) = program(state, signal, plan(start, stop, clock.chunk), bits_weight)
+            steps = plan(start, stop, clock.chunk)
+            steps = steps._replace(learning_rate=steps.learning_rate * np.float32(guard.rate_scale))
+            after, (losses, bits) = program(state, signal, steps, bits_weight)
             losses, bits = np.asarray(losses), np.asarray(bits)
             clock.end_chunk(stop)
+            state = after if guard.admits(float(losses.mean())) else state
             if config.target_bits is not None and stop > _STEER_FROM:
                 ratio = float(bits[-1].mean()) * _CODER_OVERHEAD / config.target_bits
                 lambda_rd *= min(max(ratio**_STEER_GAIN, 1 / _STEER_LIMIT), _STEER_LIMIT)
@@ -156,6 +162,8 @@ def fit(
                     "seconds": clock.seconds,
                     "best": best.value,
                     "lambda_rd": lambda_rd,
+                    "lowest": guard.lowest,
+                    "rate_scale": guard.rate_scale,
                 }
                 # A full disk costs the checkpoint, not the encode.
                 with contextlib.suppress(OSError):
@@ -176,6 +184,22 @@ def fit(
         lambda_rd=lambda_rd,
         interrupted=interrupted,
     )
+
+
+@dataclasses.dataclass
+class _Guard:
+    """Watches for divergence: a chunk that loses much of what was won is undone and the learning rate halved."""
+
+    lowest: float = float("inf")
+    rate_scale: float = 1.0
+
+    def admits(self, loss: float) -> bool:
+        """Whether the chunk with this mean loss stands."""
+        if np.isfinite(loss) and loss <= _DIVERGENCE * self.lowest:
+            self.lowest = min(self.lowest, loss)
+            return True
+        self.rate_scale *= 0.5
+        return False
 
 
 @dataclasses.dataclass(frozen=True)

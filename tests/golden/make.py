@@ -1,0 +1,204 @@
+"""Writes the golden files of format v1: run once, kept for ever; see v1/README.md.
+
+python -m tests.golden.make [--force] [--out FOLDER]
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+import numpy as np
+from PIL import ImageCms
+
+import inrc
+from inrc import presets
+from inrc.bitstream import container
+from inrc.bitstream.container import Container
+from inrc.codec import pack
+from inrc.codec.encode import EncodeOptions, encode
+from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.fit.config import FitConfig
+from inrc.models.encoding import feature_counts
+from inrc.signal.colour import ColourTransform
+from inrc.signal.image import Image, read_image, write_image
+
+FOLDER = Path(__file__).parent / "v1"
+PHOTOGRAPH = Path(__file__).parents[2] / "experiments" / "assets" / "coffee_small.png"
+MAX_BYTES = 60_000
+
+_FIT = FitConfig(n_passes=60, phase_factor=2, steps_per_group=10, groups_per_chunk=2)
+_README = """# Golden files of format v1
+
+Every release decodes these files: their integers exactly, their pixels within 1 of those beside them
+(`tests/golden/test_golden.py`). They are never rewritten; a new feature adds a file.
+
+Written by `python -m tests.golden.make` from `experiments/assets/coffee_small.png` (its provenance is in the README
+beside it), cut as `make.py` says, with {versions}.
+
+| file | what it holds | bytes |
+|---|---|---|
+{rows}
+
+- `NAME.inr` is the file, `NAME.png` what the release that wrote it decoded it to.
+- `golden.json` has the SHA-256 of every file and of its integers: the step indices and then all matrices in the order
+  of the file, row by row, each integer as four bytes, little-endian, two's complement.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Golden:
+    """One file to write."""
+
+    name: str
+    about: str
+    image: Image
+    options: EncodeOptions
+    unknown_sections: Mapping[int, bytes] = dataclasses.field(default_factory=dict)
+
+
+def integers_hash(weights: pack.Weights) -> str:
+    """SHA-256 of step indices and matrices."""
+    digest = hashlib.sha256(np.array(weights.step_indices, "<i4").tobytes())
+    for matrix in weights.integers:
+        digest.update(np.ascontiguousarray(matrix, "<i4").tobytes())
+    return digest.hexdigest()
+
+
+def crop(height: int, width: int, channels: int, bit_depth: int = 8, icc: bytes = b"") -> Image:
+    """A cut of the photograph's middle; gray is its green, alpha an ellipse, 16 bits are filled by smooth sums."""
+    colour = read_image(PHOTOGRAPH).pixels.astype(np.float64)
+    top, left = (colour.shape[0] - height) // 2, (colour.shape[1] - width) // 2
+    colour = colour[top : top + height, left : left + width]
+    if channels < 3:
+        colour = colour[..., 1:2]
+    if channels in (2, 4):
+        y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+        alpha = np.clip(400 * (1.1 - np.hypot(x, y)), 0, 255)
+        colour = np.concatenate([colour, alpha[..., None]], axis=2)
+    if bit_depth == 8:
+        return Image(colour.astype(np.uint8), icc)
+    return Image((colour * 257 + np.linspace(0, 200, width)[None, :, None]).clip(0, 65535).astype(np.uint16), icc)
+
+
+def _preset(name: str, image: Image, n_weights: int) -> EncodeOptions:
+    codec = presets.codec_by_name(name)
+    n_inputs = sum(feature_counts(codec.encoding, (image.height, image.width)))
+    model = presets.model_for(codec, n_weights=n_weights, n_inputs=n_inputs, n_outputs=image.channels)
+    return EncodeOptions(codec=name, model=model, fit=_FIT)
+
+
+def golden_files() -> list[Golden]:
+    """All files, in the order of their names."""
+    rgb = crop(48, 64, 3)
+    files = [
+        Golden(f"codec-{name}", f"the codec `{name}`, 64x48", rgb, _preset(name, rgb, 900)) for name in presets.CODECS
+    ]
+    nerf, log = EncodingConfig(EncodingKind.NERF, 4), EncodingConfig(EncodingKind.LOG_SPACED, 8)
+
+    def small(*widths: int, encoding: EncodingConfig = nerf, **options) -> EncodeOptions:
+        model = {k: options.pop(k) for k in ("family", "omega_0", "bias") if k in options}
+        return EncodeOptions(model=ModelConfig(widths=widths, encoding=encoding, **model), fit=_FIT, **options)
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    gaussian = EncodingConfig(EncodingKind.GAUSSIAN, 12, sigma=4.25)
+    files += [
+        Golden("colour-rgb", "no colour transform", crop(16, 24, 3), small(8, 6, colour=ColourTransform.RGB)),
+        Golden("colour-ycocg", "YCoCg", crop(16, 24, 3), small(8, 6, colour=ColourTransform.YCOCG)),
+        Golden(
+            "colour-ycocg-orthonormal",
+            "orthonormal YCoCg",
+            crop(16, 24, 3),
+            small(8, 6, colour=ColourTransform.YCOCG_ORTHONORMAL),
+        ),
+        Golden("gray", "gray, odd sizes", crop(31, 17, 1), small(8, 6)),
+        Golden("gray-16", "gray, 16 bit", crop(20, 20, 1, 16), small(8, 6, encoding=log)),
+        Golden("gray-alpha", "gray and alpha, portrait", crop(24, 13, 2), small(8, 6)),
+        Golden("gray-alpha-16", "gray and alpha, 16 bit, one row", crop(1, 33, 2, 16), small(8)),
+        Golden("no-bias", "no biases, omega_0 = 17", crop(18, 18, 3), small(9, 7, omega_0=17, bias=False)),
+        Golden("one-pixel", "1x1", crop(1, 1, 3), small(3)),
+        Golden("profile", "an ICC profile", crop(16, 24, 3, icc=profile), small(8, 6)),
+        Golden("rgb-16", "RGB, 16 bit, with an ICC profile", crop(15, 22, 3, 16, profile), small(8, 6)),
+        Golden("rgba", "RGBA, odd sizes", crop(23, 29, 4), small(10, 8, encoding=log)),
+        Golden("rgba-16", "RGBA, 16 bit", crop(12, 16, 4, 16), small(10, 8)),
+        Golden(
+            "sigma",
+            "Gaussian features, sigma = 4.25, no bias",
+            crop(16, 16, 3),
+            small(10, encoding=gaussian, family=ModelFamily.FOURIER, bias=False),
+        ),
+        Golden(
+            "unknown-sections",
+            "sections that no decoder knows",
+            crop(8, 12, 3, icc=profile),
+            small(5),
+            {99: b"", 123456789: bytes(range(200))},
+        ),
+        Golden(
+            "wide",
+            "a width of two varint bytes",
+            crop(8, 8, 1),
+            small(130, 2, encoding=EncodingConfig(EncodingKind.NONE)),
+        ),
+    ]
+    return sorted(files, key=lambda f: f.name)
+
+
+def _data(golden: Golden) -> bytes:
+    data = encode(golden.image, golden.options).data
+    if not golden.unknown_sections:
+        return data
+    parsed = container.unpack(data, inrc.DecodeLimits())
+    return container.pack(Container(parsed.header, parsed.weights, {**parsed.sections, **golden.unknown_sections}))
+
+
+def write(folder: Path) -> None:
+    """Writes all files, their pictures, golden.json and the README."""
+    folder.mkdir(parents=True, exist_ok=True)
+    record, rows, total = {}, [], 0
+    for golden in golden_files():
+        data = _data(golden)
+        _, weights, icc_profile = pack.unpack(data, inrc.DecodeLimits())
+        decoded = inrc.decode(data)
+        (folder / f"{golden.name}.inr").write_bytes(data)
+        # The profile is checked by its hash; in every picture it would only take place.
+        write_image(folder / f"{golden.name}.png", Image(decoded.pixels))
+        record[golden.name] = {
+            "about": golden.about,
+            "file_sha256": hashlib.sha256(data).hexdigest(),
+            "integers_sha256": integers_hash(weights),
+            "icc_profile_sha256": hashlib.sha256(icc_profile).hexdigest() if icc_profile else None,
+            "shape": list(decoded.pixels.shape),
+            "bit_depth": decoded.bit_depth,
+        }
+        rows.append(f"| {golden.name} | {golden.about} | {len(data)} |")
+        total += len(data) + (folder / f"{golden.name}.png").stat().st_size
+        print(rows[-1])
+    versions = (
+        f"inrc {inrc.__version__}, jax {jax.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
+    )
+    (folder / "golden.json").write_text(json.dumps(record, indent=1) + "\n")
+    (folder / "README.md").write_text(_README.format(versions=versions, rows="\n".join(rows)))
+    print(f"{total} bytes of files and pictures in {folder}")
+    if total > MAX_BYTES:
+        sys.exit(f"{total} bytes are more than the {MAX_BYTES} that a repository should carry: cut the pictures")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--force", action="store_true", help="overwrite files that older releases must decode")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="where to write")
+    arguments = parser.parse_args()
+    present = sorted(arguments.out.glob("*.inr"))
+    if present and not arguments.force:
+        sys.exit(f"{len(present)} golden files are in {arguments.out}; they are kept for ever: --force overwrites them")
+    write(arguments.out)
+
+
+if __name__ == "__main__":
+    main()

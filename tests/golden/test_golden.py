@@ -1,0 +1,99 @@
+"""Files that earlier releases wrote: their integers exactly, their pixels within 1."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import inrc
+from inrc.codec import pack
+from inrc.presets import CODECS
+from inrc.signal.image import read_image
+from tests.bitstream import stranger
+from tests.golden import make
+
+NAMES = sorted(path.stem for path in make.FOLDER.glob("*.inr"))
+LIMITS = inrc.DecodeLimits()
+
+pytestmark = pytest.mark.skipif(not NAMES, reason="no golden files yet: `make golden` writes them before the release")
+
+
+@pytest.fixture(scope="module")
+def record() -> dict[str, dict[str, Any]]:
+    return json.loads((make.FOLDER / "golden.json").read_text())
+
+
+def data_of(name: str) -> bytes:
+    return (make.FOLDER / f"{name}.inr").read_bytes()
+
+
+def test_every_file_is_on_record(record):
+    assert sorted(record) == NAMES
+    assert sorted(path.stem for path in make.FOLDER.glob("*.png")) == NAMES
+    readme = (make.FOLDER / "README.md").read_text()
+    assert all(f"| {name} |" in readme for name in NAMES)
+
+
+def test_every_kind_of_picture_and_every_codec_is_there(record):
+    shapes = {(entry["shape"][2], entry["bit_depth"]) for entry in record.values()}
+    assert shapes == {(channels, depth) for channels in (1, 2, 3, 4) for depth in (8, 16)}
+    assert {f"codec-{name}" for name in CODECS} <= set(NAMES)
+    headers = [inrc.info(data_of(name)).header for name in NAMES]
+    assert {int(h.colour) for h in headers} == {0, 1, 2, 3}
+    assert {int(h.model.encoding.kind) for h in headers} == {0, 1, 2, 3}
+    assert {h.model.bias for h in headers} == {True, False}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_files_are_untouched(record, name):
+    assert hashlib.sha256(data_of(name)).hexdigest() == record[name]["file_sha256"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_integers_are_exact(record, name):
+    _, weights, icc_profile = pack.unpack(data_of(name), LIMITS)
+    assert make.integers_hash(weights) == record[name]["integers_sha256"]
+    expected = record[name]["icc_profile_sha256"]
+    assert (hashlib.sha256(icc_profile).hexdigest() if icc_profile else None) == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pixels_are_within_1(record, name):
+    expected = read_image(make.FOLDER / f"{name}.png").pixels
+    decoded = inrc.decode(data_of(name)).pixels
+    assert list(decoded.shape) == record[name]["shape"]
+    assert decoded.dtype == expected.dtype
+    assert np.abs(decoded.astype(int) - expected.astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_decoder_written_from_the_document_agrees(record, name):
+    file = stranger.read(data_of(name))
+    digest = hashlib.sha256(np.array(file.step_indices, "<i4").tobytes())
+    for matrix in file.matrices:
+        digest.update(matrix.astype("<i4").tobytes())
+    assert digest.hexdigest() == record[name]["integers_sha256"]
+    expected = read_image(make.FOLDER / f"{name}.png").pixels
+    tolerance = 1 if record[name]["bit_depth"] == 8 else 16  # FORMAT.md, section 9
+    assert np.abs(stranger.pixels(file).astype(int) - expected.astype(int)).max() <= tolerance
+
+
+def test_packing_the_integers_again_gives_the_same_bytes():
+    for name in NAMES:
+        header, weights, icc_profile = pack.unpack(data_of(name), LIMITS)
+        if name != "unknown-sections":
+            assert pack.pack(header, weights, icc_profile=icc_profile) == data_of(name)
+
+
+def test_making_them_again_is_refused(tmp_path):
+    (tmp_path / "old.inr").write_bytes(b"kept")
+    command = [sys.executable, "-m", "tests.golden.make", "--out", str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False)
+    assert run.returncode != 0
+    assert "--force" in run.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["old.inr"]
