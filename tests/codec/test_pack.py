@@ -52,7 +52,7 @@ def test_steps_are_coded_as_differences():
 
 
 def test_rounding_takes_the_nearest_step_of_the_ladder():
-    params = {"layer_0": np.float32([[0.5, -0.26]]), "layer_1": np.float32([[3.0]])}
+    params = {"layer_0": np.array([[0.5, -0.26]], np.float32), "layer_1": np.array([[3.0]], np.float32)}
     got = pack.quantise(params, {"layer_0": 0.126, "layer_1": 1.03})
     assert [uniform.step_of_index(i) for i in got.step_indices] == [0.125, 1.0]
     np.testing.assert_array_equal(got.integers[0], [[4, -2]])

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from inrc.errors import CheckpointMismatchError, ConfigError
-from inrc.fit import loop
 from inrc.fit.config import FitConfig, FitResult, Progress, Target
 from inrc.fit.loop import fit
-from inrc.fit.program import distortion, quantised, run_chunk
-from inrc.fit.stages import Schedule, minibatch_order, plan_chunk
+from inrc.fit.loss import LossConfig
+from inrc.fit.program import distortion, quantised
+from inrc.fit.stages import Schedule
 from inrc.models.build import layout
 from tests.fit import problems
 from tests.models.networks import random_params
@@ -139,10 +139,12 @@ class TestCheckpoints:
 
     def test_a_fit_may_be_stopped_again_and_again(self, whole, tmp_path):
         options = {"checkpoint_path": tmp_path / "fit.ckpt", "checkpoint_every": -1.0}
-        for _ in range(N_CHUNKS + 1):
-            result = fit(problems.target(), MODEL, CONFIG, progress=interrupt_after(2), **options)
-        assert not result.interrupted
-        assert_same(result, whole)
+        results = [
+            fit(problems.target(), MODEL, CONFIG, progress=interrupt_after(2), **options) for _ in range(N_CHUNKS + 1)
+        ]
+        assert results[0].interrupted
+        assert not results[-1].interrupted
+        assert_same(results[-1], whole)
 
     def test_a_resumed_race_ends_as_if_never_stopped(self, tmp_path):
         config = dataclasses.replace(CONFIG, n_seeds=3, race_fraction=0.3)
@@ -294,21 +296,16 @@ class TestTimeBudget:
 
 
 class TestRace:
-    def test_the_lowest_cost_wins(self):
-        config = dataclasses.replace(CONFIG, n_seeds=4, race_fraction=0.2)
-        problem_and_signal = fit(problems.target(), MODEL, CONFIG, progress=interrupt_after(1))
-        problem, signal = problem_and_signal.problem, problem_and_signal.signal
-        first = [loop._new_state(problem, config, problems.target(), None, seed) for seed in range(4)]
-        order = minibatch_order(4, 8, seed=0, chunk=0)
-        plan = plan_chunk(config.schedule, start=0.0, stop=0.2, phases=order, steps_per_group=4)
-        weight = jnp.float32(1e-5)
-        ends = [run_chunk(problem, state, signal, plan, weight) for state in first]
-        costs = [float(jnp.mean(losses + weight * bits)) for _, (losses, bits) in ends]
-        winner = loop._race(first, signal, problem, [plan], weight)
-        expected = ends[int(np.argmin(costs))][0]
-        for name in expected.params:
-            np.testing.assert_array_equal(winner.params[name], expected.params[name])
-        assert len(set(costs)) == 4
+    def test_it_pays(self):
+        # Each race contains the start of the single fit; nearly the whole fit is the race.
+        config = dataclasses.replace(CONFIG, n_seeds=4, race_fraction=0.9, n_passes=24)
+        single, raced = [], []
+        for seed in range(5):
+            race = dataclasses.replace(config, seed=seed)
+            raced.append(rounded_loss(fit(problems.target(), MODEL, race)))
+            single.append(rounded_loss(fit(problems.target(), MODEL, dataclasses.replace(race, n_seeds=1))))
+        assert np.mean(raced) < 0.95 * np.mean(single)
+        assert sum(r < s for r, s in zip(raced, single, strict=True)) >= 3
 
     def test_steps_of_the_race_count_once(self):
         config = dataclasses.replace(CONFIG, n_seeds=3, race_fraction=0.3)
@@ -334,7 +331,7 @@ def test_lambda_is_steered_to_the_bits_asked_for():
         params = {n: jnp.asarray(p) for n, p in result.params.items()}
         log_steps = {n: jnp.log(jnp.float32(s)) for n, s in result.steps.items()}
         reached.append(float(quantised(params, log_steps, jnp.float32(0), jnp.float32(1), jnp.uint32(0))[1]))
-    np.testing.assert_allclose(reached, [250, 500], rtol=0.15)
+    np.testing.assert_allclose(reached, [250, 500], rtol=0.25)
 
 
 def test_a_picture_smaller_than_a_phase_grid():

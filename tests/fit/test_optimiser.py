@@ -31,8 +31,7 @@ def test_adam_is_optaxs_adam():
     for step, gradient in enumerate(gradients):
         directions, state = optimiser.update(ADAM, gradient, state, jnp.float32(step))
         expected, expected_state = reference.update(gradient, expected_state)
-        for name in gradient:
-            np.testing.assert_allclose(directions[name], expected[name], atol=1e-6)
+        jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-6), directions, expected)
 
 
 def test_soap_in_the_identity_basis_is_adam():

@@ -29,7 +29,7 @@ def whole(config: EncodingConfig, coordinates, shape, attenuation=NO_DAMPING) ->
 
 
 def test_nerf_features_are_sines_of_powers_of_two():
-    y, x = np.float32([0.25]), np.float32([-0.5])
+    y, x = np.array([0.25], np.float32), np.array([-0.5], np.float32)
     got = whole(EncodingConfig(EncodingKind.NERF, 3), [y, x], (8, 8))[:, 0]
     angles = np.pi * np.array([1, 2, 4])
     expected = [0.25, *np.sin(0.25 * angles), *np.cos(0.25 * angles)]
@@ -93,7 +93,7 @@ def test_gaussian_frequencies_never_change():
         [-0.4892549514770508, -7.700374603271484],
         [5.99594259262085, 3.874772787094116],
     ]
-    np.testing.assert_array_equal(gaussian_frequencies(config, (512, 768)), np.float32(frozen))
+    np.testing.assert_array_equal(gaussian_frequencies(config, (512, 768)), np.array(frozen, np.float32))
 
 
 def test_gaussian_frequencies_have_the_asked_for_spread():

@@ -29,7 +29,7 @@ def test_error_stays_small_where_only_hostile_weights_lead():
 
 
 def test_values_at_landmarks():
-    x = np.float32([0.0, np.pi / 6, np.pi / 2, np.pi, 1.5 * np.pi, 100 * np.pi + 0.5])
+    x = np.array([0.0, np.pi / 6, np.pi / 2, np.pi, 1.5 * np.pi, 100 * np.pi + 0.5], np.float32)
     expected = [0.0, 0.5, 1.0, 0.0, -1.0, np.sin(float(x[5]))]
     np.testing.assert_allclose(sine(x), expected, atol=2e-6)
     assert sine(jnp.float32(0.0)) == 0.0

@@ -40,7 +40,7 @@ def test_steps_off_the_ladder_go_to_its_ends(step, index):
 @given(st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=20), st.integers(100, 255))
 def test_rounding_errs_by_at_most_half_a_step(weights, index):
     step = uniform.step_of_index(index)
-    values = np.float32(weights)
+    values = np.array(weights, np.float32)
     integers = uniform.quantise(values, step)
     assert integers.dtype == np.int32
     back = uniform.dequantise(integers, step)

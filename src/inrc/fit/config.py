@@ -107,7 +107,7 @@ class FitResult:
     """The best weights found.
 
     Attributes:
-      params: {name: matrix}, not rounded.
+      params: {name: matrix}, not rounded, in the order of the network's layout.
       steps: {name: quantisation step}.
       problem, signal: what was fitted, for measuring other weights by the same loss (`distortion`).
       n_steps: optimiser steps taken.

@@ -173,9 +173,11 @@ def fit(
         interrupted = True
     if not best.params:
         best = best.better(problem, state, signal, config, n_pixels)
+    # JAX sorts the keys of a dict, which puts layer_10 before layer_2; a file has them in the order of the layout.
+    names = [name for name, _ in build.layout(model, shape, problem.n_outputs)]
     return FitResult(
-        params={name: np.asarray(value) for name, value in best.params.items()},
-        steps={name: float(np.exp(value)) for name, value in best.log_steps.items()},
+        params={name: np.asarray(best.params[name]) for name in names},
+        steps={name: float(np.exp(best.log_steps[name])) for name in names},
         problem=problem,
         signal=signal,
         n_steps=int(state.step),
