@@ -344,7 +344,7 @@ def test_a_picture_smaller_than_a_phase_grid():
 @pytest.mark.slow
 def test_the_preconditioned_optimiser_and_structural_losses_fit_too():
     config = dataclasses.replace(CONFIG, n_passes=300, lambda_rd=1e-5, optimiser=OptimiserConfig())
-    assert rounded_loss(fit(problems.target(), MODEL, config)) < 0.1 * problems.picture().var()
+    assert rounded_loss(fit(problems.target(), MODEL, config)) < 0.2 * problems.picture().var()
     visual = dataclasses.replace(CONFIG, n_passes=300, lambda_rd=1e-5, loss=LossConfig(ssim=0.05))
     assert rounded_loss(fit(problems.target(), MODEL, visual)) < 0.02
 
