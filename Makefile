@@ -20,7 +20,7 @@ bench: $(STAMP) ## time the encoder and the decoder
 	@$(BIN)/python -m experiments.bench
 
 test: lint type contracts ## all checks and every test but the slow ones
-	@$(BIN)/pytest -n $(N_WORKERS)
+	@$(BIN)/pytest -n $(N_WORKERS) --dist loadfile
 
 test-slow: $(STAMP) ## the slow tests
 	@$(BIN)/pytest -m slow

@@ -64,6 +64,7 @@ def dump(data: bytes) -> str:
     line(len(f.widths), f"widths = {' '.join(map(str, f.widths))}")
     line(varint(), of("n_frequencies"))
     line(varint(), f"n_stream = {len(f.stream)}")
+    line(varint(), f"n_sections = {len(f.sections)}")
     line(len(f.stream), "stream")
     line(4, f"checksum = 0x{f.crc32:08x}")
     line(varint(), f"tag = {UNKNOWN_TAG}")

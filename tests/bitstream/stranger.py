@@ -7,6 +7,7 @@ import bisect
 import dataclasses
 import decimal
 import functools
+import itertools
 import statistics
 import zlib
 
@@ -95,14 +96,16 @@ def read(data: bytes) -> File:
     f["quarter_sigma"] = reader.varint() if network >> 6 & 1 else 40
     assert not f["has_init"], "version 1 knows no shared init"
     n_bytes = reader.varint() if f["has_sections"] else len(data) - 4 - reader.position
+    n_sections = reader.varint() if f["has_sections"] else 0
     stream = reader.take(n_bytes)
     crc32 = reader.check(0)
     sections = {}
-    while reader.position < len(data):
+    for _ in range(n_sections):
         start = reader.position
         tag = reader.varint()
         sections[tag] = reader.take(reader.varint())
         reader.check(start)
+    assert reader.position == len(data), "bytes after the end"
     steps, matrices = weights(stream, shapes(f, widths))
     return File(f, widths, stream, crc32, sections, steps, matrices)
 
@@ -129,18 +132,9 @@ def frequencies(index: int) -> list[int]:
     return [*reversed(tail), 2**24 - 2 * sum(tail) - escape, *tail, escape]
 
 
-def cumulative(counts: list[int]) -> list[int]:
-    """Left ends of the intervals as the range coder lays them out, and 2^24."""
-    ends, total, weight = [], 0.0, (2**24 - len(counts)) / sum(c / 2**24 for c in counts)
-    for position, count in enumerate(counts):
-        ends.append(int(total * weight) + position)
-        total += count / 2**24
-    return [*ends, 2**24]
-
-
 @functools.cache
 def table(index: int) -> list[int]:
-    return cumulative(frequencies(index))
+    return [0, *itertools.accumulate(frequencies(index))]
 
 
 @functools.cache

@@ -32,7 +32,9 @@ class Container:
 def pack(container: Container) -> bytes:
     """The file's bytes."""
     header = dataclasses.replace(container.header, has_sections=bool(container.sections))
-    length = write_varint(len(container.weights)) if header.has_sections else b""
+    length = b""
+    if header.has_sections:
+        length = write_varint(len(container.weights)) + write_varint(len(container.sections))
     core = _with_checksum(headers.pack(header) + length + container.weights)
     sections = [
         _with_checksum(write_varint(tag) + write_varint(len(content)) + content)
@@ -52,15 +54,21 @@ def unpack(data: bytes, limits: DecodeLimits) -> Container:
     limits.check_pixels(header.width, header.height)
     # Without sections the weights reach to the checksum at the end, and no length is spent on them.
     n_bytes = reader.varint() if header.has_sections else reader.remaining - 4
+    n_sections = reader.varint() if header.has_sections else 0
     weights = reader.take(max(0, n_bytes))
     _check(data, 0, reader)
     sections: dict[int, bytes] = {}
-    while header.has_sections and reader.remaining:
+    for _ in range(n_sections):
         start = reader.position
         tag, n_bytes = reader.varint(), reader.varint()
         limits.check_section(n_bytes)
-        sections[tag] = reader.take(n_bytes)
+        content = reader.take(n_bytes)
         _check(data, start, reader)
+        if tag in sections:
+            raise CorruptFileError(f"the file has two sections with tag {tag}; get it again")
+        sections[tag] = content
+    if reader.remaining:
+        raise CorruptFileError(f"{reader.remaining} bytes follow the last section; get the file again")
     return Container(header, weights, sections)
 
 

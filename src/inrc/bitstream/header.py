@@ -133,6 +133,7 @@ def unpack(reader: ByteReader) -> Header:
     )
     if width == 0 or height == 0:
         raise CorruptFileError(f"the header announces a picture of {width}x{height} pixels")
-    if flags >> 7 or network >> 7 or (network & _SIGMA and kind is not EncodingKind.GAUSSIAN):
+    undefined = flags >> 7 or network >> 7 or (network & _SIGMA and kind is not EncodingKind.GAUSSIAN)
+    if undefined or (header.channels < 3 and colour is not ColourTransform.RGB):
         raise CorruptFileError("the header sets bits that version 1 does not define; get the file again")
     return header

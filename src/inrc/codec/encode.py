@@ -33,6 +33,7 @@ from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image, ImageSource, read_image, to_unit
 
 _MAX_ATTEMPTS = 4
+_MAX_SINGLE_SHRINKS = 24
 _DB_PER_OCTAVE = 1.9
 """PSNR that a doubling of the rate buys, for the first guess of a search."""
 
@@ -349,7 +350,33 @@ def _meet_psnr(job: _Job, target: float) -> _Candidate:
         coarser = (*indices[:matrix], indices[matrix] + 1, *indices[matrix + 1 :])
         if job.psnr(candidate, _rounded(candidate, coarser)) >= target:
             indices = coarser
-    return dataclasses.replace(candidate, weights=_rounded(candidate, indices))
+    return dataclasses.replace(candidate, weights=_shrink(_rounded(candidate, indices), job, candidate, target))
+
+
+def _shrink(weights: Weights, job: _Job, candidate: _Candidate, target: float) -> Weights:
+    """Spends what is too little for a step: brings small integers one closer to zero while the target is kept."""
+    flat = np.concatenate([matrix.ravel() for matrix in weights.integers])
+    order = np.argsort(np.abs(flat), kind="stable")[np.count_nonzero(flat == 0) :]
+
+    def shrunk(positions: np.ndarray) -> Weights:
+        values = flat.copy()
+        values[positions] -= np.sign(values[positions])
+        parts = np.split(values, np.cumsum([matrix.size for matrix in weights.integers])[:-1])
+        shaped = (part.reshape(matrix.shape) for part, matrix in zip(parts, weights.integers, strict=True))
+        return Weights(weights.step_indices, tuple(shaped))
+
+    def kept(positions: np.ndarray) -> bool:
+        return job.psnr(candidate, shrunk(positions)) >= target
+
+    low, high = 0, len(order) + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if kept(order[:middle]) else (low, middle)
+    chosen = order[:low]
+    for position in order[low + 1 : low + 1 + _MAX_SINGLE_SHRINKS]:
+        if kept(np.append(chosen, position)):
+            chosen = np.append(chosen, position)
+    return shrunk(chosen)
 
 
 def _finish(job: _Job, candidate: _Candidate, began: float) -> Encoded:

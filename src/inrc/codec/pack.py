@@ -92,7 +92,9 @@ def unpack(data: bytes, limits: DecodeLimits) -> tuple[Header, Weights, bytes]:
     side, integers = coder.decode(parsed.weights, _side_scales(len(shapes)), shapes)
     indices = np.cumsum([_FIRST_STEP, *side])[1:]
     if indices.min() < 0 or indices.max() >= uniform.N_STEPS:
-        raise CorruptFileError(f"a quantisation step has index {indices.max()}; get the file again")
+        raise CorruptFileError(
+            f"quantisation steps have indices {indices.min()}..{indices.max()}, not within 0..255; get the file again"
+        )
     weights = Weights(tuple(int(i) for i in indices), tuple(integers))
     return header, weights, _inflate(parsed.sections.get(ICC_PROFILE, b""), limits)
 
@@ -128,6 +130,8 @@ def _inflate(content: bytes, limits: DecodeLimits) -> bytes:
         profile = inflater.decompress(content, limits.max_section_bytes)
     except zlib.error as error:
         raise CorruptFileError(f"the ICC profile is damaged ({error}); get the file again") from error
-    if not inflater.eof:
+    if not inflater.eof and len(profile) >= limits.max_section_bytes:
         limits.check_section(limits.max_section_bytes + 1)
+    if not inflater.eof or inflater.unused_data:
+        raise CorruptFileError("the ICC profile does not end where its section does; get the file again")
     return profile

@@ -31,7 +31,7 @@ _BIT = _stream.model.Uniform(2)
 
 @functools.cache
 def _model(index: int) -> Any:
-    return _stream.model.Categorical(tables.probabilities(index), perfect=False)
+    return _stream.model.Categorical(tables.coder_weights(index), perfect=False)
 
 
 class _ScaleContext:
@@ -181,6 +181,8 @@ def _decode_integer(decoder: Any, index: int) -> int:
     for _ in range(length - 1):
         excess = excess << 1 | int(decoder.decode(_BIT))
     magnitude = largest + excess
+    if magnitude > MAX_MAGNITUDE:
+        raise CorruptFileError("a coded weight is too large; get the file again")
     return -magnitude if decoder.decode(_BIT) else magnitude
 
 

@@ -74,6 +74,10 @@ def frequencies(index: int) -> np.ndarray:
 
 
 @functools.cache
-def probabilities(index: int) -> np.ndarray:
-    """`frequencies` as float64 fractions, exact in binary, in the form that the range coder takes."""
-    return frequencies(index) / float(1 << PRECISION_BITS)
+def coder_weights(index: int) -> np.ndarray:
+    """What makes constriction's `Categorical(..., perfect=False)` use exactly `frequencies`, float64.
+
+    It gives every symbol 1 of 2 ** 24 and shares out the rest in proportion to these weights; as they add up to
+    that rest, each symbol gets its own weight and nothing is rounded.
+    """
+    return (frequencies(index) - 1).astype(np.float64)

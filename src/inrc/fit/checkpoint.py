@@ -6,7 +6,7 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ import numpy as np
 from inrc.errors import CheckpointMismatchError
 
 
-def fingerprint(values: np.ndarray, matrix: np.ndarray, *configs: Any) -> str:
-    """SHA-256 over the signal and all options that its fit depends on."""
+def fingerprint(arrays: Iterable[np.ndarray], *configs: Any) -> str:
+    """SHA-256 over the arrays (signal, first weights) and all options that a fit depends on."""
     digest = hashlib.sha256()
-    for array in (values, matrix):
+    for array in arrays:
         digest.update(repr((array.shape, str(array.dtype))).encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     for config in configs:

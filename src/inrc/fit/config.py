@@ -58,6 +58,8 @@ class FitConfig:
             raise ConfigError(f"lambda_rd is {self.lambda_rd}; it must be 0 or more")
         if not 1 <= self.phase_factor <= 64:
             raise ConfigError(f"phase_factor is {self.phase_factor}; it must lie in 1..64")
+        if not 0 <= self.seed < (1 << 32) // MAX_SEEDS:
+            raise ConfigError(f"seed is {self.seed}; it must lie in 0..{(1 << 32) // MAX_SEEDS - 1}")
         if not 1 <= self.n_seeds <= MAX_SEEDS:
             raise ConfigError(f"n_seeds is {self.n_seeds}; it must lie in 1..{MAX_SEEDS}")
         if self.steps_per_group < 1 or self.groups_per_chunk < 1:

@@ -92,9 +92,8 @@ def fit(
         order = minibatch_order(n_phases, chunk_steps, seed=config.seed, chunk=chunk)
         return plan_chunk(config.schedule, start=start, stop=stop, phases=order, steps_per_group=config.steps_per_group)
 
-    identity = checkpoint.fingerprint(
-        target.values, target.matrix, model, dataclasses.replace(config, time_budget=None)
-    )
+    arrays = [target.values, target.matrix, target.offset, *(init or {}).values()]
+    identity = checkpoint.fingerprint(arrays, model, dataclasses.replace(config, time_budget=None))
     clock = _Clock(config.time_budget, n_chunks)
     seeds = [config.seed * MAX_SEEDS + i for i in range(config.n_seeds)]
     first = _new_state(problem, config, target, init, seeds[0])

@@ -56,6 +56,8 @@ def refresh(config: OptimiserConfig, state: dict[str, OptimiserState]) -> dict[s
     if not config.preconditioned:
         return state
     pairs = [(side[0], side[1]) for s in state.values() for side in (s.left, s.right) if side]
+    if not pairs:
+        return state
     largest = max(covariance.shape[0] for covariance, _ in pairs)
     bases = jnp.linalg.qr(jnp.stack([_iterate(covariance, basis, largest) for covariance, basis in pairs]))[0]
     fresh = iter(zip(pairs, bases, strict=True))

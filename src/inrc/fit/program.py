@@ -200,7 +200,7 @@ def _n_values(problem: Problem, signal: Signal, phase: jax.Array) -> jax.Array:
 def _tile_loss(problem: Problem, signal: Signal, params: Params, tile, shared) -> jax.Array:
     (first, target, valid), (rest, rest_valid) = tile, shared
     error = _render_tile(problem, params, signal, first, rest) - target
-    return jnp.sum(_mask((valid, *rest_valid)) * pointwise(problem.loss, error))
+    return jnp.sum(_mask((valid, *rest_valid))[None] * pointwise(problem.loss, error))
 
 
 def phase_loss_and_gradient(
@@ -238,6 +238,6 @@ def _phase_loss(problem: Problem, params: Params, signal: Signal, phase: jax.Arr
     target = whole(tiles[1])
     mask = _mask((tiles[2].reshape(-1), *shared[1]))
     # Padding repeats real samples; showing the target there keeps it out of every window's difference.
-    decoded = jnp.where(mask > 0, whole(jax.lax.map(render, tiles)), target)
+    decoded = jnp.where(mask[None] > 0, whole(jax.lax.map(render, tiles)), target)
     pointwise_mean = jnp.sum(pointwise(problem.loss, decoded - target)) / _n_values(problem, signal, phase)
     return pointwise_mean + structural(problem.loss, decoded, target)

@@ -82,7 +82,8 @@ def encode(
         )
         rank = max(c.ndim for c in coordinates)
         angles = sum(
-            jnp.asarray(np.pi * frequencies[:, a]).reshape((-1,) + (1,) * rank) * c for a, c in enumerate(coordinates)
+            jnp.asarray(np.pi * frequencies[:, a]).reshape((-1,) + (1,) * rank) * c[None]
+            for a, c in enumerate(coordinates)
         )
         gain = jnp.asarray(gains, jnp.float32).reshape((-1,) + (1,) * rank)
         return [jnp.concatenate([gain * sine(angles), gain * cosine(angles)])]
@@ -90,7 +91,7 @@ def encode(
     for coordinate, n_samples, width in zip(coordinates, shape, attenuation, strict=True):
         frequencies = np.asarray(axis_frequencies(config, n_samples), np.float32)
         column = (-1,) + (1,) * coordinate.ndim
-        angles = jnp.asarray(np.float32(math.pi) * frequencies).reshape(column) * coordinate
+        angles = jnp.asarray(np.float32(math.pi) * frequencies).reshape(column) * coordinate[None]
         gain = jnp.asarray(_box_response(frequencies, n_samples, width), jnp.float32).reshape(column)
         groups.append(jnp.concatenate([coordinate[None], gain * sine(angles), gain * cosine(angles)]))
     return groups

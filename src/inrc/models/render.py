@@ -19,10 +19,13 @@ import numpy as np
 from inrc.config import ModelConfig
 from inrc.errors import ConfigError
 from inrc.models import build
+from inrc.models.encoding import feature_counts
 from inrc.signal.coordinates import pixel_centres
 
 _TILE_VALUES = 1 << 22
 """Activations of one layer of one tile: 16 MiB of float32."""
+_MAX_REPEATS = 1024
+"""Evaluations per output pixel and axis at most; a million evenly spread samples are mean enough."""
 
 
 class Antialias(enum.Enum):
@@ -120,7 +123,7 @@ def render(
     rows = pixel_centres(shape[0], start=view.top, stop=view.bottom, count=view.height * repeats[0])
     columns = pixel_centres(shape[1], start=view.left, stop=view.right, count=view.width * repeats[1])
 
-    tile_height, tile_width = _tile_size(model, view, repeats)
+    tile_height, tile_width = _tile_size(model, shape, view, repeats)
     dtype = np.uint8 if max_value <= 255 else np.uint16
     pixels = np.empty((view.height, view.width, len(offset)), dtype)
     device_params = {name: jnp.asarray(value) for name, value in params.items()}
@@ -139,12 +142,16 @@ def render(
 
 def _repeats(density: float, antialias: Antialias) -> int:
     """Evaluations per output pixel along an axis that has `density` native pixels to one of the render's."""
-    return max(1, math.ceil(density - 1e-6)) if antialias is Antialias.SUPERSAMPLE else 1
+    return min(max(1, math.ceil(density - 1e-6)), _MAX_REPEATS) if antialias is Antialias.SUPERSAMPLE else 1
 
 
-def _tile_size(model: ModelConfig, view: View, repeats: tuple[int, int]) -> tuple[int, int]:
-    """Output pixels per tile; all tiles of a render have one shape and share one program."""
-    budget = max(1, _TILE_VALUES // (max(model.widths) * repeats[0] * repeats[1]))
+def _tile_size(model: ModelConfig, shape: tuple[int, int], view: View, repeats: tuple[int, int]) -> tuple[int, int]:
+    """Output pixels per tile; all tiles of a render have one shape and share one program.
+
+    A tile is evaluated one sample row per output row at a time, so that only repeats along x take memory.
+    """
+    widest = max(*model.widths, *feature_counts(model.encoding, shape))
+    budget = max(1, _TILE_VALUES // (widest * repeats[1]))
     width = min(view.width, budget)
     height = min(view.height, max(1, budget // width))
     # Tiles of equal height waste the least on the last one.
@@ -159,10 +166,14 @@ def _padded(axis: np.ndarray, start: int, count: int) -> np.ndarray:
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def _render_tile(model, shape, attenuation, repeats, max_value, params, matrix, offset, rows, columns):
     with jax.default_matmul_precision("highest"):
-        coordinates = [rows[:, None], columns[None, :]]
-        values = build.apply(model, shape, len(offset), params, coordinates, attenuation)
-        unit = jnp.tensordot(matrix, values, axes=1) + offset[:, None, None]
-    n_channels, height, width = unit.shape
-    blocks = unit.reshape(n_channels, height // repeats[0], repeats[0], width // repeats[1], repeats[1])
-    unit = jnp.clip(jnp.nan_to_num(jnp.mean(blocks, axis=(2, 4))), 0.0, 1.0)
+
+        def sample_row(total, phase_rows):
+            coordinates = [phase_rows[:, None], columns[None, :]]
+            values = build.apply(model, shape, len(offset), params, coordinates, attenuation)
+            unit = jnp.tensordot(matrix, values, axes=1) + offset[:, None, None]
+            return total + jnp.mean(unit.reshape(*unit.shape[:2], -1, repeats[1]), axis=3), None
+
+        zero = jnp.zeros((len(offset), len(rows) // repeats[0], len(columns) // repeats[1]), jnp.float32)
+        total, _ = jax.lax.scan(sample_row, zero, rows.reshape(-1, repeats[0]).T)
+    unit = jnp.clip(jnp.nan_to_num(total / repeats[0]), 0.0, 1.0)
     return jnp.moveaxis(jnp.floor(unit * max_value + 0.5), 0, -1).astype(jnp.uint8 if max_value <= 255 else jnp.uint16)
