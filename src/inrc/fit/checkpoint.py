@@ -54,7 +54,7 @@ def load(path: Path | None, identity: str, like: Any) -> tuple[Any, Any, dict[st
     if path is None or not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             meta = json.loads(str(archive["meta"]))
             if meta["identity"] != identity:
                 raise CheckpointMismatchError(
