@@ -8,7 +8,7 @@ The range coder is constriction's (Bamler, 2022).
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import constriction
@@ -87,17 +87,8 @@ def encode(side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray]) -> b
       The stream, cut to the shortest form that decodes to the same integers when zeros follow.
     """
     encoder = _stream.queue.RangeEncoder()
-    for value, index in side:
+    for value, index in _with_scales(side, matrices):
         _encode_integer(encoder, value, index)
-    context = _ScaleContext()
-    for matrix in matrices:
-        context.start_matrix(matrix.shape[0])
-        for column in matrix.T.tolist():
-            context.start_input()
-            for unit, value in enumerate(column):
-                _encode_integer(encoder, value, context.index(unit))
-                context.add(unit, abs(value))
-            context.end_input()
     words = encoder.get_compressed()
     shapes = [matrix.shape for matrix in matrices]
     return _shortest(_to_bytes(words), [index for _, index in side], shapes, [value for value, _ in side], matrices)
@@ -136,17 +127,21 @@ def decode(
 
 def ideal_bits(side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray]) -> float:
     """Code length of the integers under the tables that `encode` uses: -sum log2 (frequency / 2^24)."""
-    bits = sum(_integer_bits(value, index) for value, index in side)
+    return sum(_integer_bits(value, index) for value, index in _with_scales(side, matrices))
+
+
+def _with_scales(side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray]) -> Iterator[tuple[int, int]]:
+    """All (integer, scale index) pairs of a stream, in its order."""
+    yield from side
     context = _ScaleContext()
     for matrix in matrices:
         context.start_matrix(matrix.shape[0])
         for column in matrix.T.tolist():
             context.start_input()
             for unit, value in enumerate(column):
-                bits += _integer_bits(value, context.index(unit))
+                yield value, context.index(unit)
                 context.add(unit, abs(value))
             context.end_input()
-    return bits
 
 
 def _encode_integer(encoder: Any, value: int, index: int) -> None:
