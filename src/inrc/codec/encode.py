@@ -27,7 +27,6 @@ from inrc.fit.program import distortion
 from inrc.fit.stages import Schedule
 from inrc.metrics.psnr import psnr_db
 from inrc.models.encoding import feature_counts
-from inrc.quant import uniform
 from inrc.quant.search import coarsen_until, search_steps
 from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image, ImageSource, read_image, to_unit
@@ -270,9 +269,7 @@ class _Job:
 
 
 def _rounded(candidate: _Candidate, indices: tuple[int, ...]) -> Weights:
-    matrices = candidate.result.params.values()
-    rounded = (uniform.quantise(m, uniform.step_of_index(i)) for m, i in zip(matrices, indices, strict=True))
-    return Weights(indices, tuple(rounded))
+    return pack.round_by(candidate.result.params, indices)
 
 
 def _refine(candidate: _Candidate, n_pixels: int, n_evaluations: int) -> _Candidate:

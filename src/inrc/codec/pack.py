@@ -48,11 +48,13 @@ class Weights:
 
 def quantise(params: Mapping[str, np.ndarray], steps: Mapping[str, float]) -> Weights:
     """Rounds every matrix of `params` by the step nearest to its own in `steps`."""
-    indices = tuple(uniform.index_of_step(steps[name]) for name in params)
-    integers = tuple(
-        uniform.quantise(w, uniform.step_of_index(i)) for w, i in zip(params.values(), indices, strict=True)
-    )
-    return Weights(indices, integers)
+    return round_by(params, tuple(uniform.index_of_step(steps[name]) for name in params))
+
+
+def round_by(params: Mapping[str, np.ndarray], step_indices: tuple[int, ...]) -> Weights:
+    """Rounds every matrix of `params` by the step of its index."""
+    pairs = zip(params.values(), step_indices, strict=True)
+    return Weights(step_indices, tuple(uniform.quantise(matrix, uniform.step_of_index(i)) for matrix, i in pairs))
 
 
 def dequantise(header: Header, weights: Weights) -> dict[str, np.ndarray]:
