@@ -34,6 +34,7 @@ _STEER_GAIN = 1.0
 _STEER_LIMIT = 1.25
 _EXCESS_WEIGHT = 30.0
 _DIVERGENCE = 2.0
+_RECOVERY = 1.02
 _CODER_OVERHEAD = 1.02
 """Bits that the adaptive coder spends over its differentiable twin, which knows all means beforehand."""
 
@@ -189,7 +190,11 @@ def fit(
 
 @dataclasses.dataclass
 class _Guard:
-    """Watches for divergence: a chunk that loses much of what was won is undone and the learning rate halved."""
+    """Watches for divergence: a chunk that loses much of what was won is undone and the learning rate halved.
+
+    The rate comes back over the next dozens of chunks, and each refusal in a row asks for a larger loss, so that a loss
+    that rises for good (noise, another stage) costs a few chunks and not the fit.
+    """
 
     lowest: float = float("inf")
     rate_scale: float = 1.0
@@ -198,7 +203,10 @@ class _Guard:
         """Whether the chunk with this mean loss stands."""
         if np.isfinite(loss) and loss <= _DIVERGENCE * self.lowest:
             self.lowest = min(self.lowest, loss)
+            self.rate_scale = min(1.0, self.rate_scale * _RECOVERY)
             return True
+        if np.isfinite(loss):
+            self.lowest *= _DIVERGENCE
         self.rate_scale *= 0.5
         return False
 
