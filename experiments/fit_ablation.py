@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 import inrc
-from inrc.codec.encode import EncodeOptions, encode
+from inrc.codec.encode import encode
+from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.fit.config import FitConfig
 from inrc.fit.optimiser import OptimiserConfig

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from inrc.codec.decode import decode as decode
     from inrc.codec.decode import info as info
     from inrc.codec.encode import Encoded as Encoded
-    from inrc.codec.encode import EncodeOptions as EncodeOptions
     from inrc.codec.encode import encode as encode
+    from inrc.codec.options import EncodeOptions as EncodeOptions
     from inrc.models.render import Antialias as Antialias
 
 __version__ = version("inrc")
@@ -32,7 +32,7 @@ _LAZY = {
     "Info": "inrc.codec.decode",
     "encode": "inrc.codec.encode",
     "Encoded": "inrc.codec.encode",
-    "EncodeOptions": "inrc.codec.encode",
+    "EncodeOptions": "inrc.codec.options",
     "Antialias": "inrc.models.render",
 }
 

@@ -76,3 +76,22 @@ class CheckpointMismatchError(InrcError):
 
 class TargetNotReachedError(InrcError):
     """The asked-for quality or size was not reached within the budget."""
+
+
+class OverlapError(InrcError):
+    """Two rate-quality curves have too little in common for an average difference."""
+
+
+# Experiments -----------------------------------------------------------------------------------------------------
+
+
+class MissingDataError(InrcError):
+    """The pictures of an experiment are not where they were looked for."""
+
+
+class RecordError(InrcError):
+    """A file of records is missing, damaged or in use."""
+
+
+class ExperimentError(InrcError):
+    """A file is not an experiment, or its values contradict each other."""

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from inrc.baselines import jpeg_at_most, jpeg_decode, jpeg_encode
+from inrc.baselines import Encoding, MeasuredCodec, avif_444, best_at_most, jpeg_at_most, jpeg_decode, jpeg_encode, jxl
 from inrc.metrics import psnr_db
 
 
@@ -56,6 +56,36 @@ def test_at_most_reaches_both_ends(coffee_small: npt.NDArray[np.uint8]) -> None:
     assert quality == 1
     assert len(data) > 10
     assert jpeg_at_most(coffee_small, 10**9)[1] == 100
+
+
+def test_best_at_most_serves_any_codec_and_any_points(coffee_small: npt.NDArray[np.uint8]) -> None:
+    codec, distances = jxl(), (25, 12, 6, 3, 1.5, 0.7)
+    sizes = [len(best_at_most(codec, coffee_small, (distance,), 0)[0]) for distance in distances]
+    for index, (size, distance) in enumerate(zip(sizes, distances, strict=True)):
+        data, found = best_at_most(codec, coffee_small, distances, size)
+        assert (len(data), found) == (size, distance)
+        assert best_at_most(codec, coffee_small, distances, size - 1)[1] == distances[max(index - 1, 0)]
+
+
+def test_best_at_most_finds_avif_qualities_between_the_measured_ones(coffee_small: npt.NDArray[np.uint8]) -> None:
+    codec = avif_444()
+    data, quality = best_at_most(codec, coffee_small, range(101), 1500)
+    assert 1300 < len(data) <= 1500
+    assert data == codec.encode(coffee_small, quality)
+
+
+def test_best_at_most_takes_an_encoding_too(coffee_small: npt.NDArray[np.uint8]) -> None:
+    codec = MeasuredCodec(
+        name="counts",
+        encode=lambda pixels, point: Encoding(bytes(int(point))),
+        decode=lambda data: coffee_small,
+        points=(1,),
+        settings=lambda point: {"point": point},
+    )
+    assert best_at_most(codec, coffee_small, range(5, 50), 20) == (bytes(20), 20)
+    assert best_at_most(codec, coffee_small, range(5, 50), 4) == (bytes(5), 5)
+    with pytest.raises(ValueError, match="no points"):
+        best_at_most(codec, coffee_small, (), 20)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 3), (7, 300, 3), (64, 64, 3)])

@@ -9,7 +9,8 @@ from inrc.bitstream import container
 from inrc.bitstream.io import ByteReader
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import pack
-from inrc.codec.encode import EncodeOptions, encode
+from inrc.codec.encode import encode
+from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.fit.config import FitConfig
 from tests.bitstream import stranger

@@ -13,7 +13,8 @@ from inrc.cli.arguments import as_json, output_path
 from inrc.cli.encode import Encode
 from inrc.cli.interrupt import run_interruptibly
 from inrc.cli.progress import _duration, _quality
-from inrc.codec.encode import EncodeKeywords, EncodeOptions, encode
+from inrc.codec.encode import encode
+from inrc.codec.options import EncodeKeywords, EncodeOptions
 from inrc.errors import ConfigError, UnwritableImageError
 from inrc.fit.loss import LOSSES
 from inrc.signal.colour import ColourTransform

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from inrc.cli.encode import _identity
-from inrc.codec.encode import EncodeOptions, EncodeStats
+from inrc.codec.encode import EncodeStats
+from inrc.codec.options import EncodeOptions
 from inrc.metrics import psnr_db
 from inrc.signal.image import Image, read_image, write_image
 from tests.conftest import COFFEE_SMALL

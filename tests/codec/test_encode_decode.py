@@ -12,7 +12,8 @@ import pytest
 import inrc
 from inrc.bitstream import container
 from inrc.bitstream.header import pack as pack_header
-from inrc.codec.encode import Encoded, EncodeOptions, encode
+from inrc.codec.encode import Encoded, encode
+from inrc.codec.options import EncodeOptions
 from inrc.errors import ConfigError, TargetNotReachedError
 from inrc.metrics.psnr import psnr_db
 from inrc.signal.colour import ColourTransform

@@ -5,7 +5,8 @@ import pytest
 
 import inrc
 import inrc.presets
-from inrc.codec.encode import EncodeOptions, encode
+from inrc.codec.encode import encode
+from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import TargetNotReachedError
 from inrc.fit.config import Progress

@@ -21,7 +21,8 @@ from inrc import presets
 from inrc.bitstream import container
 from inrc.bitstream.container import Container
 from inrc.codec import pack
-from inrc.codec.encode import EncodeOptions, encode
+from inrc.codec.encode import encode
+from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.fit.config import FitConfig
 from inrc.fit.optimiser import OptimiserConfig

@@ -15,7 +15,8 @@ from inrc.cli.arguments import FLAG, as_json, one_of, output_path, value, write_
 from inrc.presets import CODECS, DEFAULT_EFFORT, DEFAULT_QUALITY
 
 if TYPE_CHECKING:
-    from inrc.codec.encode import Encoded, EncodeOptions
+    from inrc.codec.encode import Encoded
+    from inrc.codec.options import EncodeOptions
     from inrc.signal.image import Image
 
 _TARGET = create_mutex_group(required=False, title="target (instead of -q)")
@@ -90,7 +91,7 @@ def run(arguments: Encode) -> None:
 
 
 def _options(arguments: Encode) -> "EncodeOptions":
-    from inrc.codec.encode import EncodeOptions
+    from inrc.codec.options import EncodeOptions
     from inrc.signal.colour import ColourTransform
 
     return EncodeOptions(

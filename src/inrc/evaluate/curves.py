@@ -1,0 +1,146 @@
+"""From records to curves and BD-rates: means over pictures, and each picture by itself."""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from inrc.errors import ConfigError, OverlapError, RecordError
+from inrc.evaluate.records import Record
+from inrc.metrics.bdrate import bd_rate
+
+Metric = Literal["psnr_db", "ssim", "ms_ssim", "lpips"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """Rate and quality of one codec.
+
+    Attributes:
+      codec: its name.
+      points: (bpp, quality) with rising bpp.
+      seconds: of encoding at each point, compilation excepted.
+      n_pictures: that the points are means over.
+    """
+
+    codec: str
+    points: tuple[tuple[float, float], ...]
+    seconds: tuple[float, ...]
+    n_pictures: int
+
+
+@dataclasses.dataclass(frozen=True)
+class BdRow:
+    """How much less a codec spends than the anchor for the same quality, in percent; negative is better.
+
+    Attributes:
+      codec: its name.
+      of_means: BD-rate of the mean curves; None where they overlap too little.
+      by_picture: BD-rate of every picture's own curves, where they overlap enough.
+      n_pictures: that both were measured on.
+    """
+
+    codec: str
+    of_means: float | None
+    by_picture: Mapping[str, float]
+    n_pictures: int
+
+    @property
+    def mean_of_pictures(self) -> float | None:
+        """Mean of `by_picture`; None where no picture's curves overlap enough."""
+        return statistics.fmean(self.by_picture.values()) if self.by_picture else None
+
+
+def measured(records: Iterable[Record]) -> list[Record]:
+    """The records that did not fail."""
+    return [record for record in records if not record.failure]
+
+
+def codecs(records: Iterable[Record]) -> list[str]:
+    """Names of the codecs, in the order of their first records."""
+    return list(dict.fromkeys(record.codec for record in records))
+
+
+def common_pictures(records: Sequence[Record], names: Iterable[str] | None = None) -> list[str]:
+    """Pictures that every codec (of `names`, or all) has measured at all of its points, in order."""
+    good = measured(records)
+    wanted = list(names) if names is not None else codecs(good)
+    common = dict.fromkeys(record.picture for record in good)
+    for name in wanted:
+        points = {record.point for record in good if record.codec == name}
+        per_picture: dict[str, set[float]] = {}
+        for record in good:
+            if record.codec == name:
+                per_picture.setdefault(record.picture, set()).add(record.point)
+        common = {picture: None for picture in common if per_picture.get(picture) == points}
+    return sorted(common)
+
+
+def mean_curve(
+    records: Iterable[Record], codec: str, metric: Metric = "psnr_db", *, pictures: Iterable[str] | None = None
+) -> Curve:
+    """A codec's mean bpp, quality and seconds at each of its points, those with an infinite or unknown mean left out.
+
+    Raises:
+      RecordError: There is no such point.
+    """
+    wanted = None if pictures is None else set(pictures)
+    by_point: dict[float, list[Record]] = {}
+    for record in measured(records):
+        if record.codec == codec and (wanted is None or record.picture in wanted):
+            by_point.setdefault(record.point, []).append(record)
+    rows = []
+    for group in by_point.values():
+        bpp = statistics.fmean(record.bpp for record in group)
+        quality = statistics.fmean(getattr(record, metric) for record in group)
+        if math.isfinite(quality):
+            rows.append((bpp, quality, statistics.fmean(record.encode_seconds for record in group)))
+    if not rows:
+        raise RecordError(f"no record of {codec} has a {metric}; measure it first")
+    rows.sort()
+    n_pictures = min(len(group) for group in by_point.values())
+    return Curve(codec, tuple((bpp, quality) for bpp, quality, _ in rows), tuple(s for *_, s in rows), n_pictures)
+
+
+def mean_curves(records: Sequence[Record], metric: Metric = "psnr_db") -> list[Curve]:
+    """The mean curves of all codecs, over the pictures that all of them have measured."""
+    pictures = common_pictures(records)
+    return [mean_curve(records, codec, metric, pictures=pictures) for codec in codecs(measured(records))]
+
+
+def psnr_of_mean_mse(records: Iterable[Record]) -> float:
+    """PSNR in dB of the mean squared error over pictures, which some papers give instead of the mean PSNR."""
+    mse = statistics.fmean(record.mse for record in records)
+    return math.inf if mse == 0 else -10 * math.log10(mse)
+
+
+def bd_table(records: Sequence[Record], anchor: str, metric: Metric = "psnr_db") -> list[BdRow]:
+    """BD-rates of all codecs against one of them, each over the pictures that both have measured.
+
+    Raises:
+      RecordError: The anchor has not been measured.
+    """
+    good = measured(records)
+    if anchor not in codecs(good):
+        raise RecordError(f"there is no record of {anchor}; there are {', '.join(codecs(good))}")
+    rows = []
+    for codec in codecs(good):
+        pictures = common_pictures(good, (anchor, codec))
+        if codec == anchor or not pictures:
+            continue
+        by_picture = {picture: _bd_rate(good, anchor, codec, metric, (picture,)) for picture in pictures}
+        known = {picture: value for picture, value in by_picture.items() if value is not None}
+        rows.append(BdRow(codec, _bd_rate(good, anchor, codec, metric, pictures), known, len(pictures)))
+    return rows
+
+
+def _bd_rate(
+    records: Sequence[Record], anchor: str, codec: str, metric: Metric, pictures: Sequence[str]
+) -> float | None:
+    """BD-rate of two mean curves; None where they overlap too little or do not rise."""
+    curves = [mean_curve(records, name, metric, pictures=pictures).points for name in (anchor, codec)]
+    try:
+        return bd_rate(*curves)
+    except (OverlapError, ConfigError):
+        return None

@@ -1,0 +1,190 @@
+"""Records: one JSON line per picture, codec and point, in files that survive any interruption."""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from inrc.errors import RecordError
+
+Key = tuple[str, str, str]
+"""Digest of the picture's pixels, name of the codec, digest of its settings: what a record is a record of."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What one codec did with one picture at one point. Quality is measured on the decoded 8-bit picture.
+
+    Attributes:
+      picture: its name.
+      picture_digest: of its pixels.
+      width, height: of the picture.
+      codec: its name.
+      point: where on its curve.
+      settings: everything that decides the file's bytes.
+      settings_digest: of `settings`.
+      failure: type and message of the error that ended this point; empty where it went well. Then what follows holds.
+      n_bytes: size of the file.
+      bpp: 8 n_bytes over the pixels of the reference.
+      mse: mean squared error over pixels and channels, as a fraction of the squared range.
+      psnr_db: of the mse; infinite for an exact copy.
+      ssim, ms_ssim: means over channels.
+      lpips: NaN where its weights are not at hand.
+      encode_seconds, decode_seconds: wall-clock time without compilation.
+      encode_compile_seconds, decode_compile_seconds: of compilation.
+      encode_cpu_seconds: processor time of the encoder, compilation included, over all cores.
+      file_digest: of the file's bytes.
+      extension: of the file's name.
+      details: further JSON values by the codec.
+      trace: (seconds, estimated PSNR in dB, estimated bpp) on the way.
+      device, versions, commit: of the machine and the software. A commit with a + had changes that were not committed.
+      measured_at: UTC, ISO 8601.
+    """
+
+    picture: str
+    picture_digest: str
+    width: int
+    height: int
+    codec: str
+    point: float
+    settings: Mapping[str, Any]
+    settings_digest: str
+    failure: str = ""
+    n_bytes: int = 0
+    bpp: float = math.nan
+    mse: float = math.nan
+    psnr_db: float = math.nan
+    ssim: float = math.nan
+    ms_ssim: float = math.nan
+    lpips: float = math.nan
+    encode_seconds: float = math.nan
+    decode_seconds: float = math.nan
+    encode_compile_seconds: float = 0.0
+    decode_compile_seconds: float = 0.0
+    encode_cpu_seconds: float = math.nan
+    file_digest: str = ""
+    extension: str = ""
+    details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    trace: tuple[tuple[float, float, float], ...] = ()
+    device: str = ""
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    commit: str = ""
+    measured_at: str = ""
+
+    @property
+    def key(self) -> Key:
+        """What it is a record of: no two records of a file have the same."""
+        return self.picture_digest, self.codec, self.settings_digest
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file among the files that a run keeps."""
+        return f"{self.picture}-{self.file_digest}.{self.extension}"
+
+
+def digest(content: bytes) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of `content`."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def settings_digest(settings: Mapping[str, Any]) -> str:
+    """Digest of settings, the same for any order of their names."""
+    return digest(json.dumps(settings, sort_keys=True, allow_nan=False).encode())
+
+
+def to_json(record: Record) -> str:
+    """One line of JSON. What is not a finite number becomes null, but for an infinite PSNR, which is "inf"."""
+    values = dataclasses.asdict(record)
+    for name, value in values.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            values[name] = "inf" if value == math.inf else None
+    # Ten digits are more than any of these numbers carries, and keep lines short.
+    values["trace"] = [[float(f"{x:.5g}") for x in row] for row in record.trace]
+    return json.dumps(values, allow_nan=False)
+
+
+def from_json(line: str) -> Record:
+    """The record of a line.
+
+    Raises:
+      RecordError: The line is none.
+    """
+    try:
+        values = json.loads(line)
+        floats = {field.name for field in dataclasses.fields(Record) if field.type is float}
+        for name in floats & values.keys():
+            values[name] = math.nan if values[name] is None else float(values[name])
+        values["trace"] = tuple(tuple(row) for row in values.get("trace", ()))
+        return Record(**values)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise RecordError(f"a line is no record ({error}): {line[:80]!r}") from error
+
+
+def load(path: Path) -> list[Record]:
+    """All records of a file, in its order; none where there is no file.
+
+    A last line without an end is what a killed process left behind: it is passed over, and the next `append` removes
+    it.
+
+    Raises:
+      RecordError: Another line is no record; the message names it.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    *lines, _ = content.split(b"\n")
+    records = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(from_json(line.decode()))
+        except (RecordError, UnicodeDecodeError) as error:
+            raise RecordError(f"{path}:{number}: {error}; repair the line or remove it") from error
+    return records
+
+
+def load_all(paths: Iterable[Path]) -> list[Record]:
+    """The records of several files, each key once: where two have the same, the later one counts.
+
+    Raises:
+      RecordError: A file is missing, or a line is no record.
+    """
+    found: dict[Key, Record] = {}
+    for path in paths:
+        if not path.exists():
+            raise RecordError(f"there is no file {path}; run its experiment first")
+        found |= {record.key: record for record in load(path)}
+    return list(found.values())
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Holds a file of records for one run: two at once would measure everything twice.
+
+    Raises:
+      RecordError: Another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RecordError(f"another run writes to {path}; wait for it") from error
+        yield
+
+
+def append(path: Path, record: Record) -> None:
+    """Adds a record, on disk when this returns; a torn line that a killed process left goes first."""
+    with path.open("r+b" if path.exists() else "w+b") as file:
+        content = file.read()
+        file.truncate(content.rfind(b"\n") + 1)
+        file.seek(0, os.SEEK_END)
+        file.write(to_json(record).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())

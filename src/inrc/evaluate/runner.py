@@ -1,0 +1,208 @@
+"""Runs an experiment: what has no record yet is encoded, written, read back, decoded and measured."""
+
+import dataclasses
+import datetime
+import functools
+import importlib.metadata
+import math
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from inrc.baselines.classical import library_versions
+from inrc.baselines.interface import Encoding, MeasuredCodec, Pixels
+from inrc.errors import UnsupportedImageError
+from inrc.evaluate import records
+from inrc.evaluate.experiment import Experiment
+from inrc.evaluate.records import Record
+from inrc.metrics import ms_ssim, mse, psnr_db, ssim
+from inrc.metrics.lpips import load_lpips, lpips, lpips_path
+from inrc.signal.image import read_image
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One point of one codec on one picture: the record to be filled in, and how."""
+
+    record: Record
+    codec: MeasuredCodec
+    pixels: Pixels
+
+
+def run(
+    experiment: Experiment,
+    *,
+    results: Path,
+    files: Path,
+    pictures: Path | None = None,
+    again: bool = False,
+    progress: Callable[[Record, int, int], None] | None = None,
+) -> list[Record]:
+    """Measures what has no record yet.
+
+    A run that is killed loses the point it was at. A point that fails becomes a record of its failure.
+
+    Args:
+      experiment: what to measure.
+      results: folder of the file of records.
+      files: folder where the codecs' files are kept.
+      pictures: folder of the pictures, where it is not the one that the experiment knows of.
+      again: whether points that have failed before are tried again.
+      progress: called with (record, points done, points of this run) after every point.
+
+    Returns:
+      All records of the experiment, also those that were there before, in the order of its pictures and codecs.
+
+    Raises:
+      MissingDataError: The pictures are not there.
+      RecordError: The file of records is damaged, or another run holds it.
+    """
+    path = results / f"{experiment.results}.jsonl"
+    files.mkdir(parents=True, exist_ok=True)
+    with records.exclusive(path):
+        known = {record.key: record for record in records.load(path)}
+        tasks = list(_tasks(experiment, pictures))
+        missing = [task for task in tasks if _is_missing(known.get(task.record.key), again)]
+        for n_done, task in enumerate(missing, start=1):
+            record = measure(task, files)
+            records.append(path, record)
+            known[record.key] = record
+            if progress is not None:
+                progress(record, n_done, len(missing))
+    return [known[task.record.key] for task in tasks]
+
+
+def select(experiment: Experiment, results: Path, pictures: Path | None = None) -> list[Record]:
+    """The experiment's records that are there, without measuring any.
+
+    Raises:
+      MissingDataError, RecordError: As `run`.
+    """
+    known = {record.key: record for record in records.load(results / f"{experiment.results}.jsonl")}
+    keys = [task.record.key for task in _tasks(experiment, pictures)]
+    return [known[key] for key in keys if key in known]
+
+
+def _is_missing(record: Record | None, again: bool) -> bool:
+    return record is None or (again and bool(record.failure))
+
+
+def _tasks(experiment: Experiment, folder: Path | None) -> Iterator[Task]:
+    for path in experiment.pictures.paths(folder):
+        pixels = read_image(path).pixels
+        if pixels.dtype != np.uint8 or pixels.shape[2] not in (1, 3):
+            raise UnsupportedImageError(
+                f"{path}: pixels are {pixels.dtype} {pixels.shape}; experiments take 8-bit gray or RGB"
+            )
+        identity = records.digest(np.array(pixels.shape, "<i8").tobytes() + pixels.tobytes())
+        for codec in experiment.codecs:
+            for point in codec.points:
+                settings = dict(codec.settings(point))
+                record = Record(
+                    picture=path.stem,
+                    picture_digest=identity,
+                    width=pixels.shape[1],
+                    height=pixels.shape[0],
+                    codec=codec.name,
+                    point=point,
+                    settings=settings,
+                    settings_digest=records.settings_digest(settings),
+                    device=_device(),
+                    versions=_versions(),
+                    commit=_commit(),
+                )
+                yield Task(record, codec, pixels)
+
+
+def measure(task: Task, files: Path) -> Record:
+    """The record of a task: its file is written to the folder `files` and decoded from there."""
+    record, codec = task.record, task.codec
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    record = dataclasses.replace(record, measured_at=now, extension=codec.extension)
+    try:
+        return _measure(record, codec, task.pixels, files)
+    except Exception as error:  # whatever a codec does, the next point is measured
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        return dataclasses.replace(record, failure=message[:500])
+
+
+def _measure(record: Record, codec: MeasuredCodec, pixels: Pixels, files: Path) -> Record:
+    began, cpu_began = time.perf_counter(), time.process_time()
+    encoding = codec.encode(pixels, record.point)
+    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
+    if isinstance(encoding, bytes):
+        encoding = Encoding(encoding)
+    if encoding.seconds is not None:
+        seconds = encoding.seconds
+    if encoding.cpu_seconds is not None:
+        cpu_seconds = encoding.cpu_seconds
+    record = dataclasses.replace(record, file_digest=records.digest(encoding.data))
+    path = files / record.file_name
+    path.write_bytes(encoding.data)
+    decoded, first_seconds = _timed(functools.partial(codec.decode, path.read_bytes()))
+    decoded, decode_seconds = _timed(functools.partial(codec.decode, path.read_bytes()))
+    reference = codec.reference(pixels)
+    return dataclasses.replace(
+        record,
+        n_bytes=len(encoding.data),
+        bpp=8 * len(encoding.data) / (reference.shape[0] * reference.shape[1]),
+        mse=mse(reference, decoded),
+        psnr_db=psnr_db(reference, decoded),
+        ssim=ssim(reference, decoded),
+        ms_ssim=ms_ssim(reference, decoded),
+        lpips=_lpips(reference, decoded),
+        encode_seconds=seconds - encoding.compile_seconds,
+        decode_seconds=decode_seconds,
+        encode_compile_seconds=encoding.compile_seconds,
+        decode_compile_seconds=max(0.0, first_seconds - decode_seconds),
+        encode_cpu_seconds=cpu_seconds,
+        details=dict(encoding.details),
+        trace=tuple(encoding.trace),
+    )
+
+
+def _timed(decode: Callable[[], Pixels]) -> tuple[Pixels, float]:
+    began = time.perf_counter()
+    pixels = decode()
+    return pixels, time.perf_counter() - began
+
+
+def _lpips(reference: Pixels, decoded: Pixels) -> float:
+    path = lpips_path()
+    if path is None or reference.shape[2] != 3:
+        return math.nan
+    return lpips(load_lpips(path), reference, decoded)
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    packages = ("inrc", "jax", "jaxlib", "flax", "optax", "numpy", "constriction")
+    return {name: importlib.metadata.version(name) for name in packages} | library_versions()
+
+
+@functools.cache
+def _device() -> str:
+    import jax
+
+    device = jax.devices()[0]
+    kind = device.device_kind if device.platform != "cpu" else platform.machine()
+    return f"{jax.device_count()} x {device.platform} {kind}"
+
+
+@functools.cache
+def _commit() -> str:
+    """The commit of the source tree that runs, with a + where it has changes; empty outside of one."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
