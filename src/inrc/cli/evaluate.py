@@ -22,7 +22,7 @@ class Evaluate:
       experiment: A Python file with an Experiment called EXPERIMENT, and SMOKE for --smoke.
       smoke: Run the experiment's short form.
       pictures: Folder of the pictures; INRC_KODAK for Kodak if not given.
-      results: Folder of the files of records.
+      results: Folder of the files of records: experiments/results, or out/smoke for --smoke, if not given.
       files: Folder where the codecs' files are kept.
       again: Try again what failed before.
     """
@@ -30,7 +30,7 @@ class Evaluate:
     experiment: Annotated[Positional[Path], value("EXPERIMENT.py")]
     smoke: Annotated[bool, FLAG] = False
     pictures: Annotated[Path | None, value("FOLDER")] = None
-    results: Annotated[Path, value("FOLDER")] = Path("experiments/results")
+    results: Annotated[Path | None, value("FOLDER")] = None
     files: Annotated[Path, value("FOLDER")] = Path("out/files")
     again: Annotated[bool, FLAG] = False
 
@@ -49,7 +49,7 @@ def run(arguments: Evaluate) -> None:
     with jax_set_up():
         records = runner.run(
             experiment,
-            results=arguments.results,
+            results=arguments.results or Path("out/smoke" if arguments.smoke else "experiments/results"),
             files=arguments.files,
             pictures=arguments.pictures,
             again=arguments.again,

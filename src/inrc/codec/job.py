@@ -76,7 +76,8 @@ class Job:
             checkpoint_path=self._next_checkpoint(),
         )
         candidate = Candidate(header, pack.quantise(result.params, result.steps), result)
-        n_evaluations = 0 if result.interrupted else min(24, int(config.n_passes / 10))
+        keep_steps = result.interrupted or config.weight_bits is not None
+        n_evaluations = 0 if keep_steps else min(24, int(config.n_passes / 10))
         return _refine(candidate, self.n_pixels, n_evaluations)
 
     def _next_checkpoint(self) -> Path | None:

@@ -10,7 +10,8 @@ from inrc.errors import ConfigError, OverlapError, RecordError
 from inrc.evaluate.records import Record
 from inrc.metrics.bdrate import bd_rate
 
-Metric = Literal["psnr_db", "ssim", "ms_ssim", "lpips"]
+Metric = Literal["psnr_db", "ssim", "ms_ssim", "ms_ssim_db", "lpips"]
+"""What a curve can show: fields of `Record`, and MS-SSIM on the scale of `ms_ssim_db`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +58,11 @@ def measured(records: Iterable[Record]) -> list[Record]:
     return [record for record in records if not record.failure]
 
 
+def latest(records: Iterable[Record]) -> list[Record]:
+    """The last record of each picture, codec and point: those before it have settings that were given up since."""
+    return list({(record.picture, record.codec, record.point): record for record in records}.values())
+
+
 def codecs(records: Iterable[Record]) -> list[str]:
     """Names of the codecs, in the order of their first records."""
     return list(dict.fromkeys(record.codec for record in records))
@@ -77,6 +83,31 @@ def common_pictures(records: Sequence[Record], names: Iterable[str] | None = Non
     return sorted(common)
 
 
+def shared_pictures(records: Sequence[Record]) -> list[str]:
+    """As `common_pictures` of all codecs, where there are any.
+
+    Raises:
+      RecordError: No picture has been measured by all codecs at all of their points.
+    """
+    pictures = common_pictures(records)
+    if not pictures:
+        names = ", ".join(codecs(measured(records))) or "no codec"
+        raise RecordError(f"no picture was measured at every point of all codecs ({names}); leave out some codecs")
+    return pictures
+
+
+def mean_quality(records: Iterable[Record], metric: Metric) -> float:
+    """Mean over records; "ms_ssim_db" is that of the mean MS-SSIM, as published curves give it."""
+    if metric == "ms_ssim_db":
+        return ms_ssim_db(mean_quality(records, "ms_ssim"))
+    return statistics.fmean(getattr(record, metric) for record in records)
+
+
+def ms_ssim_db(ms_ssim: float) -> float:
+    """MS-SSIM in dB: -10 log10(1 - MS-SSIM), on which equal steps are about equally visible; infinite for a copy."""
+    return math.inf if ms_ssim >= 1 else -10 * math.log10(1 - ms_ssim)
+
+
 def mean_curve(
     records: Iterable[Record], codec: str, metric: Metric = "psnr_db", *, pictures: Iterable[str] | None = None
 ) -> Curve:
@@ -93,7 +124,7 @@ def mean_curve(
     rows = []
     for group in by_point.values():
         bpp = statistics.fmean(record.bpp for record in group)
-        quality = statistics.fmean(getattr(record, metric) for record in group)
+        quality = mean_quality(group, metric)
         if math.isfinite(quality):
             rows.append((bpp, quality, statistics.fmean(record.encode_seconds for record in group)))
     if not rows:
@@ -104,8 +135,12 @@ def mean_curve(
 
 
 def mean_curves(records: Sequence[Record], metric: Metric = "psnr_db") -> list[Curve]:
-    """The mean curves of all codecs, over the pictures that all of them have measured."""
-    pictures = common_pictures(records)
+    """The mean curves of all codecs, over the pictures that all of them have measured.
+
+    Raises:
+      RecordError: There are no such pictures, or a codec has no such metric.
+    """
+    pictures = shared_pictures(records)
     return [mean_curve(records, codec, metric, pictures=pictures) for codec in codecs(measured(records))]
 
 
@@ -138,9 +173,9 @@ def bd_table(records: Sequence[Record], anchor: str, metric: Metric = "psnr_db")
 def _bd_rate(
     records: Sequence[Record], anchor: str, codec: str, metric: Metric, pictures: Sequence[str]
 ) -> float | None:
-    """BD-rate of two mean curves; None where they overlap too little or do not rise."""
-    curves = [mean_curve(records, name, metric, pictures=pictures).points for name in (anchor, codec)]
+    """BD-rate of two mean curves; None where they overlap too little, do not rise or lack the metric."""
     try:
+        curves = [mean_curve(records, name, metric, pictures=pictures).points for name in (anchor, codec)]
         return bd_rate(*curves)
-    except (OverlapError, ConfigError):
+    except (OverlapError, ConfigError, RecordError):
         return None

@@ -102,9 +102,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=8)
 def _encode(samples: bytes, shape: tuple[int, ...], options: EncodeOptions) -> Encoding:
-    """Encodes; the last result is kept for experiments that decode one file in several ways."""
+    """Encodes; the last results are kept for experiments that decode one file in several ways."""
     pixels = np.frombuffer(samples, np.uint8).reshape(shape)
     loss = options.fit.loss if options.fit is not None else LOSSES[options.loss]
     trace: list[tuple[float, float, float]] = []
@@ -123,5 +123,7 @@ def _encode(samples: bytes, shape: tuple[int, ...], options: EncodeOptions) -> E
         cpu_seconds=time.process_time() - cpu_began,
         compile_seconds=stats.compile_seconds,
         details=details,
-        trace=trace[:: max(1, len(trace) // _TRACE_LENGTH)],
+        trace=[
+            (t - stats.compile_seconds, psnr, bpp) for t, psnr, bpp in trace[:: max(1, len(trace) // _TRACE_LENGTH)]
+        ],
     )

@@ -150,7 +150,9 @@ def load(path: Path) -> list[Record]:
 
 
 def load_all(paths: Iterable[Path]) -> list[Record]:
-    """The records of several files, each key once: where two have the same, the later one counts.
+    """The records of several files that are about the present: of each codec's point, those with its newest settings.
+
+    A preset that changes leaves its old records in the file; the last line of a codec's point says which are new.
 
     Raises:
       RecordError: A file is missing, or a line is no record.
@@ -160,7 +162,8 @@ def load_all(paths: Iterable[Path]) -> list[Record]:
         if not path.exists():
             raise RecordError(f"there is no file {path}; run its experiment first")
         found |= {record.key: record for record in load(path)}
-    return list(found.values())
+    newest = {(record.codec, record.point): record.settings_digest for record in found.values()}
+    return [record for record in found.values() if newest[record.codec, record.point] == record.settings_digest]
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import datetime
 import functools
 import importlib.metadata
 import math
+import os
 import platform
 import subprocess
 import time
@@ -189,8 +190,9 @@ def _device() -> str:
     import jax
 
     device = jax.devices()[0]
-    kind = device.device_kind if device.platform != "cpu" else platform.machine()
-    return f"{jax.device_count()} x {device.platform} {kind}"
+    if device.platform == "cpu":
+        return f"{os.cpu_count()} x {platform.machine()} core"
+    return f"{jax.device_count()} x {device.device_kind}"
 
 
 @functools.cache

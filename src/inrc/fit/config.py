@@ -29,6 +29,8 @@ class FitConfig:
       steps_per_group: steps between refreshes of the optimiser's bases.
       groups_per_chunk: groups per compiled call: progress, interruption and checkpoints happen between calls.
       relative_step: first quantisation step over the standard deviation of a matrix.
+      weight_bits: levels of every matrix as bits, 1..16; None learns steps instead, which is better (published systems
+        fix them: Dupont 2021, Strümpler 2022).
       tile_samples: pixels per tile; None chooses by the device.
       time_budget: seconds, compilation included, after which the fit must have ended.
       target_bits: bits of all weights; lambda then follows the rate.
@@ -46,6 +48,7 @@ class FitConfig:
     steps_per_group: int = 10
     groups_per_chunk: int = 8
     relative_step: float = 0.25
+    weight_bits: int | None = None
     tile_samples: int | None = None
     time_budget: float | None = None
     target_bits: float | None = None
@@ -62,6 +65,8 @@ class FitConfig:
             raise ConfigError(f"seed is {self.seed}; it must lie in 0..{(1 << 32) // MAX_SEEDS - 1}")
         if not 1 <= self.n_seeds <= MAX_SEEDS:
             raise ConfigError(f"n_seeds is {self.n_seeds}; it must lie in 1..{MAX_SEEDS}")
+        if self.weight_bits is not None and not 1 <= self.weight_bits <= 16:
+            raise ConfigError(f"weight_bits is {self.weight_bits}; it must lie in 1..16")
         if self.steps_per_group < 1 or self.groups_per_chunk < 1:
             raise ConfigError("steps_per_group and groups_per_chunk must be 1 or more")
         if self.time_budget is not None and not self.time_budget > 0:

@@ -21,6 +21,7 @@ from inrc.fit.program import (
     Signal,
     State,
     init_state,
+    log_steps_of_bits,
     rounded_cost,
     run_chunk,
 )
@@ -83,7 +84,9 @@ def fit(
         jnp.asarray(target.offset, jnp.float32),
     )
     n_phases = signal.phases.targets.shape[0]
-    problem = Problem(model, shape, target.values.shape[0], config.loss, config.optimiser)
+    problem = Problem(
+        model, shape, target.values.shape[0], config.loss, config.optimiser, weight_bits=config.weight_bits
+    )
     lambda_rd = config.lambda_rd
 
     chunk_steps = config.steps_per_group * config.groups_per_chunk
@@ -297,7 +300,10 @@ def _first_state(
         if problem.model.bias:
             last = f"layer_{len(problem.model.widths)}"
             params[last] = params[last].at[:, -1].set(mean_outputs)
-    log_steps = {name: jnp.log(relative_step * jnp.std(value) + 1e-9) for name, value in params.items()}
+    if problem.weight_bits is not None:
+        log_steps = log_steps_of_bits(params, problem.weight_bits)
+    else:
+        log_steps = {name: jnp.log(relative_step * jnp.std(value) + 1e-9) for name, value in params.items()}
     return init_state(problem, params, log_steps, seed)
 
 

@@ -33,6 +33,7 @@ class Problem(NamedTuple):
       optimiser: its constants.
       clip_norm: largest norm of the gradient of all weights.
       step_learning_rate: Adam's rate for the logarithms of the quantiser's steps.
+      weight_bits: levels of a matrix as bits: its step then follows its largest weight and is not learned.
     """
 
     model: ModelConfig
@@ -42,6 +43,7 @@ class Problem(NamedTuple):
     optimiser: OptimiserConfig = OptimiserConfig()
     clip_norm: float = 1.0
     step_learning_rate: float = 1e-2
+    weight_bits: int | None = None
 
 
 class State(NamedTuple):
@@ -92,6 +94,12 @@ def init_state(problem: Problem, params: Params, log_steps: Params, seed: jax.Ar
     """State before the first step."""
     zeros = jax.tree.map(jnp.zeros_like, log_steps)
     return State(params, log_steps, optimiser.init(problem.optimiser, params), (zeros, zeros), jnp.float32(0), seed)
+
+
+def log_steps_of_bits(params: Params, weight_bits: int) -> Params:
+    """Logarithms of the steps at which 2^weight_bits levels span a matrix from -m to m, m its largest magnitude."""
+    levels = 2.0**weight_bits - 1.0
+    return {name: jnp.log(2.0 * jnp.max(jnp.abs(matrix)) / levels + 1e-9) for name, matrix in params.items()}
 
 
 @functools.partial(jax.jit, static_argnames="problem")
@@ -169,6 +177,8 @@ def _step(problem: Problem, signal: Signal, bits_weight: jax.Array, state: State
     mean = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, state.step_moments[0], step_gradient)
     square = jax.tree.map(lambda v, g: 0.99 * v + 0.01 * g * g, state.step_moments[1], step_gradient)
     log_steps = jax.tree.map(lambda s, m, v: s - rate * m / (jnp.sqrt(v) + 1e-12), state.log_steps, mean, square)
+    if problem.weight_bits is not None:
+        log_steps = log_steps_of_bits(new_params, problem.weight_bits)
 
     return State(new_params, log_steps, moments, (mean, square), state.step + 1, state.seed), (loss, bits)
 

@@ -1,0 +1,59 @@
+"""How coordinates should enter a SIREN: bare, by NeRF's powers of two, log-spaced, or as Gaussian features.
+
+All networks have the codec's taper and, to a whole width, the number of weights that the rate pays for.
+
+Command: make rd-encoding INRC_KODAK=FOLDER. Cost: 20 minutes on 2 cores.
+Expected: see experiments/NOTES.md; log-spaced and NeRF are the best, bare coordinates far behind.
+"""
+
+import math
+
+from experiments.smoke import PICTURES
+from inrc import presets
+from inrc.baselines.interface import MeasuredCodec
+from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.evaluate.experiment import Experiment
+from inrc.evaluate.ours import inrc_codec
+from inrc.evaluate.pictures import kodak
+from inrc.models.encoding import feature_counts
+
+SHAPE = (512, 768)
+ENCODINGS = {
+    "none": EncodingConfig(EncodingKind.NONE),
+    "NeRF": EncodingConfig(EncodingKind.NERF, 9),
+    "log-spaced": EncodingConfig(EncodingKind.LOG_SPACED, 16),
+    "Gaussian": EncodingConfig(EncodingKind.GAUSSIAN, 32, sigma=10.0),
+}
+
+
+def network(encoding: EncodingConfig, bpp: float) -> ModelConfig:
+    """A SIREN with the default taper on an encoding, as large as a rate pays for at Kodak's size."""
+    taper = presets.codec_by_name("siren").taper
+    return presets.model_for(
+        presets.Codec("", "", ModelFamily.SIREN, encoding, taper),
+        n_weights=presets.n_weights_for(bpp, math.prod(SHAPE)),
+        n_inputs=sum(feature_counts(encoding, SHAPE)),
+        n_outputs=3,
+    )
+
+
+def codec(name: str, qualities: tuple[float, ...], effort: int) -> list[MeasuredCodec]:
+    """One codec per quality, since a network is of one rate."""
+    return [
+        inrc_codec(
+            f"{name}, quality {quality:g}",
+            (quality,),
+            effort=effort,
+            model=network(ENCODINGS[name], presets.bpp_of_quality(quality)),
+        )
+        for quality in qualities
+    ]
+
+
+def codecs(qualities: tuple[float, ...], effort: int) -> tuple[MeasuredCodec, ...]:
+    """All encodings at all qualities."""
+    return tuple(one for name in ENCODINGS for one in codec(name, qualities, effort))
+
+
+EXPERIMENT = Experiment("encoding_ablation", kodak(5, 15, 23), codecs((30.0, 50.0), 3), results="encoding_ablation")
+SMOKE = Experiment("encoding_ablation smoke", PICTURES, codecs((60.0,), 1), results="encoding_ablation")

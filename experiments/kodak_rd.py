@@ -1,0 +1,24 @@
+"""Rate-distortion over all of Kodak: the default preset at four rates beside the classical codecs.
+
+Command: make rd-kodak INRC_KODAK=FOLDER. Cost: anchors 25 minutes, ours about 3 hours, on 2 cores; it may be stopped
+and goes on where it was. Expected: BD-rates and curves of README.md.
+"""
+
+from experiments.smoke import PICTURES
+from inrc.baselines import anchors
+from inrc.baselines.interface import MeasuredCodec
+from inrc.evaluate.experiment import Experiment
+from inrc.evaluate.ours import inrc_codec
+from inrc.evaluate.pictures import kodak
+
+QUALITIES = (25.0, 40.0, 55.0, 70.0)
+"""Of the default preset: about 0.085, 0.16, 0.3 and 0.55 bpp."""
+
+
+def codecs(**keywords) -> tuple[MeasuredCodec, ...]:
+    """The anchors and our default preset."""
+    return *anchors(), inrc_codec("inrc", QUALITIES, **keywords)
+
+
+EXPERIMENT = Experiment("kodak_rd", kodak(), codecs(), results="kodak")
+SMOKE = Experiment("kodak_rd smoke", PICTURES, codecs(effort=1), results="kodak")

@@ -1,0 +1,25 @@
+"""Which loss gives which quality at equal bytes: mse, l1, log-cosh, and mixes with SSIM and MS-SSIM.
+
+After Catania and Allegra (2023, 2025), who fit SIRENs by log-cosh and SSIM. Every variant is steered to the same bytes.
+
+Command: make rd-loss INRC_KODAK=FOLDER. Cost: 20 minutes on 2 cores.
+Expected: see experiments/NOTES.md; mse has the best PSNR, the mixes with structural terms the best SSIM and MS-SSIM.
+"""
+
+from experiments.smoke import PICTURES
+from inrc.baselines.interface import MeasuredCodec
+from inrc.evaluate.experiment import Experiment
+from inrc.evaluate.ours import inrc_codec
+from inrc.evaluate.pictures import kodak
+from inrc.fit.loss import LOSSES
+
+BPP = 0.2
+
+
+def codecs(bpp: float, effort: int) -> tuple[MeasuredCodec, ...]:
+    """One codec per loss."""
+    return tuple(inrc_codec(name, (bpp,), at="target_bpp", loss=name, effort=effort) for name in LOSSES)
+
+
+EXPERIMENT = Experiment("loss_ablation", kodak(5, 15, 23), codecs(BPP, effort=4), results="loss_ablation")
+SMOKE = Experiment("loss_ablation smoke", PICTURES, codecs(1.0, effort=1), results="loss_ablation")

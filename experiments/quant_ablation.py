@@ -1,0 +1,47 @@
+"""How many bits a weight needs: 4 to 10 levels of bits under quantisation-aware fits, with and without the rate term.
+
+Fixed numbers of levels per matrix are what Dupont (2021), Strümpler (2022) and Catania and Allegra (2025) use; the
+range coder takes what entropy they leave. The codec itself learns its steps: that is the last variant.
+
+Command: make rd-quant INRC_KODAK=FOLDER. Cost: 20 minutes on 2 cores.
+Expected: see experiments/NOTES.md.
+"""
+
+import dataclasses
+
+from experiments.smoke import PICTURES
+from inrc import presets
+from inrc.baselines.interface import MeasuredCodec
+from inrc.codec.options import EncodeOptions, resolve
+from inrc.evaluate.experiment import Experiment
+from inrc.evaluate.ours import inrc_codec
+from inrc.evaluate.pictures import kodak
+from inrc.fit.config import FitConfig
+
+BITS = tuple(range(4, 11))
+QUALITY = 40.0
+SHAPE = (512, 768)
+
+
+def fit(effort: int, **changes) -> FitConfig:
+    """The default fit of a Kodak picture, changed."""
+    options = EncodeOptions(quality=QUALITY, effort=effort)
+    _, config = resolve(options, SHAPE, 3, presets.bpp_of_quality(QUALITY))
+    return dataclasses.replace(config, **changes)
+
+
+def fixed(name: str, bits: int, config: FitConfig) -> MeasuredCodec:
+    """A codec whose one point is a number of bits."""
+    codec = inrc_codec(name, (QUALITY,), fit=dataclasses.replace(config, weight_bits=bits))
+    return dataclasses.replace(codec, name=f"{bits} bits, {name}")
+
+
+def codecs(effort: int, bits: tuple[int, ...] = BITS) -> tuple[MeasuredCodec, ...]:
+    """All variants."""
+    with_rate = [fixed("rate term", n, fit(effort)) for n in bits]
+    without = [fixed("no rate term", n, fit(effort, lambda_rd=0.0)) for n in bits]
+    return *with_rate, *without, inrc_codec("learned steps", (QUALITY,), fit=fit(effort))
+
+
+EXPERIMENT = Experiment("quant_ablation", kodak(5, 15, 23), codecs(effort=3), results="quant_ablation")
+SMOKE = Experiment("quant_ablation smoke", PICTURES, codecs(effort=1, bits=(4, 8)), results="quant_ablation")
