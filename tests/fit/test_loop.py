@@ -391,3 +391,25 @@ def test_the_preconditioned_optimiser_and_structural_losses_fit_too():
 def test_senseless_settings_are_config_errors(values):
     with pytest.raises(ConfigError):
         FitConfig(**values)
+
+
+class TestFixedBits:
+    @pytest.mark.parametrize("bits", [3, 6])
+    def test_integers_take_that_many_levels(self, bits):
+        result = fit(problems.target(), MODEL, dataclasses.replace(CONFIG, weight_bits=bits))
+        for name, matrix in result.params.items():
+            largest = np.abs(matrix).max()
+            assert result.steps[name] == pytest.approx(2 * largest / (2**bits - 1), rel=1e-4)
+            assert np.abs(np.rint(matrix / result.steps[name])).max() <= 2 ** (bits - 1)
+
+    def test_more_bits_are_better(self):
+        coarse, fine = (
+            rounded_loss(fit(problems.target(), MODEL, dataclasses.replace(CONFIG, n_passes=100, weight_bits=bits)))
+            for bits in (3, 8)
+        )
+        assert fine < 0.7 * coarse
+
+    @pytest.mark.parametrize("bits", [0, 17])
+    def test_their_number_has_limits(self, bits):
+        with pytest.raises(ConfigError, match="weight_bits"):
+            FitConfig(weight_bits=bits)

@@ -128,7 +128,7 @@ def test_the_overlap_is_a_fraction_of_the_shorter_interval() -> None:
 
 @pytest.mark.parametrize("gap", [0.0, 1.0])
 def test_curves_without_a_common_interval_are_refused_even_at_an_overlap_of_0(gap: float) -> None:
-    with pytest.raises(OverlapError, match="share 0.0 %"):
+    with pytest.raises(OverlapError, match=r"share 0\.0 %"):
         bd_rate([(0.1, 20.0), (0.2, 25.0)], [(0.1, 25.0 + gap), (0.2, 30.0 + gap)], min_overlap=0)
     with pytest.raises(OverlapError, match="log rates"):
         bd_psnr([(0.1, 20.0), (0.2, 25.0)], [(0.2 + gap, 20.0), (3.0, 25.0)], min_overlap=0)

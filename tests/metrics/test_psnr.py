@@ -3,6 +3,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
+from skimage.metrics import peak_signal_noise_ratio
 
 from inrc.metrics import mse, psnr_db
 
@@ -24,6 +25,13 @@ def test_one_level_off_everywhere_is_48_13_db() -> None:
     # 20 log10(255), the constant every 8-bit PSNR table starts from.
     picture = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
     assert psnr_db(picture, picture + 1) == pytest.approx(48.130803608679, abs=1e-9)
+
+
+@pytest.mark.parametrize(("bit_depth", "dtype"), [(8, np.uint8), (16, np.uint16)])
+def test_psnr_agrees_with_scikit_image(bit_depth: int, dtype: type[np.unsignedinteger]) -> None:
+    reference, decoded = np.random.default_rng(0).integers(0, 2**bit_depth, (2, 40, 50, 3)).astype(dtype)
+    expected = peak_signal_noise_ratio(reference, decoded, data_range=2**bit_depth - 1)
+    assert psnr_db(reference, decoded, bit_depth=bit_depth) == pytest.approx(expected, abs=1e-9)
 
 
 def test_unsigned_differences_do_not_wrap() -> None:

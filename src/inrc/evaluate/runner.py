@@ -176,7 +176,10 @@ def _lpips(reference: Pixels, decoded: Pixels) -> float:
     path = lpips_path()
     if path is None or reference.shape[2] != 3:
         return math.nan
-    return lpips(load_lpips(path), reference, decoded)
+    return lpips(_lpips_weights(path), reference, decoded)
+
+
+_lpips_weights = functools.cache(load_lpips)
 
 
 @functools.cache

@@ -72,11 +72,8 @@ def load_lpips(path: Path) -> Lpips:
     try:
         with path.open("rb") as stream:
             file = np.load(stream, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ConfigError(f"{path} is a single array; LPIPS needs an .npz file of 15 named ones")
-            arrays = {name: file[name] for name in file.files}
-    except ConfigError:
-        raise
+            # A lone array, without names, is a file without any of the arrays below.
+            arrays = {name: file[name] for name in file.files} if isinstance(file, np.lib.npyio.NpzFile) else {}
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise ConfigError(f"{path} cannot be read as an .npz file of LPIPS weights: {error}") from error
     layers = list(enumerate(KERNEL_SHAPES, start=1))

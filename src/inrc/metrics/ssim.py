@@ -118,8 +118,10 @@ def _channels_first(pixels: npt.NDArray[Any], bit_depth: int) -> npt.NDArray[np.
 
 
 def _scale_weights(short_side: int) -> tuple[float, ...]:
-    """Weights of the scales that a picture's shorter side allows, summing to 1."""
+    """Weights of the scales that a picture's shorter side allows: the published ones, or fewer that sum to 1."""
     n_scales = max(1, sum(short_side >= WINDOW_SIDE * 2**scale for scale in range(len(SCALE_WEIGHTS))))
+    if n_scales == len(SCALE_WEIGHTS):
+        return SCALE_WEIGHTS  # these sum to 1.0001, and so do everyone's
     total = sum(SCALE_WEIGHTS[:n_scales])
     return tuple(weight / total for weight in SCALE_WEIGHTS[:n_scales])
 

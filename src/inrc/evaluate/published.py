@@ -1,0 +1,122 @@
+"""Curves that others have published, kept as data files, to be drawn and compared beside measured ones.
+
+One JSON file per system, an object with "name", "kind" (one of `KINDS`), "citation", "source", "note" and "points",
+and where they are known "ms_ssim". `PublishedCurve` says what each holds.
+"""
+
+import dataclasses
+import itertools
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from inrc.errors import RecordError
+
+KINDS = ("implicit", "latent", "learned", "classical")
+TEXTS = ("name", "kind", "citation", "source", "note")
+
+Points = tuple[tuple[float, float], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedCurve:
+    """The mean rate-distortion curve of one system over one set of pictures.
+
+    Attributes:
+      id: name of its file, without ".json".
+      name: for a legend.
+      kind: "implicit" (a network's weights), "latent" (a picture's own latents and small network), "learned"
+        (networks trained on many pictures) or "classical".
+      citation: authors, title, venue, year of the system.
+      source: where the numbers come from.
+      note: what matters when they are compared: averaging, real or estimated bytes, what the rate leaves out.
+      points: (bits per pixel, PSNR in dB of RGB), both increasing.
+      ms_ssim: (bits per pixel, MS-SSIM of RGB), both increasing; empty where unknown.
+    """
+
+    id: str
+    name: str
+    kind: str
+    citation: str
+    source: str
+    note: str
+    points: Points
+    ms_ssim: Points = ()
+
+
+def load_published(folder: Path) -> tuple[PublishedCurve, ...]:
+    """The curves of all .json files of a folder, by name.
+
+    Raises:
+      RecordError: There is no such file, a file is no published curve (the message names file and field), or two have
+        the same name.
+    """
+    curves = sorted((_load(path) for path in sorted(folder.glob("*.json"))), key=lambda curve: curve.name)
+    if not curves:
+        raise RecordError(f"{folder} has no published curves; give a folder of .json files")
+    for one, other in itertools.pairwise(curves):
+        if one.name == other.name:
+            raise RecordError(f"{folder}: {one.id}.json and {other.id}.json have the same name {one.name!r}")
+    return tuple(curves)
+
+
+def _load(path: Path) -> PublishedCurve:
+    """The curve of one file.
+
+    Raises:
+      RecordError: It is none.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RecordError(f"{path} is not a file of JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise RecordError(f"{path} holds {type(values).__name__}; a published curve is an object")
+    unknown = sorted(values.keys() - {*TEXTS, "points", "ms_ssim"})
+    if unknown:
+        raise RecordError(f"{path}: {unknown[0]} is not a field of a published curve")
+    texts = {field: _text(path, field, values.get(field)) for field in TEXTS}
+    if texts["kind"] not in KINDS:
+        raise RecordError(f"{path}: kind is {texts['kind']!r}; it must be one of {', '.join(KINDS)}")
+    points = _points(path, "points", values.get("points"))
+    ms_ssim = _points(path, "ms_ssim", values["ms_ssim"]) if "ms_ssim" in values else ()
+    if ms_ssim and not 0 <= ms_ssim[0][1] <= ms_ssim[-1][1] <= 1:
+        raise RecordError(f"{path}: ms_ssim spans {ms_ssim[0][1]}..{ms_ssim[-1][1]}; it must lie in 0..1")
+    return PublishedCurve(id=path.stem, points=points, ms_ssim=ms_ssim, **texts)
+
+
+def _text(path: Path, field: str, value: object) -> str:
+    """The text of a field.
+
+    Raises:
+      RecordError: It is none, or blank.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise RecordError(f"{path}: {field} is {value!r}; it must be a text")
+    return value
+
+
+def _points(path: Path, field: str, rows: Any) -> Points:
+    """(rate, quality) pairs of a field, at least two, rates positive, both columns increasing.
+
+    Raises:
+      RecordError: They are not.
+    """
+    if not isinstance(rows, list) or len(rows) < 2:
+        raise RecordError(f"{path}: {field} is not a list of at least two [bpp, quality] pairs")
+    last = (0.0, -math.inf)
+    points = []
+    for row in rows:
+        if not isinstance(row, list) or len(row) != 2 or not all(_is_number(value) for value in row):
+            raise RecordError(f"{path}: {field} has {row!r}; each entry is [bpp, quality], two finite numbers")
+        point = (float(row[0]), float(row[1]))
+        if point[0] <= last[0] or point[1] <= last[1]:
+            raise RecordError(f"{path}: {field} does not rise at {row}; rates are positive, both columns increase")
+        points.append(point)
+        last = point
+    return tuple(points)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,64 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import inrc
+from inrc.codec.options import EncodeOptions
+from inrc.errors import ConfigError
+from inrc.evaluate import ours
+from inrc.evaluate.ours import inrc_codec, native, settings
+from inrc.fit.config import FitConfig
+
+
+def test_it_is_the_public_encoder(coffee_small):
+    codec = inrc_codec("inrc", (50.0,), effort=1, seed=3)
+    encoding = codec.encode(coffee_small, 50.0)
+    assert encoding.data == inrc.encode(coffee_small, quality=50.0, effort=1, seed=3).data
+    np.testing.assert_array_equal(codec.decode(encoding.data), inrc.decode(encoding.data).pixels)
+    assert encoding.details["n_weights"] == inrc.info(encoding.data).n_weights
+    seconds, psnr, bpp = np.array(encoding.trace).T
+    assert (np.diff(seconds) > 0).all()
+    assert 0 < seconds[-1] < encoding.seconds - encoding.compile_seconds
+    assert psnr[-1] == pytest.approx(inrc.encode(coffee_small, quality=50.0, effort=1, seed=3).stats.psnr_db, abs=1.5)
+    assert bpp[-1] > 0
+    assert len(seconds) <= 96
+
+
+def test_one_encode_serves_several_ways_to_decode(coffee_small):
+    ours._encode.cache_clear()
+    first = inrc_codec("one", (50.0,), effort=1)
+    second = dataclasses.replace(first, name="two", decode=lambda data: inrc.decode(data, scale=2).pixels)
+    assert first.encode(coffee_small, 50.0) is second.encode(coffee_small, 50.0)
+    assert second.decode(first.encode(coffee_small, 50.0).data).shape == (128, 192, 3)
+    other = inrc_codec("three", (50.0,), effort=1, prepare=lambda pixels: pixels[::2, ::2])
+    assert native(other.encode(coffee_small, 50.0).data).shape == (32, 48, 3)
+
+
+def test_other_losses_have_no_psnr_on_the_way(coffee_small):
+    assert inrc_codec("l1", (50.0,), effort=1, loss="l1").encode(coffee_small, 50.0).trace == []
+
+
+class TestSettings:
+    def test_they_are_json_and_hold_what_presets_lead_to(self):
+        values = settings(EncodeOptions(quality=40.0, effort=3))
+        assert json.loads(json.dumps(values, allow_nan=False)) == values
+        assert values["fit"]["n_passes"] == 35.0
+        assert values["model"]["widths"][0] > values["model"]["widths"][-1]
+        assert "target_bpp" not in values
+
+    def test_every_option_moves_them(self):
+        base = settings(EncodeOptions())
+        for change in ({"quality": 51.0}, {"effort": 6}, {"loss": "l1"}, {"seed": 1}, {"codec": "fourier"}):
+            assert settings(EncodeOptions(**change)) != base
+        assert settings(EncodeOptions(fit=FitConfig(weight_bits=4))) != settings(EncodeOptions(fit=FitConfig()))
+
+    def test_byte_targets_size_the_network(self):
+        small, large = (settings(EncodeOptions(max_bytes=n))["model"]["widths"][0] for n in (4000, 40_000))
+        assert small < large / 2
+
+    def test_an_option_of_whole_numbers_takes_them(self):
+        assert inrc_codec("x", (1.0, 9.0), at="effort").settings(9.0)["effort"] == 9
+        with pytest.raises(ConfigError):
+            inrc_codec("x", (10.0,), at="effort").settings(10.0)
