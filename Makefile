@@ -6,10 +6,11 @@ STAMP := $(VENV)/.installed
 N_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test test-slow lint format type contracts golden lock clean
+.PHONY: help setup demo bench test test-slow lint format type contracts golden lock clean \
+	rd-smoke rd-quick rd-kodak rd-anchors rd-ablations plots report
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv and install the locked packages (again only when they change)
 
@@ -18,6 +19,34 @@ demo: $(STAMP) ## encode, inspect and decode a small picture
 
 bench: $(STAMP) ## time the encoder and the decoder
 	@$(BIN)/python -m experiments.bench
+
+RESULTS := experiments/results
+PUBLISHED := --published experiments/published/kodak
+EVALUATE := $(BIN)/inrc evaluate
+
+rd-smoke: $(STAMP) ## rate-distortion of a small picture, with its figures and report
+	@$(EVALUATE) experiments/smoke.py --smoke
+	@$(BIN)/inrc plot out/smoke/smoke.jsonl -o out/smoke
+	@$(BIN)/inrc report out/smoke/smoke.jsonl -o out/smoke/report.html --pictures experiments/assets
+
+rd-quick: $(STAMP) ## measure what is missing on six Kodak pictures (INRC_KODAK)
+	@$(EVALUATE) experiments/kodak_quick.py
+
+rd-kodak: $(STAMP) ## measure what is missing on all of Kodak
+	@$(EVALUATE) experiments/kodak_rd.py
+
+rd-anchors: $(STAMP) ## measure the classical codecs on all of Kodak
+	@$(EVALUATE) experiments/kodak_anchors.py
+
+rd-ablations: $(STAMP) ## measure losses, bits, encodings, sizes and efforts on two or three Kodak pictures
+	@for name in loss_ablation quant_ablation encoding_ablation resolution effort; do \
+		$(EVALUATE) experiments/$$name.py || exit; done
+
+plots: $(STAMP) ## figures and tables of the records, in docs/figures
+	@$(BIN)/inrc plot $(RESULTS)/kodak.jsonl $(PUBLISHED) -o docs/figures
+
+report: $(STAMP) ## one page with curves, tables and pictures, out/report.html
+	@$(BIN)/inrc report $(RESULTS)/kodak.jsonl $(PUBLISHED) -o out/report.html
 
 test: lint type contracts ## all checks and every test but the slow ones
 	@$(BIN)/pytest -n $(N_WORKERS) --dist loadfile

@@ -2,7 +2,7 @@
 
 All networks have the codec's taper and, to a whole width, the number of weights that the rate pays for.
 
-Command: make rd-encoding INRC_KODAK=FOLDER. Cost: 20 minutes on 2 cores.
+Command: inrc evaluate experiments/encoding_ablation.py. Cost: 10 minutes on 2 cores.
 Expected: see experiments/NOTES.md; log-spaced and NeRF are the best, bare coordinates far behind.
 """
 

@@ -2,7 +2,7 @@
 
 After Catania and Allegra (2023, 2025), who fit SIRENs by log-cosh and SSIM. Every variant is steered to the same bytes.
 
-Command: make rd-loss INRC_KODAK=FOLDER. Cost: 20 minutes on 2 cores.
+Command: inrc evaluate experiments/loss_ablation.py. Cost: 10 minutes on 2 cores.
 Expected: see experiments/NOTES.md; mse has the best PSNR, the mixes with structural terms the best SSIM and MS-SSIM.
 """
 
@@ -21,5 +21,5 @@ def codecs(bpp: float, effort: int) -> tuple[MeasuredCodec, ...]:
     return tuple(inrc_codec(name, (bpp,), at="target_bpp", loss=name, effort=effort) for name in LOSSES)
 
 
-EXPERIMENT = Experiment("loss_ablation", kodak(5, 15, 23), codecs(BPP, effort=4), results="loss_ablation")
+EXPERIMENT = Experiment("loss_ablation", kodak(5, 15, 23), codecs(BPP, effort=3), results="loss_ablation")
 SMOKE = Experiment("loss_ablation smoke", PICTURES, codecs(1.0, effort=1), results="loss_ablation")

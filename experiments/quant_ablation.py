@@ -3,7 +3,7 @@
 Fixed numbers of levels per matrix are what Dupont (2021), Strümpler (2022) and Catania and Allegra (2025) use; the
 range coder takes what entropy they leave. The codec itself learns its steps: that is the last variant.
 
-Command: make rd-quant INRC_KODAK=FOLDER. Cost: 20 minutes on 2 cores.
+Command: inrc evaluate experiments/quant_ablation.py. Cost: 10 minutes on 2 cores.
 Expected: see experiments/NOTES.md.
 """
 
@@ -43,5 +43,5 @@ def codecs(effort: int, bits: tuple[int, ...] = BITS) -> tuple[MeasuredCodec, ..
     return *with_rate, *without, inrc_codec("learned steps", (QUALITY,), fit=fit(effort))
 
 
-EXPERIMENT = Experiment("quant_ablation", kodak(5, 15, 23), codecs(effort=3), results="quant_ablation")
+EXPERIMENT = Experiment("quant_ablation", kodak(15, 23), codecs(effort=3), results="quant_ablation")
 SMOKE = Experiment("quant_ablation smoke", PICTURES, codecs(effort=1, bits=(4, 8)), results="quant_ablation")

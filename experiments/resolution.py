@@ -3,7 +3,7 @@
 For x2 and x4 the original is scaled down, encoded, and decoded at the original's size; for x0.5 the original is encoded
 and decoded at half its size, and compared with the original scaled down. Both ways share one file.
 
-Command: make rd-resolution INRC_KODAK=FOLDER. Cost: 10 minutes on 2 cores.
+Command: inrc evaluate experiments/resolution.py. Cost: 6 minutes on 2 cores.
 Expected: see experiments/NOTES.md.
 """
 
@@ -58,5 +58,5 @@ def codecs(qualities: tuple[float, ...], effort: int) -> tuple[MeasuredCodec, ..
     return tuple(codec for scale in (0.5, 2.0, 4.0) for codec in pair(scale, qualities, effort))
 
 
-EXPERIMENT = Experiment("resolution", kodak(5, 15, 23), codecs((40.0, 70.0), effort=4), results="resolution")
+EXPERIMENT = Experiment("resolution", kodak(5, 15, 23), codecs((40.0, 70.0), effort=3), results="resolution")
 SMOKE = Experiment("resolution smoke", PICTURES, codecs((60.0,), effort=1), results="resolution")

@@ -12,11 +12,14 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, subcommand
 
-from inrc.cli import codecs, decode, encode, info
+from inrc.cli import codecs, decode, encode, evaluate, info, plot, report
 from inrc.cli.codecs import Codecs
 from inrc.cli.decode import Decode
 from inrc.cli.encode import Encode
+from inrc.cli.evaluate import Evaluate
 from inrc.cli.info import Info
+from inrc.cli.plot import Plot
+from inrc.cli.report import Report
 from inrc.errors import InrcError
 
 _DESCRIPTION = """\
@@ -33,6 +36,9 @@ _Command = (
     | Annotated[Decode, subcommand("decode")]
     | Annotated[Info, subcommand("info")]
     | Annotated[Codecs, subcommand("codecs")]
+    | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Plot, subcommand("plot")]
+    | Annotated[Report, subcommand("report")]
 )
 
 
@@ -75,6 +81,12 @@ def _run(arguments: list[str]) -> None:
             info.run(command)
         case Codecs():
             codecs.run(command)
+        case Evaluate():
+            evaluate.run(command)
+        case Plot():
+            plot.run(command)
+        case Report():
+            report.run(command)
 
 
 def _fail(message: str) -> int:

@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+import numpy as np
+
 from inrc.errors import ConfigError, OverlapError, RecordError
 from inrc.evaluate.records import Record
 from inrc.metrics.bdrate import bd_rate
@@ -168,6 +170,83 @@ def bd_table(records: Sequence[Record], anchor: str, metric: Metric = "psnr_db")
         known = {picture: value for picture, value in by_picture.items() if value is not None}
         rows.append(BdRow(codec, _bd_rate(good, anchor, codec, metric, pictures), known, len(pictures)))
     return rows
+
+
+def common_rate(found: Sequence[Curve], preferred: Sequence[Curve]) -> float:
+    """Middle, on a log scale, of the rates that all curves share, or else the preferred ones, or else the first has."""
+    low, high = 0.0, math.inf
+    for chosen in (found, preferred, (*preferred, *found)[:1]):
+        if chosen:
+            low = max(curve.points[0][0] for curve in chosen)
+            high = min(curve.points[-1][0] for curve in chosen)
+            if low <= high:
+                break
+    return math.sqrt(low * high)
+
+
+def at_rate(curve: Curve, bpp: float) -> tuple[tuple[float, float], ...]:
+    """(seconds, quality) of a curve at a rate.
+
+    Quality and the logarithm of the seconds are interpolated over the logarithm of the rate. Where all points lie
+    within 10 % of the rate, as when points are efforts (or 5 % if there is but one), these are returned as measured.
+
+    Returns:
+      One pair, or those of all points with rising seconds; none where the curve does not reach the rate.
+    """
+    rates, qualities = zip(*curve.points, strict=True)
+    if all(abs(rate / bpp - 1) <= (0.05 if len(rates) == 1 else 0.1) for rate in rates):
+        return tuple(sorted(zip(curve.seconds, qualities, strict=True)))
+    if not rates[0] <= bpp <= rates[-1]:
+        return ()
+    x, log_rates = math.log(bpp), np.log(rates)
+    seconds = math.exp(np.interp(x, log_rates, np.log(curve.seconds)))
+    return ((seconds, float(np.interp(x, log_rates, qualities))),)
+
+
+def mean_trace(records: Iterable[Record], n_steps: int = 120) -> list[tuple[float, float]]:
+    """(seconds, estimated PSNR in dB) on the way, means over records at equal fractions of their traces' time.
+
+    It begins where all traces have, and not before 1 % of the time.
+
+    Raises:
+      RecordError: No record has a trace of two entries.
+    """
+    # What comes before the first step can take a little less than the compilation that was subtracted.
+    timed = [[entry[:2] for entry in record.trace if entry[0] > 0] for record in records]
+    traces = [np.array(entries).T for entries in timed if len(entries) > 1]
+    if not traces:
+        raise RecordError("no record has a trace")
+    fractions = np.geomspace(max(0.01, *(seconds[0] / seconds[-1] for seconds, _ in traces)), 1, n_steps)
+    seconds = fractions * np.mean([seconds[-1] for seconds, _ in traces])
+    psnr = np.mean([np.interp(fractions, seconds / seconds[-1], quality) for seconds, quality in traces], axis=0)
+    return list(zip(seconds.tolist(), psnr.tolist(), strict=True))
+
+
+def gains(
+    records: Iterable[Record], first: str, other: str, metric: Metric = "psnr_db"
+) -> tuple[dict[str, float], float]:
+    """What a codec has beyond another at equal points, such as sizes.
+
+    Returns:
+      Difference in quality by picture, means over the points that both have measured, and by how much the bytes
+      differ, in percent.
+
+    Raises:
+      RecordError: They have no point of a picture in common.
+    """
+    found: dict[str, dict[tuple[str, float], Record]] = {first: {}, other: {}}
+    for record in measured(records):
+        if record.codec in found:
+            found[record.codec][record.picture, record.point] = record
+    pairs = [(record, found[other][key]) for key, record in found[first].items() if key in found[other]]
+    if not pairs:
+        raise RecordError(f"{first} and {other} have no point of a picture in common")
+    by_picture: dict[str, list[float]] = {}
+    for one, two in pairs:
+        difference = mean_quality([two], metric) - mean_quality([one], metric)
+        by_picture.setdefault(one.picture, []).append(difference)
+    n_bytes = statistics.fmean(two.n_bytes / one.n_bytes for one, two in pairs)
+    return {picture: statistics.fmean(values) for picture, values in by_picture.items()}, 100 * (n_bytes - 1)
 
 
 def _bd_rate(

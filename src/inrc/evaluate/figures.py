@@ -6,29 +6,38 @@ which the colour-blind can tell apart (https://jfly.uni-koeln.de/color/).
 
 import contextlib
 import dataclasses
-import io
 import math
 import statistics
-import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inrc.errors import InrcError, RecordError
+from inrc.errors import RecordError
 from inrc.evaluate import curves
 from inrc.evaluate.curves import Curve, Metric
+from inrc.evaluate.drawing import (
+    GRAY,
+    LABEL_SIZE,
+    Look,
+    Points,
+    fit_heights,
+    footnote,
+    label_ends,
+    log_axis,
+    new_axes,
+    new_figure,
+    style,
+    tint,
+)
 from inrc.evaluate.pictures import kodak
 from inrc.evaluate.published import PublishedCurve
 from inrc.evaluate.records import Record
-from inrc.signal.image import write_atomically
+from inrc.evaluate.tables import signed
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Points = Sequence[tuple[float, float]]
 
 DEFAULT_PUBLISHED = ("coin", "strumpler-meta", "nif25", "cool-chic-1.0", "c3", "vtm")
 """Published curves that are drawn where none are named, by `PublishedCurve.id`."""
@@ -40,8 +49,9 @@ _METRICS: dict[Metric, tuple[str, str]] = {
     "ms_ssim_db": ("MS-SSIM", "MS-SSIM, dB: −10 log₁₀(1 − MS-SSIM)"),
     "lpips": ("LPIPS", "LPIPS"),
 }
-_GRAY = "#595959"
 _COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_DASHED = ("#CC79A7", "#009E73", "#000000", "#E69F00", "#56B4E9", GRAY)  # unlike the anchors that lie near by
+_MARKERS = "osD^v"  # one after the other where there are more codecs than colours
 _ANCHORS = {
     "jpeg_444": ("JPEG 4:4:4", "#000000"),
     "jpeg_420": ("JPEG 4:2:0", "#8C8C8C"),
@@ -50,46 +60,19 @@ _ANCHORS = {
     "avif_444": ("AVIF 4:4:4", "#009E73"),
     "jxl": ("JPEG XL", "#CC79A7"),
 }
-_RC = {
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.edgecolor": _GRAY,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#E6E6E6",
-    "grid.linewidth": 0.6,
-    "xtick.color": _GRAY,
-    "ytick.color": _GRAY,
-    "xtick.labelcolor": "black",
-    "ytick.labelcolor": "black",
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "pdf.fonttype": 42,  # TrueType: some publishers refuse matplotlib's default
-    "svg.hashsalt": "inrc",  # without it the names of elements are random
-}
-_LABEL_SIZE = 8.0
-_SIZE = (7.2, 4.6)  # inches
 
 
-@dataclasses.dataclass(frozen=True)
-class _Look:
-    """How a codec is drawn: its label, its colour and the options of its line."""
+def choose(published: Iterable[PublishedCurve], ids: Sequence[str] = ()) -> list[PublishedCurve]:
+    """The curves to draw: those of the given ids in that order, or those of `DEFAULT_PUBLISHED` that are there.
 
-    label: str
-    colour: str
-    width: float
-    dashes: Literal["-", "--"] = "-"
-    size: float = 2.5
-
-    def plot(self, axes: "Axes", points: Points) -> None:
-        """Draws points and the line through them."""
-        x, y = zip(*points, strict=True)
-        options = {"color": self.colour, "linewidth": self.width, "markersize": self.size, "label": self.label}
-        axes.plot(x, y, linestyle=self.dashes, marker="o", **options)
+    Raises:
+      RecordError: There is no curve of a given id.
+    """
+    by_id = {curve.id: curve for curve in published}
+    unknown = [name for name in ids if name not in by_id]
+    if unknown:
+        raise RecordError(f"there is no published curve {unknown[0]}; there are {', '.join(by_id)}")
+    return [by_id[name] for name in ids or DEFAULT_PUBLISHED if name in by_id]
 
 
 # The figures -----------------------------------------------------------------------------------------------------
@@ -118,71 +101,71 @@ def rate_distortion(
     note = ""
     if set(pictures) == set(kodak().names):
         drawn += _published(published, metric)
-        note = "Published curves are as their authors give them. " * (len(drawn) > len(found))
+        note = "Published curves differ in their averages, and in whether bytes are real or estimated. " * (
+            len(drawn) > len(found)
+        )
     elif published:
         note = "Published curves are means over all 24 Kodak pictures, and therefore not shown beside these. "
     ours = {record.codec for record in records if _is_ours(record)}
     rates = [[bpp for bpp, _ in curve.points] for curve in found if curve.codec in ours or not ours]
     low, high = _interval([bpp for of_codec in rates for bpp in of_codec])
-    with _style():
-        figure, axes = _new(f"{_METRICS[metric][0]} against rate, means over {_count(pictures)}")
+    with style():
+        figure, axes = new_axes(f"{_METRICS[metric][0]} against rate, means over {_count(pictures)}")
         for look, points in drawn:
             look.plot(axes, points)
         seen = [(look, _window(points, low, high)) for look, points in drawn]
         seen = [(look, points) for look, points in seen if points]
-        _log_rates(axes, low, high)
+        log_axis(axes, low, high, "rate, bits per pixel")
         axes.set_ylabel(_METRICS[metric][1])
-        _fit_heights(axes, [y for _, points in seen for _, y in points])
-        _label_ends(axes, [(look, points[-1]) for look, points in seen])
-        _note(figure, note)
+        fit_heights(axes, [y for _, points in seen for _, y in points])
+        label_ends(axes, [(look, points[-1]) for look, points in seen])
+        footnote(figure, note)
     return figure
 
 
 def quality_by_seconds(records: Sequence[Record], *, bpp: float | None = None) -> "Figure":
     """PSNR at one rate against the seconds of encoding, means over the pictures that all codecs have measured.
 
-    PSNR and the logarithm of the seconds are interpolated over the logarithm of the rate, between the two points
-    around that rate. Of a codec whose points all lie within 15 % of the rate (one whose points are efforts) each point
-    is drawn as it was measured. Codecs that do not reach the rate are named below the figure.
+    Curves are interpolated as `curves.at_rate` says; of a codec whose points are efforts at about this rate each is
+    drawn. Codecs that do not reach the rate are named below the figure.
 
     Args:
       records: of any codecs.
       bpp: the rate; the middle of the rates that most codecs share, our codecs above all, if not given.
 
     Raises:
-      RecordError: The codecs have no picture in common, or none reaches the rate.
+      RecordError: The codecs have no picture in common, or less than two points are at the rate.
       InrcError: matplotlib is missing.
     """
     pictures = curves.shared_pictures(records)
     found = _curves(records, "psnr_db", pictures)
     looks = _looks(records)
-    bpp = bpp or _common_rate(found, {record.codec for record in records if _is_ours(record)})
-    drawn = [(looks[curve.codec], points) for curve in found if (points := _at_rate(curve, bpp))]
-    if not drawn:
-        raise RecordError(f"no codec was measured around {bpp:.3g} bpp; choose another rate")
-    absent = [looks[curve.codec].label for curve in found if not _at_rate(curve, bpp)]
-    devices = sorted({record.device for record in curves.measured(records)})
-    note = f"Wall-clock seconds without compilation, as measured on {'; '.join(devices)}. "
+    ours = {record.codec for record in records if _is_ours(record)}
+    bpp = bpp or curves.common_rate(found, [curve for curve in found if curve.codec in ours])
+    drawn = [(looks[curve.codec], points) for curve in found if (points := curves.at_rate(curve, bpp))]
+    if sum(len(points) for _, points in drawn) < 2:
+        raise RecordError(f"there are no two codecs or efforts to compare at {bpp:.3g} bpp; choose another rate")
+    absent = [looks[curve.codec].label for curve in found if not curves.at_rate(curve, bpp)]
+    note = f"Interpolated between rates. Wall-clock seconds without compilation, as measured on {_devices(records)}. "
+    note += "Points that are joined have rates within 10 %. " if any(len(points) > 1 for _, points in drawn) else ""
     note += f"Not measured around this rate: {', '.join(absent)}. " if absent else ""
-    with _style():
-        figure, axes = _new(f"PSNR at {bpp:.2g} bpp against encoding time, means over {_count(pictures)}")
+    with style():
+        figure, axes = new_axes(f"PSNR at {bpp:.2g} bpp against encoding time, means over {_count(pictures)}")
         for look, points in drawn:
-            dataclasses.replace(look, size=6.5 if look.width > 1.5 else 5.0).plot(axes, points)
-        axes.set_xscale("log")
-        axes.set_xlabel("encoding one picture, seconds")
-        axes.set_ylabel(f"PSNR at {bpp:.2g} bpp, dB")
+            dataclasses.replace(look, size=6.5 if look.is_heavy else 5.0).plot(axes, points)
         seconds = [x for _, points in drawn for x, _ in points]
-        axes.set_xlim(min(seconds) / 2, max(seconds) * 2)
-        _fit_heights(axes, [y for _, points in drawn for _, y in points])
-        _label_ends(axes, [(look, points[-1]) for look, points in drawn])
-        _note(figure, note)
+        log_axis(axes, min(seconds) / 2, max(seconds) * 2, "encoding one picture, seconds")
+        axes.set_ylabel(f"PSNR at {bpp:.2g} bpp, dB")
+        fit_heights(axes, [y for _, points in drawn for _, y in points])
+        label_ends(axes, [(look, points[-1]) for look, points in drawn], beside=True)
+        footnote(figure, note)
     return figure
 
 
 def anytime(records: Sequence[Record], codec: str) -> "Figure":
     """The PSNR that a codec estimates on the way against seconds, one line per point, means over pictures.
 
-    A picture that is done keeps its last value. The ring at the end of a line is the PSNR of the decoded files.
+    The ring at the end of a line is the PSNR of the decoded files.
 
     Args:
       records: of any codecs.
@@ -192,36 +175,38 @@ def anytime(records: Sequence[Record], codec: str) -> "Figure":
       RecordError: No record of it has a trace.
       InrcError: matplotlib is missing.
     """
-    pictures = set(curves.common_pictures(records, (codec,)))
-    traced = [r for r in curves.measured(records) if r.codec == codec and r.picture in pictures and _trace(r)]
+    pictures = curves.common_pictures(records, (codec,))
+    traced = [r for r in curves.measured(records) if r.codec == codec and r.picture in pictures and len(r.trace) > 1]
     if not traced:
-        raise RecordError(f"no record of {codec} has a trace of its fit, at pictures measured at all of its points")
+        raise RecordError(f"no record of {codec} has a trace of its fit")
     by_point: dict[float, list[Record]] = {}
     for record in traced:
         by_point.setdefault(record.point, []).append(record)
-    groups = sorted(by_point.values(), key=lambda group: statistics.fmean(r.bpp for r in group))
+    groups = sorted(by_point.values(), key=lambda group: _mean(group, "bpp"))
+    labels = [f"{_mean(group, 'bpp'):.2g} bpp" for group in groups]
+    if len(set(labels)) < len(labels):  # points that are efforts, say
+        labels = [f"{group[0].point:g} ({label})" for group, label in zip(groups, labels, strict=True)]
     look = _looks(records)[codec]
-    with _style():
-        figure, axes = _new(f"{look.label}: PSNR while fitting, means over {_count({r.picture for r in traced})}")
-        ends, heights = [], []
-        for group, colour in zip(groups, _shades(look.colour, len(groups)), strict=True):
-            bpp, seconds, quality = (
-                statistics.fmean(getattr(r, name) for r in group) for name in ("bpp", "encode_seconds", "psnr_db")
-            )
-            line = _Look(f"{bpp:.2g} bpp", colour, 1.8, size=0.0)
-            points = _mean_trace(group)
-            line.plot(axes, points)
-            axes.plot(seconds, quality, "o", markersize=5, markerfacecolor="white", markeredgecolor=colour)
-            ends.append((line, (seconds, quality)))
-            heights += [y for x, y in points if x > points[-1][0] / 50] + [quality]
-        axes.set_xscale("log")
-        axes.set_xlabel("seconds of encoding, without compilation")
-        axes.set_ylabel("PSNR, dB: estimate, and decoded file (○)")
-        _fit_heights(axes, heights)
-        _label_ends(axes, ends)
-        devices = "; ".join(sorted({record.device for record in traced}))
-        _note(
-            figure, f"Seconds as measured on {devices}. The estimate is that of the loss, rounding or noise included."
+    with style():
+        figure, axes = new_axes(f"{look.label}: PSNR while fitting, means over {_count({r.picture for r in traced})}")
+        ends, points = [], []
+        for i, (group, label) in enumerate(zip(groups, labels, strict=True)):
+            colour = tint(look.colour, 1 - 0.45 * (len(groups) - 1 - i) / max(1, len(groups) - 1))
+            line = Look(label, colour, 1.6, size=0.0)
+            end = _mean(group, "encode_seconds"), _mean(group, "psnr_db")
+            trace = curves.mean_trace(group)
+            line.plot(axes, trace)
+            axes.plot(*end, "o", markersize=5, markerfacecolor="white", markeredgecolor=colour)
+            ends.append((line, end))
+            points += [*trace, end]
+        log_axis(axes, min(x for x, _ in points) / 1.3, max(x for x, _ in points) * 1.3, "seconds of encoding")
+        axes.set_ylabel("PSNR, dB")
+        fit_heights(axes, [y for _, y in points])
+        label_ends(axes, ends, beside=True)
+        footnote(
+            figure,
+            "Lines: estimated from the loss, at equal fractions of the fits. Rings: decoded files, at the end of "
+            f"encoding. Wall-clock seconds without compilation, as measured on {_devices(traced)}.",
         )
     return figure
 
@@ -239,29 +224,31 @@ def bd_rate_bars(records: Sequence[Record], anchor: str, codec: str, metric: Met
     looks = _looks(records)
     bars = sorted(row.by_picture.items(), key=lambda item: -item[1])
     missing = [name for name in curves.common_pictures(records, (anchor, codec)) if name not in row.by_picture]
-    with _style():
-        figure, axes = _new(
+    with style():
+        figure, axes = new_axes(
             f"{looks[codec].label}: BD-rate against {looks[anchor].label} by {_METRICS[metric][0]}, "
             f"{_count(row.by_picture)}",
-            height=1.3 + 0.19 * max(len(bars), 6),
+            height=1.3 + 0.17 * max(len(bars), 3),
+            pad=16,
         )
         values = [value for _, value in bars]
-        axes.barh([name for name, _ in bars], values, height=0.7, color=looks[codec].colour)
-        axes.axvline(0, color=_GRAY, linewidth=0.8)
+        axes.barh([name for name, _ in bars], values, height=0.65, color=tint(looks[codec].colour, 0.75))
+        axes.axvline(0, color=GRAY, linewidth=0.8)
         axes.axvline(row.mean_of_pictures, color="black", linewidth=0.9, linestyle=(0, (4, 3)))
         axes.annotate(
-            f"mean {row.mean_of_pictures:+.1f} %",
+            f"mean {signed(row.mean_of_pictures).replace('-', '−')} %",
             (row.mean_of_pictures, 1),
             xycoords=("data", "axes fraction"),
-            xytext=(3, 0),
+            xytext=(0, 2),
             textcoords="offset points",
-            fontsize=_LABEL_SIZE,
+            horizontalalignment="center",
+            fontsize=LABEL_SIZE,
         )
-        axes.set_ylim(-0.6, len(bars) - 0.2)
+        axes.set_ylim(-0.7, len(bars) - 0.3)
         axes.grid(visible=False, axis="y")
-        axes.tick_params(axis="y", length=0, labelsize=_LABEL_SIZE)
-        axes.set_xlabel("more or fewer bytes at equal quality, %")
-        _note(figure, f"Curves overlap too little: {', '.join(missing)}." if missing else "")
+        axes.tick_params(axis="y", length=0, labelsize=LABEL_SIZE)
+        axes.set_xlabel(f"difference in bytes at equal {_METRICS[metric][0]}, %")
+        footnote(figure, f"Curves overlap too little: {', '.join(missing)}." if missing else "")
     return figure
 
 
@@ -277,91 +264,67 @@ def variants(records: Sequence[Record], metric: Metric = "psnr_db") -> "Figure":
     panels = {name: (name,) for name in pictures} if len(pictures) <= 6 else {"means": tuple(pictures)}
     n_columns = min(3, len(panels))
     n_rows = math.ceil(len(panels) / n_columns)
-    with _style():
-        figure, _ = _new("", height=0.6 + (3.6 if n_columns < 3 else 2.4) * n_rows)
-        figure.clear()
-        figure.suptitle(
-            f"{_METRICS[metric][0]} against rate, {_count(pictures)}", x=0.01, horizontalalignment="left", fontsize=10
-        )
+    n_legend_rows = math.ceil(len(looks) / 4)
+    with style():
+        figure = new_figure(0.4 + 0.2 * n_legend_rows + (2.3 if n_columns == 3 else 3.6) * n_rows)
+        title = f"{_METRICS[metric][0]} against rate, {_count(pictures)}"
+        figure.suptitle(title, x=0.01, horizontalalignment="left", fontsize=10)
         for i, (name, members) in enumerate(panels.items()):
-            axes = figure.add_subplot(n_rows, n_columns, i + 1, title=name)
+            axes = figure.add_subplot(n_rows, n_columns, i + 1)
+            axes.set_title(name, fontsize=9)
             found = _curves(records, metric, members)
             for curve in found:
                 dataclasses.replace(looks[curve.codec], width=1.4, size=3.5).plot(axes, curve.points)
-            _log_rates(axes, *_interval([bpp for curve in found for bpp, _ in curve.points], margin=1.15, least=1.5))
-            axes.set_xlabel(axes.get_xlabel() if i >= len(panels) - n_columns else "")
+            low, high = _interval([bpp for curve in found for bpp, _ in curve.points], margin=1.1, least=1.5)
+            log_axis(axes, low, high, "rate, bpp" if i >= len(panels) - n_columns else "")
             axes.set_ylabel(_METRICS[metric][1] if i % n_columns == 0 else "")
         handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False)
+        figure.legend(handles, labels, loc="outside lower left", ncols=4, frameon=False, fontsize=LABEL_SIZE)
     return figure
 
 
 def variant_bars(records: Sequence[Record], metric: Metric = "psnr_db") -> "Figure":
     """What each codec's quality has beyond the first codec's at equal points, such as sizes.
 
-    Bars are means over points and pictures, dots are those of single pictures.
+    Bars are means over pictures, dots single pictures, each a mean over points.
 
     Raises:
-      RecordError: There are no two codecs that have measured the same point of the same picture.
+      RecordError: No other codec has a point of a picture in common with the first.
       InrcError: matplotlib is missing.
     """
     pictures = curves.shared_pictures(records)
+    records = [record for record in records if record.picture in pictures]
     looks = _looks(records)
-    by_codec: dict[str, dict[tuple[str, float], Record]] = {}
-    for record in curves.measured(records):
-        if record.picture in pictures:
-            by_codec.setdefault(record.codec, {})[record.picture, record.point] = record
-    first, *rest = by_codec
-    rows = {codec: _gains(by_codec[first], by_codec[codec], metric) for codec in rest}
-    rows = {codec: gains for codec, gains in rows.items() if gains is not None}
+    first, *others = curves.codecs(curves.measured(records))
+    rows = []
+    for codec in others:
+        with contextlib.suppress(RecordError):
+            rows.append((looks[codec], *curves.gains(records, first, codec, metric)))
     if not rows:
-        raise RecordError(f"no codec has a point and a picture in common with {first}; measure them at equal points")
-    with _style():
+        raise RecordError(f"no codec has a point of a picture in common with {first}; measure both at equal points")
+    with style():
         title = f"{_METRICS[metric][0]} beyond that of “{looks[first].label}” at equal points, {_count(pictures)}"
-        figure, axes = _new(title, height=1.3 + 0.32 * max(len(rows), 4))
-        for y, (codec, (gains, more_bytes)) in enumerate(reversed(rows.items())):
-            axes.barh(y, statistics.fmean(gains), height=0.6, color=looks[codec].colour, alpha=0.55)
-            axes.plot(gains, [y] * len(gains), "o", markersize=3, color=looks[codec].colour)
+        figure, axes = new_axes(title, height=1.2 + 0.27 * len(rows))
+        for y, (look, by_picture, more_bytes) in enumerate(reversed(rows)):
+            gains = list(by_picture.values())
+            mean = statistics.fmean(gains)
+            axes.barh(y, mean, height=0.6, color=tint(look.colour, 0.45))
+            axes.plot(gains, [y] * len(gains), look.marker, markersize=3, color=look.colour)
             axes.annotate(
-                f"{statistics.fmean(gains):+.3g}, bytes {more_bytes:+.1f} %",
+                f"{signed(mean, 2 if metric.endswith('db') else 4)}, bytes {signed(more_bytes)} %".replace("-", "−"),
                 (1.01, y),
                 xycoords=("axes fraction", "data"),
                 verticalalignment="center",
-                fontsize=_LABEL_SIZE,
+                fontsize=LABEL_SIZE,
             )
-        axes.set_yticks(range(len(rows)), [looks[codec].label for codec in reversed(rows)])
-        axes.axvline(0, color=_GRAY, linewidth=0.8)
+        axes.set_yticks(range(len(rows)), [look.label for look, *_ in reversed(rows)])
+        axes.set_ylim(-0.6, len(rows) - 0.4)
+        axes.axvline(0, color=GRAY, linewidth=0.8)
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(f"difference in {_METRICS[metric][1]}")
-        _note(figure, "Dots: pictures. Beside the bars: mean difference, and that of the bytes.")
+        footnote(figure, "Bars: means, given at the right with the difference in bytes. Dots: pictures.")
     return figure
-
-
-def save(figure: "Figure", folder: Path, stem: str) -> list[Path]:
-    """Writes a figure as PDF, SVG and PNG, the same bytes for the same figure.
-
-    Args:
-      figure: by a function of this module.
-      folder: made where there is none.
-      stem: name of the files, without a suffix.
-
-    Returns:
-      Paths of the files.
-
-    Raises:
-      OSError: They cannot be written.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
-    paths = []
-    for suffix, metadata in undated.items():
-        with _style():
-            file = io.BytesIO()
-            figure.savefig(file, format=suffix, dpi=200, metadata=metadata)
-        paths.append(folder / f"{stem}.{suffix}")
-        write_atomically(paths[-1], file.getvalue())
-    return paths
 
 
 # Which points ----------------------------------------------------------------------------------------------------
@@ -386,11 +349,11 @@ def _curves(records: Sequence[Record], metric: Metric, pictures: Iterable[str]) 
     return found
 
 
-def _published(published: Iterable[PublishedCurve], metric: Metric) -> list[tuple[_Look, Points]]:
+def _published(published: Iterable[PublishedCurve], metric: Metric) -> list[tuple[Look, Points]]:
     """Looks and points of the published curves that have the metric."""
     found = []
     for i, curve in enumerate(published):
-        look = _Look(f"{curve.name} (published)", _COLOURS[(i + 1) % len(_COLOURS)], 1.1, "--", size=0.0)
+        look = Look(f"{curve.name} (published)", _DASHED[i % len(_DASHED)], 1.1, "--", size=0.0)
         points: Points = ()
         if metric == "psnr_db":
             points = curve.points
@@ -418,172 +381,32 @@ def _interval(rates: Sequence[float], *, margin: float = 1.5, least: float = 8.0
     return low / widening, high * widening
 
 
-def _common_rate(found: Sequence[Curve], ours: set[str]) -> float:
-    """Middle of the rates that are common to all curves, or to ours, or that the first has, whichever there are."""
-    preferred = [curve for curve in found if curve.codec in ours] or list(found)
-    for chosen in (found, preferred, preferred[:1]):
-        low = max(curve.points[0][0] for curve in chosen)
-        high = min(curve.points[-1][0] for curve in chosen)
-        if low <= high:
-            break
-    return math.sqrt(low * high)
+# How they look ---------------------------------------------------------------------------------------------------
 
 
-def _at_rate(curve: Curve, bpp: float) -> Points:
-    """(seconds, quality) of a curve at a rate; of all its points where these all lie within 15 % of it."""
-    rates = [rate for rate, _ in curve.points]
-    qualities = [quality for _, quality in curve.points]
-    if all(abs(rate / bpp - 1) < 0.15 for rate in rates):
-        return sorted(zip(curve.seconds, qualities, strict=True))
-    if not rates[0] <= bpp <= rates[-1]:
-        return ()
-    x = np.log(rates)
-    seconds, quality = np.interp(math.log(bpp), x, np.log(curve.seconds)), np.interp(math.log(bpp), x, qualities)
-    return [(math.exp(seconds), float(quality))]
-
-
-def _trace(record: Record) -> Points:
-    return [(seconds, psnr_db) for seconds, psnr_db, _ in record.trace if seconds > 0 and math.isfinite(psnr_db)]
-
-
-def _mean_trace(group: Sequence[Record]) -> Points:
-    """Mean of the traces of several pictures, from when the last has begun to when the last is done."""
-    traces = [_trace(record) for record in group]
-    low, high = max(trace[0][0] for trace in traces), max(trace[-1][0] for trace in traces)
-    seconds = np.geomspace(low, high, 120)
-    rows = [np.interp(seconds, [x for x, _ in trace], [y for _, y in trace]) for trace in traces]
-    return [(float(x), float(y)) for x, y in zip(seconds, np.mean(rows, axis=0), strict=True)]
-
-
-def _gains(
-    first: dict[tuple[str, float], Record], other: dict[tuple[str, float], Record], metric: Metric
-) -> tuple[list[float], float] | None:
-    """Gains in quality by picture, means over the common points, and the mean percentage of bytes beyond the first's."""
-    common = [key for key in first if key in other]
-    if not common:
-        return None
-    by_picture: dict[str, list[float]] = {}
-    for key in common:
-        gain = curves.mean_quality([other[key]], metric) - curves.mean_quality([first[key]], metric)
-        by_picture.setdefault(key[0], []).append(gain)
-    gains = [statistics.fmean(of_points) for of_points in by_picture.values()]
-    return gains, 100 * (statistics.fmean(other[key].n_bytes / first[key].n_bytes for key in common) - 1)
-
-
-# How they are drawn ----------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _style() -> Iterator[None]:
-    """Matplotlib's own defaults with our changes, whatever the user has set.
-
-    Raises:
-      InrcError: matplotlib is missing.
-    """
-    try:
-        import matplotlib.style
-    except ImportError as error:
-        raise InrcError("figures need matplotlib; install it by: pip install inrc[eval]") from error
-    with matplotlib.style.context(["default", _RC]):
-        yield
-
-
-def _new(title: str, *, height: float = _SIZE[1]) -> tuple["Figure", "Axes"]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(_SIZE[0], height), layout="constrained")
-    return figure, figure.add_subplot(title=title)
-
-
-def _looks(records: Iterable[Record]) -> dict[str, _Look]:
+def _looks(records: Sequence[Record]) -> dict[str, Look]:
     """The look of each codec; the same records give the same looks in every figure."""
-    first = {}
-    for record in records:
-        first.setdefault(record.codec, record)
-    others = [codec for codec in first if codec not in _ANCHORS]
+    ours = curves.codecs(record for record in records if _is_ours(record))
+    names = curves.codecs(records)
+    strangers = [name for name in dict.fromkeys((*ours, *names)) if name not in _ANCHORS]
     looks = {}
-    for codec, record in first.items():
-        label, colour = _ANCHORS.get(codec) or (codec, _COLOURS[others.index(codec) % len(_COLOURS)])
-        looks[codec] = _Look(label, colour, 2.2, size=4.5) if _is_ours(record) else _Look(label, colour, 1.0)
+    for name in names:
+        width, size = (2.2, 4.5) if name in ours else (1.0, 2.5)
+        if name in _ANCHORS:
+            looks[name] = Look(*_ANCHORS[name], width, size=size)
+        else:
+            lap, i = divmod(strangers.index(name), len(_COLOURS))
+            looks[name] = Look(name, _COLOURS[i], width, size=size, marker=_MARKERS[lap % len(_MARKERS)])
     return looks
 
 
-def _shades(colour: str, n: int) -> list[str]:
-    """`n` shades of a colour from light to full."""
-    from matplotlib.colors import to_hex, to_rgb
-
-    full = np.array(to_rgb(colour))
-    return [to_hex(1 - (1 - full) * strength) for strength in np.linspace(1.0 if n == 1 else 0.45, 1.0, n)]
+def _count(pictures: Collection[str]) -> str:
+    return f"{len(pictures)} picture{'' if len(pictures) == 1 else 's'}"
 
 
-def _log_rates(axes: "Axes", low: float, high: float) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    axes.set_xscale("log")
-    axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("rate, bits per pixel")
+def _devices(records: Iterable[Record]) -> str:
+    return "; ".join(sorted({record.device for record in records if record.device})) or "an unknown device"
 
 
-def _fit_heights(axes: "Axes", heights: Sequence[float]) -> None:
-    margin = 0.04 * (max(heights) - min(heights)) or 0.5
-    axes.set_ylim(min(heights) - margin, max(heights) + margin)
-
-
-def _label_ends(axes: "Axes", ends: Sequence[tuple[_Look, tuple[float, float]]]) -> None:
-    """Labels at the right edge, each in its line's colour and joined to the line's end (x, y)."""
-    low, high = axes.get_ylim()
-    ends = sorted(ends, key=lambda end: end[1][1])
-    gap = 1.25 * _LABEL_SIZE / (72 * 0.8 * axes.figure.get_figheight())
-    heights = spread([(y - low) / (high - low) for _, (_, y) in ends], gap)
-    for (look, end), height in zip(ends, heights, strict=True):
-        axes.annotate(
-            look.label,
-            end,
-            (1.03, height),
-            textcoords="axes fraction",
-            color=look.colour,
-            fontsize=_LABEL_SIZE,
-            fontweight="bold" if look.width > 1.5 else "normal",
-            verticalalignment="center",
-            annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": look.colour,
-                "linewidth": 0.5,
-                "alpha": 0.6,
-                "relpos": (0, 0.5),
-                "shrinkA": 1,
-                "shrinkB": 2,
-            },
-        )
-
-
-def spread(heights: Sequence[float], gap: float) -> list[float]:
-    """Rising heights moved apart to `gap` or more, by the least squares, and into 0..1 as far as they fit.
-
-    That is the isotonic regression of heights less their ranks' gaps, by pooling adjacent violators.
-    """
-    pools: list[tuple[float, int]] = []
-    for rank, height in enumerate(heights):
-        mean, n = height - rank * gap, 1
-        while pools and pools[-1][0] > mean:
-            other, m = pools.pop()
-            mean, n = (mean * n + other * m) / (n + m), n + m
-        pools.append((mean, n))
-    top = max(0.0, 1 - (len(heights) - 1) * gap)
-    flat = [min(max(mean, 0.0), top) for mean, n in pools for _ in range(n)]
-    return [height + rank * gap for rank, height in enumerate(flat)]
-
-
-def _note(figure: "Figure", text: str) -> None:
-    if text:
-        wrapped = textwrap.fill(text, 125)
-        figure.supxlabel(wrapped, x=0.01, horizontalalignment="left", fontsize=7, color=_GRAY)
-
-
-def _count(pictures: Iterable[str]) -> str:
-    n = len(list(pictures))
-    return f"{n} picture{'' if n == 1 else 's'}"
+def _mean(records: Iterable[Record], name: str) -> float:
+    return statistics.fmean(getattr(record, name) for record in records)

@@ -79,7 +79,7 @@ def bd_rate_table(records: Sequence[Record], anchor: str, published: Iterable[Pu
     if published and pictures <= set(curves.common_pictures(records, (anchor,))):
         points = curves.mean_curve(records, anchor, pictures=pictures).points
         rows += [
-            (f"{curve.name} (published)", _signed(_bd_or_none(points, curve.points)), NONE, NONE, NONE, NONE)
+            (f"{curve.name} (published)", signed(_bd_or_none(points, curve.points)), NONE, NONE, NONE, NONE)
             for curve in published
         ]
     elif published:
@@ -173,6 +173,11 @@ def to_rich(table: Table) -> "rich.table.Table":
     return printed
 
 
+def signed(value: float | None, n_digits: int = 1) -> str:
+    """A number with its sign; `NONE` where there is none. Zero is positive."""
+    return NONE if value is None or math.isnan(value) else f"{round(value, n_digits) + 0.0:+.{n_digits}f}"
+
+
 def _by_codec(records: Iterable[Record], pictures: Sequence[str]) -> dict[str, list[list[Record]]]:
     """Each codec's records of these pictures, grouped by point, with rising mean rate."""
     found: dict[str, dict[float, list[Record]]] = {}
@@ -207,8 +212,8 @@ def _mean_cells(group: Sequence[Record]) -> tuple[str, ...]:
 
 def _bd_cells(row: BdRow) -> tuple[str, str]:
     n_known = len(row.by_picture)
-    of_pictures = _signed(row.mean_of_pictures)
-    return _signed(row.of_means), of_pictures + (f" ({n_known})" if 0 < n_known < row.n_pictures else "")
+    of_pictures = signed(row.mean_of_pictures)
+    return signed(row.of_means), of_pictures + (f" ({n_known})" if 0 < n_known < row.n_pictures else "")
 
 
 def _bd_or_none(anchor: Sequence[tuple[float, float]], test: Sequence[tuple[float, float]]) -> float | None:
@@ -228,7 +233,7 @@ def _ablation_cells(group: Sequence[Record], reference: Sequence[Record] | None)
         first = statistics.fmean(getattr(record, name) for record in reference)
         is_rate = name == "bpp"
         difference = 100 * (means[name] / first - 1) if is_rate else means[name] - first
-        cells.append(_signed(difference, 1 if is_rate else n_digits))
+        cells.append(signed(difference, 1 if is_rate else n_digits))
     return tuple(cells)
 
 
@@ -238,10 +243,6 @@ def _count(pictures: Sequence[str]) -> str:
 
 def _number(value: float, n_digits: int) -> str:
     return NONE if math.isnan(value) else f"{value:.{n_digits}f}"
-
-
-def _signed(value: float | None, n_digits: int = 1) -> str:
-    return NONE if value is None or math.isnan(value) else f"{value:+.{n_digits}f}"
 
 
 def _seconds(value: float) -> str:

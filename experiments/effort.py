@@ -1,0 +1,17 @@
+"""What an encode's time buys: efforts 1 to 6 of the default preset at one quality.
+
+Command: inrc evaluate experiments/effort.py. Cost: 10 minutes on 2 cores.
+Expected: see experiments/NOTES.md; PSNR rises with every level and the rate stays within a few percent.
+"""
+
+from experiments.smoke import PICTURES
+from inrc.evaluate.experiment import Experiment
+from inrc.evaluate.ours import inrc_codec
+from inrc.evaluate.pictures import kodak
+
+EFFORTS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+
+EXPERIMENT = Experiment(
+    "effort", kodak(15, 23), (inrc_codec("inrc", EFFORTS, at="effort", quality=40.0),), results="effort"
+)
+SMOKE = Experiment("effort smoke", PICTURES, (inrc_codec("inrc", (1.0, 2.0), at="effort"),), results="effort")

@@ -1,0 +1,159 @@
+"""`inrc plot`: tables and figures of records."""
+
+import dataclasses
+import functools
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from tyro.conf import Positional
+
+from inrc.cli.arguments import FLAG, unwritable, value
+from inrc.errors import RecordError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from inrc.evaluate.published import PublishedCurve
+    from inrc.evaluate.records import Record
+    from inrc.evaluate.tables import Table
+
+_Made = TypeVar("_Made")
+
+_PIPE_WIDTH = 160
+"""Of tables that are not printed on a terminal, in characters."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plot:
+    """Print tables of records and draw their figures, as PDF, SVG and PNG.
+
+    Attributes:
+      results: Files of records that `inrc evaluate` has written.
+      output: Folder for the figures; made where there is none.
+      anchor: Codec that BD-rates refer to.
+      published: Folder of published curves to compare with.
+      draw: Published curves to draw, by the names of their files; a selection if not given.
+      codecs: Codecs to show, the anchor besides; all if not given.
+      markdown: Print the tables as Markdown.
+    """
+
+    results: Annotated[Positional[tuple[Path, ...]], value("RESULTS.jsonl")]
+    output: Annotated[Path, value("FOLDER", "-o", hint=None)] = Path("out/figures")
+    anchor: Annotated[str, value("CODEC", hint=None)] = "jpeg_444"
+    published: Annotated[Path | None, value("FOLDER")] = None
+    draw: Annotated[tuple[str, ...], value("NAME")] = ()
+    codecs: Annotated[tuple[str, ...], value("CODEC")] = ()
+    markdown: Annotated[bool, FLAG] = False
+
+
+def run(arguments: Plot) -> None:
+    """Prints the tables, writes the figures, and says on stderr which the records do not allow and why.
+
+    Raises:
+      InrcError: The records or the published curves are not to be had, the figures cannot be written, or matplotlib is
+        missing.
+    """
+    from inrc.evaluate import drawing, figures
+    from inrc.evaluate.published import load_published
+
+    records = _load(arguments)
+    published = load_published(arguments.published) if arguments.published is not None else ()
+    drawn = figures.choose(published, arguments.draw)
+    for name, make in _tables(records, arguments.anchor, published).items():
+        table = _made(name, make)
+        if table is not None:
+            _print(table, markdown=arguments.markdown)
+    for stem, make in _figures(records, arguments.anchor, drawn).items():
+        figure = _made(stem, make)
+        if figure is not None:
+            try:
+                paths = drawing.save(figure, arguments.output, stem)
+            except OSError as error:
+                raise unwritable(arguments.output / stem, error.strerror or str(error)) from error
+            print(*paths, sep="\n", flush=True)
+
+
+def _load(arguments: Plot) -> "list[Record]":
+    """The records to show.
+
+    Raises:
+      RecordError: There are none, or none of a codec that was asked for.
+    """
+    from inrc.evaluate import curves
+    from inrc.evaluate.records import load_all
+
+    records = load_all(arguments.results)
+    known = curves.codecs(curves.measured(records))
+    unknown = [codec for codec in arguments.codecs if codec not in known]
+    if not known or unknown:
+        what = f"record of {unknown[0]}; there are {', '.join(known)}" if known else "record; run an experiment first"
+        raise RecordError(f"there is no {what}")
+    chosen = {*arguments.codecs, arguments.anchor} if arguments.codecs else set(known)
+    return [record for record in records if record.codec in chosen]
+
+
+def _tables(
+    records: "Sequence[Record]", anchor: str, published: "Sequence[PublishedCurve]"
+) -> "dict[str, Callable[[], Table]]":
+    """How to make each table, by name."""
+    from inrc.evaluate import tables
+
+    ours = [record for record in records if record.extension == "inr"]
+    made: dict[str, Callable[[], Table]] = {
+        "table of means": functools.partial(tables.rate_distortion_table, records),
+        "table of BD-rates": functools.partial(tables.bd_rate_table, records, anchor, published),
+    }
+    if len({record.codec for record in ours}) > 1:
+        made["table of variants"] = functools.partial(tables.ablation_table, ours)
+    return made
+
+
+def _figures(
+    records: "Sequence[Record]", anchor: str, published: "Sequence[PublishedCurve]"
+) -> "dict[str, Callable[[], Figure]]":
+    """How to draw each figure, by the stem of its files' names."""
+    from inrc.evaluate import curves, figures
+
+    ours = [record for record in records if record.extension == "inr"]
+    traced = {record.codec for record in ours if record.trace}
+    rates: dict[str, curves.Metric] = {"rate-psnr": "psnr_db", "rate-ssim": "ssim", "rate-ms-ssim": "ms_ssim_db"}
+    drawn: dict[str, Callable[[], Figure]] = {
+        stem: functools.partial(figures.rate_distortion, records, metric, published=published)
+        for stem, metric in rates.items()
+    }
+    drawn["seconds"] = functools.partial(figures.quality_by_seconds, records)
+    for name in curves.codecs(ours):
+        stem = re.sub(r"[^\w.]+", "-", name).strip("-")
+        if name in traced:
+            drawn[f"anytime-{stem}"] = functools.partial(figures.anytime, records, name)
+        if name != anchor and anchor in curves.codecs(curves.measured(records)):
+            drawn[f"bd-rate-{stem}"] = functools.partial(figures.bd_rate_bars, records, anchor, name)
+    if len(curves.codecs(ours)) > 1:
+        drawn["variants"] = functools.partial(figures.variants, ours)
+        drawn["variants-psnr"] = functools.partial(figures.variant_bars, ours)
+        drawn["variants-ms-ssim"] = functools.partial(figures.variant_bars, ours, "ms_ssim_db")
+    return drawn
+
+
+def _made(name: str, make: Callable[[], _Made]) -> _Made | None:
+    """What `make` makes; None, and why on stderr, where the records do not allow it."""
+    try:
+        return make()
+    except RecordError as error:
+        print(f"no {name}: {error}", file=sys.stderr, flush=True)
+        return None
+
+
+def _print(table: "Table", *, markdown: bool) -> None:
+    from rich.console import Console
+
+    from inrc.evaluate.tables import to_markdown, to_rich
+
+    if markdown:
+        print(to_markdown(table))
+    else:
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+        console.print(to_rich(table))
