@@ -41,7 +41,10 @@ def make_record(**changes: Any) -> Record:
     } | changes
     values.setdefault("n_bytes", round(values["bpp"] * N_PIXELS / 8))
     values.setdefault("mse", 10 ** (-values["psnr_db"] / 10))
-    values.setdefault("settings", {"codec": values["codec"], "point": values["point"]})
+    settings = {"codec": values["codec"], "point": values["point"]}
+    if values["codec"] == "jpeg_444":
+        settings |= {"format": "JPEG", "subsampling": "4:4:4"}
+    values.setdefault("settings", settings)
     return Record(**{"settings_digest": settings_digest(values["settings"]), **values})
 
 

@@ -49,11 +49,6 @@ def test_points_of_exact_copies_are_left_out():
         curves.mean_curve(records, "jpeg_444", "lpips")
 
 
-def test_the_last_record_of_a_point_counts():
-    old, new, other = make_record(n_bytes=1), make_record(n_bytes=2, settings={"step": 2}), make_record(point=60.0)
-    assert curves.latest([old, other, new]) == [new, other]
-
-
 def test_ms_ssim_in_db():
     assert curves.ms_ssim_db(0.99) == pytest.approx(20)
     assert curves.ms_ssim_db(1.0) == math.inf

@@ -15,7 +15,7 @@ from PIL import Image
 from inrc.cli.report import Report, run
 from inrc.codec.decode import decode
 from inrc.errors import ConfigError, RecordError
-from inrc.evaluate import records, report
+from inrc.evaluate import comparison, records, report
 from inrc.evaluate.pictures import kodak
 from inrc.evaluate.published import PublishedCurve
 from inrc.evaluate.records import Record
@@ -61,8 +61,8 @@ class Run:
     def file(self) -> Path:
         return self.files / self.record.file_name
 
-    def compare(self, **options) -> report.Comparisons:
-        return report.compare([self.record], originals=[self.originals], files=self.files, **options)
+    def compare(self, **options) -> comparison.Comparisons:
+        return comparison.compare([self.record], originals=[self.originals], files=self.files, **options)
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ class TestComparisons:
 
     def test_images_stand_once_in_the_page(self, kept):
         other = dataclasses.replace(kept.record, point=51.0, settings_digest="other")
-        found = report.compare([kept.record, other], originals=[kept.originals], files=kept.files)
+        found = comparison.compare([kept.record, other], originals=[kept.originals], files=kept.files)
         values = embedded(report.page([kept.record, other], comparisons=found))
         assert len(values["comparisons"]) == 2
         assert len(values["images"]) == len(found.pairs[0].sides)
@@ -218,7 +218,7 @@ class TestComparisons:
         kept.file.unlink()
         (note,) = kept.compare().notes
         assert kept.record.file_name in note
-        assert f"inrc evaluate EXPERIMENT.py --results out/again --files {kept.files}" in note
+        assert f"inrc evaluate EXPERIMENT.py --files {kept.files} --remake" in note
 
     def test_another_file_under_its_name_is_left_out(self, kept):
         kept.file.write_bytes(FILE.read_bytes() + b"\0")
@@ -242,7 +242,7 @@ class TestComparisons:
 
     def test_a_file_that_was_measured_otherwise_is_left_out(self, kept):
         otherwise = dataclasses.replace(kept.record, psnr_db=kept.record.psnr_db - 1)
-        found = report.compare([otherwise], originals=[kept.originals], files=kept.files)
+        found = comparison.compare([otherwise], originals=[kept.originals], files=kept.files)
         assert found.pairs == ()
         assert "decodes to other pixels" in found.notes[0]
 
@@ -253,16 +253,16 @@ class TestComparisons:
 
     def test_an_unknown_codec_and_no_records_are_said(self, kept):
         assert "by nobody" in kept.compare(codec="nobody").notes[0]
-        assert len(report.compare([], originals=[], files=kept.files).notes) == 1
+        assert len(comparison.compare([], originals=[], files=kept.files).notes) == 1
 
     def test_none_can_be_asked_for_but_not_fewer(self, kept):
-        assert kept.compare(pictures=0) == report.Comparisons()
+        assert kept.compare(pictures=0) == comparison.Comparisons()
         with pytest.raises(ConfigError, match="-1 rates are asked for; give 0 or more"):
             kept.compare(rates=-1)
 
     @pytest.mark.parametrize(("n", "expected"), [(0, []), (1, [0]), (2, [0, 9]), (4, [0, 3, 6, 9]), (20, [*range(10)])])
     def test_items_are_chosen_at_equal_distances(self, n, expected):
-        assert report.spread(range(10), n) == expected
+        assert comparison.spread(range(10), n) == expected
 
 
 class TestCommand:

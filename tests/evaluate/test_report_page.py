@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inrc.evaluate import report
-from inrc.evaluate.report import Comparison, Comparisons, Side
+from inrc.evaluate import comparison, report
+from inrc.evaluate.comparison import Comparison, Comparisons, Side
 from tests.evaluate.samples import make_curve_records, make_record
 from tests.evaluate.test_report import HOSTILE, PUBLISHED
 
@@ -22,7 +22,7 @@ def sides(seed: int) -> tuple[Side, ...]:
     """Three versions of one small picture."""
     pixels = np.random.default_rng(seed).integers(0, 256, (48, 64, 3), np.uint8)
     pixels[8:40, 8:56] = 60
-    images = [report._lossless(pixels), report._lossless(pixels // 2), report._lossless(255 - pixels)]
+    images = [comparison._lossless(pixels), comparison._lossless(pixels // 2), comparison._lossless(255 - pixels)]
     named = [("original", np.inf, 1.0), ("inrc", 25.0, 0.75), ("JPEG 4:4:4", 24.0, 0.5)]
     rows = zip(named, images, strict=True)
     return tuple(Side(name, image, 480, 8 * 480 / N_PIXELS, psnr, ssim) for (name, psnr, ssim), image in rows)

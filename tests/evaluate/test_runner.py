@@ -149,11 +149,15 @@ def test_quality_is_measured_against_the_codecs_reference(tmp_path, coffee_small
     assert record.bpp == 8 * record.n_bytes / (48 * 32)
 
 
-def test_select_measures_nothing(tmp_path):
+def test_a_file_that_is_gone_is_made_again_when_asked_for(tmp_path):
     coarse = Coarse()
-    run(tmp_path, experiment(dataclasses.replace(coarse.codec, points=(3.0,))))
-    assert [r.point for r in runner.select(experiment(coarse.codec), tmp_path)] == [3.0]
-    assert coarse.calls == [3.0]
+    first, _ = run(tmp_path, experiment(coarse.codec))
+    (tmp_path / "files" / first.file_name).unlink()
+    run(tmp_path, experiment(coarse.codec))
+    assert coarse.calls == [1.0, 3.0]
+    run(tmp_path, experiment(coarse.codec), remake=True)
+    assert coarse.calls == [1.0, 3.0, 1.0]
+    assert (tmp_path / "files" / first.file_name).is_file()
 
 
 def test_sixteen_bits_and_alpha_are_refused_before_anything_runs(tmp_path):

@@ -25,6 +25,7 @@ class Evaluate:
       results: Folder of the files of records: experiments/results, or out/smoke for --smoke, if not given.
       files: Folder where the codecs' files are kept.
       again: Try again what failed before.
+      remake: Measure again what has a record but whose file is gone.
     """
 
     experiment: Annotated[Positional[Path], value("EXPERIMENT.py")]
@@ -33,6 +34,7 @@ class Evaluate:
     results: Annotated[Path | None, value("FOLDER")] = None
     files: Annotated[Path, value("FOLDER")] = Path("out/files")
     again: Annotated[bool, FLAG] = False
+    remake: Annotated[bool, FLAG] = False
 
 
 def run(arguments: Evaluate) -> None:
@@ -53,6 +55,7 @@ def run(arguments: Evaluate) -> None:
             files=arguments.files,
             pictures=arguments.pictures,
             again=arguments.again,
+            remake=arguments.remake,
             progress=_report,
         )
     n_failed = sum(bool(record.failure) for record in records)

@@ -101,7 +101,7 @@ def _tables(
     """How to make each table, by name."""
     from inrc.evaluate import tables
 
-    ours = [record for record in records if record.extension == "inr"]
+    ours = [record for record in records if record.is_ours]
     made: dict[str, Callable[[], Table]] = {
         "table of means": functools.partial(tables.rate_distortion_table, records),
         "table of BD-rates": functools.partial(tables.bd_rate_table, records, anchor, published),
@@ -117,7 +117,7 @@ def _figures(
     """How to draw each figure, by the stem of its files' names."""
     from inrc.evaluate import curves, figures
 
-    ours = [record for record in records if record.extension == "inr"]
+    ours = [record for record in records if record.is_ours]
     traced = {record.codec for record in ours if record.trace}
     rates: dict[str, curves.Metric] = {"rate-psnr": "psnr_db", "rate-ssim": "ssim", "rate-ms-ssim": "ms_ssim_db"}
     drawn: dict[str, Callable[[], Figure]] = {

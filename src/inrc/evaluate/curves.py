@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -13,6 +14,7 @@ from inrc.evaluate.records import Record
 from inrc.metrics.bdrate import bd_rate
 
 Metric = Literal["psnr_db", "ssim", "ms_ssim", "ms_ssim_db", "lpips"]
+Points = tuple[tuple[float, float], ...]
 """What a curve can show: fields of `Record`, and MS-SSIM on the scale of `ms_ssim_db`."""
 
 
@@ -28,7 +30,7 @@ class Curve:
     """
 
     codec: str
-    points: tuple[tuple[float, float], ...]
+    points: Points
     seconds: tuple[float, ...]
     n_pictures: int
 
@@ -60,14 +62,21 @@ def measured(records: Iterable[Record]) -> list[Record]:
     return [record for record in records if not record.failure]
 
 
-def latest(records: Iterable[Record]) -> list[Record]:
-    """The last record of each picture, codec and point: those before it have settings that were given up since."""
-    return list({(record.picture, record.codec, record.point): record for record in records}.values())
-
-
 def codecs(records: Iterable[Record]) -> list[str]:
     """Names of the codecs, in the order of their first records."""
     return list(dict.fromkeys(record.codec for record in records))
+
+
+def labels(records: Iterable[Record]) -> dict[str, str]:
+    """Names for readers, where the settings give a codec's format: "JPEG 4:4:4" for "jpeg_444"."""
+    formats = {
+        record.codec: " ".join(
+            str(record.settings[name]) for name in ("format", "subsampling") if name in record.settings
+        )
+        for record in records
+    }
+    counts = Counter(formats.values())
+    return {codec: label if label and counts[label] == 1 else codec for codec, label in formats.items()}
 
 
 def common_pictures(records: Sequence[Record], names: Iterable[str] | None = None) -> list[str]:

@@ -53,12 +53,12 @@ _COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _DASHED = ("#CC79A7", "#009E73", "#000000", "#E69F00", "#56B4E9", GRAY)  # unlike the anchors that lie near by
 _MARKERS = "osD^v"  # one after the other where there are more codecs than colours
 _ANCHORS = {
-    "jpeg_444": ("JPEG 4:4:4", "#000000"),
-    "jpeg_420": ("JPEG 4:2:0", "#8C8C8C"),
-    "jpeg2000": ("JPEG 2000", "#56B4E9"),
-    "webp": ("WebP", "#E69F00"),
-    "avif_444": ("AVIF 4:4:4", "#009E73"),
-    "jxl": ("JPEG XL", "#CC79A7"),
+    "jpeg_444": "#000000",
+    "jpeg_420": "#8C8C8C",
+    "jpeg2000": "#56B4E9",
+    "webp": "#E69F00",
+    "avif_444": "#009E73",
+    "jxl": "#CC79A7",
 }
 
 
@@ -106,7 +106,7 @@ def rate_distortion(
         )
     elif published:
         note = "Published curves are means over all 24 Kodak pictures, and therefore not shown beside these. "
-    ours = {record.codec for record in records if _is_ours(record)}
+    ours = {record.codec for record in records if record.is_ours}
     rates = [[bpp for bpp, _ in curve.points] for curve in found if curve.codec in ours or not ours]
     low, high = _interval([bpp for of_codec in rates for bpp in of_codec])
     with style():
@@ -140,7 +140,7 @@ def quality_by_seconds(records: Sequence[Record], *, bpp: float | None = None) -
     pictures = curves.shared_pictures(records)
     found = _curves(records, "psnr_db", pictures)
     looks = _looks(records)
-    ours = {record.codec for record in records if _is_ours(record)}
+    ours = {record.codec for record in records if record.is_ours}
     bpp = bpp or curves.common_rate(found, [curve for curve in found if curve.codec in ours])
     drawn = [(looks[curve.codec], points) for curve in found if (points := curves.at_rate(curve, bpp))]
     if sum(len(points) for _, points in drawn) < 2:
@@ -330,10 +330,6 @@ def variant_bars(records: Sequence[Record], metric: Metric = "psnr_db") -> "Figu
 # Which points ----------------------------------------------------------------------------------------------------
 
 
-def _is_ours(record: Record) -> bool:
-    return record.extension == "inr"
-
-
 def _curves(records: Sequence[Record], metric: Metric, pictures: Iterable[str]) -> list[Curve]:
     """Mean curves of the codecs that have the metric.
 
@@ -351,17 +347,11 @@ def _curves(records: Sequence[Record], metric: Metric, pictures: Iterable[str]) 
 
 def _published(published: Iterable[PublishedCurve], metric: Metric) -> list[tuple[Look, Points]]:
     """Looks and points of the published curves that have the metric."""
-    found = []
-    for i, curve in enumerate(published):
-        look = Look(f"{curve.name} (published)", _DASHED[i % len(_DASHED)], 1.1, "--", size=0.0)
-        points: Points = ()
-        if metric == "psnr_db":
-            points = curve.points
-        elif metric in ("ms_ssim", "ms_ssim_db"):
-            points = [(x, curves.ms_ssim_db(y) if metric == "ms_ssim_db" else y) for x, y in curve.ms_ssim]
-        if points:
-            found.append((look, points))
-    return found
+    return [
+        (Look(f"{curve.name} (published)", _DASHED[i % len(_DASHED)], 1.1, "--", size=0.0), curve.by(metric))
+        for i, curve in enumerate(published)
+        if curve.by(metric)
+    ]
 
 
 def _window(points: Points, low: float, high: float) -> Points:
@@ -386,17 +376,18 @@ def _interval(rates: Sequence[float], *, margin: float = 1.5, least: float = 8.0
 
 def _looks(records: Sequence[Record]) -> dict[str, Look]:
     """The look of each codec; the same records give the same looks in every figure."""
-    ours = curves.codecs(record for record in records if _is_ours(record))
+    ours = curves.codecs(record for record in records if record.is_ours)
     names = curves.codecs(records)
     strangers = [name for name in dict.fromkeys((*ours, *names)) if name not in _ANCHORS]
+    labels = curves.labels(records)
     looks = {}
     for name in names:
         width, size = (2.2, 4.5) if name in ours else (1.0, 2.5)
         if name in _ANCHORS:
-            looks[name] = Look(*_ANCHORS[name], width, size=size)
+            looks[name] = Look(labels[name], _ANCHORS[name], width, size=size)
         else:
             lap, i = divmod(strangers.index(name), len(_COLOURS))
-            looks[name] = Look(name, _COLOURS[i], width, size=size, marker=_MARKERS[lap % len(_MARKERS)])
+            looks[name] = Look(labels[name], _COLOURS[i], width, size=size, marker=_MARKERS[lap % len(_MARKERS)])
     return looks
 
 

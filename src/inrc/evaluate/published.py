@@ -8,15 +8,18 @@ import dataclasses
 import itertools
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from inrc.errors import RecordError
+from inrc.errors import ConfigError, OverlapError, RecordError
+from inrc.evaluate.curves import Metric, Points, common_pictures, mean_curve, ms_ssim_db
+from inrc.evaluate.pictures import kodak
+from inrc.evaluate.records import Record
+from inrc.metrics.bdrate import bd_rate
 
 KINDS = ("implicit", "latent", "learned", "classical")
 TEXTS = ("name", "kind", "citation", "source", "note")
-
-Points = tuple[tuple[float, float], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +47,14 @@ class PublishedCurve:
     points: Points
     ms_ssim: Points = ()
 
+    def by(self, metric: Metric) -> Points:
+        """(bpp, quality) by a metric; empty where it is unknown."""
+        if metric == "psnr_db":
+            return self.points
+        if metric == "ms_ssim_db":
+            return tuple((bpp, ms_ssim_db(value)) for bpp, value in self.ms_ssim if value < 1)
+        return self.ms_ssim if metric == "ms_ssim" else ()
+
 
 def load_published(folder: Path) -> tuple[PublishedCurve, ...]:
     """The curves of all .json files of a folder, by name.
@@ -59,6 +70,24 @@ def load_published(folder: Path) -> tuple[PublishedCurve, ...]:
         if one.name == other.name:
             raise RecordError(f"{folder}: {one.id}.json and {other.id}.json have the same name {one.name!r}")
     return tuple(curves)
+
+
+def on_kodak(records: Sequence[Record], codec: str) -> bool:
+    """Whether a codec was measured on all that published curves are means over, the 24 pictures of Kodak."""
+    return set(kodak().names) <= set(common_pictures(records, (codec,)))
+
+
+def published_bd_rate(records: Sequence[Record], anchor: str, curve: PublishedCurve, metric: Metric) -> float | None:
+    """BD-rate of a published curve against an anchor's mean curve over Kodak, in percent.
+
+    Returns:
+      None where one of them has no such curve, or they overlap too little.
+    """
+    try:
+        points = mean_curve(records, anchor, metric, pictures=kodak().names).points
+        return bd_rate(points, curve.by(metric))
+    except (OverlapError, ConfigError, RecordError):
+        return None
 
 
 def _load(path: Path) -> PublishedCurve:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from inrc.errors import RecordError
 
 Key = tuple[str, str, str]
@@ -83,6 +85,11 @@ class Record:
         return self.picture_digest, self.codec, self.settings_digest
 
     @property
+    def is_ours(self) -> bool:
+        """Whether the file is one of this project's."""
+        return self.extension == "inr"
+
+    @property
     def file_name(self) -> str:
         """Name of the file among the files that a run keeps."""
         return f"{self.picture}-{self.file_digest}.{self.extension}"
@@ -91,6 +98,11 @@ class Record:
 def digest(content: bytes) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of `content`."""
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+def pixels_digest(pixels: np.ndarray) -> str:
+    """Digest of a picture's shape and samples."""
+    return digest(np.array(pixels.shape, "<i8").tobytes() + pixels.tobytes())
 
 
 def settings_digest(settings: Mapping[str, Any]) -> str:

@@ -41,6 +41,7 @@ def run(
     files: Path,
     pictures: Path | None = None,
     again: bool = False,
+    remake: bool = False,
     progress: Callable[[Record, int, int], None] | None = None,
 ) -> list[Record]:
     """Measures what has no record yet.
@@ -53,6 +54,7 @@ def run(
       files: folder where the codecs' files are kept.
       pictures: folder of the pictures, where it is not the one that the experiment knows of.
       again: whether points that have failed before are tried again.
+      remake: whether points whose file is no longer there are measured again.
       progress: called with (record, points done, points of this run) after every point.
 
     Returns:
@@ -67,7 +69,7 @@ def run(
     with records.exclusive(path):
         known = {record.key: record for record in records.load(path)}
         tasks = list(_tasks(experiment, pictures))
-        missing = [task for task in tasks if _is_missing(known.get(task.record.key), again)]
+        missing = [task for task in tasks if _is_missing(known.get(task.record.key), again, files if remake else None)]
         for n_done, task in enumerate(missing, start=1):
             record = measure(task, files)
             records.append(path, record)
@@ -77,19 +79,10 @@ def run(
     return [known[task.record.key] for task in tasks]
 
 
-def select(experiment: Experiment, results: Path, pictures: Path | None = None) -> list[Record]:
-    """The experiment's records that are there, without measuring any.
-
-    Raises:
-      MissingDataError, RecordError: As `run`.
-    """
-    known = {record.key: record for record in records.load(results / f"{experiment.results}.jsonl")}
-    keys = [task.record.key for task in _tasks(experiment, pictures)]
-    return [known[key] for key in keys if key in known]
-
-
-def _is_missing(record: Record | None, again: bool) -> bool:
-    return record is None or (again and bool(record.failure))
+def _is_missing(record: Record | None, again: bool, files: Path | None) -> bool:
+    if record is None:
+        return True
+    return again if record.failure else files is not None and not (files / record.file_name).is_file()
 
 
 def _tasks(experiment: Experiment, folder: Path | None) -> Iterator[Task]:
@@ -99,7 +92,7 @@ def _tasks(experiment: Experiment, folder: Path | None) -> Iterator[Task]:
             raise UnsupportedImageError(
                 f"{path}: pixels are {pixels.dtype} {pixels.shape}; experiments take 8-bit gray or RGB"
             )
-        identity = records.digest(np.array(pixels.shape, "<i8").tobytes() + pixels.tobytes())
+        identity = records.pixels_digest(pixels)
         for codec in experiment.codecs:
             for point in codec.points:
                 settings = dict(codec.settings(point))

@@ -6,13 +6,11 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from inrc.errors import ConfigError, OverlapError, RecordError
+from inrc.errors import RecordError
 from inrc.evaluate import curves
 from inrc.evaluate.curves import BdRow
-from inrc.evaluate.pictures import kodak
-from inrc.evaluate.published import PublishedCurve
+from inrc.evaluate.published import PublishedCurve, on_kodak, published_bd_rate
 from inrc.evaluate.records import Record
-from inrc.metrics.bdrate import bd_rate
 
 if TYPE_CHECKING:
     import rich.table
@@ -61,8 +59,8 @@ def rate_distortion_table(records: Sequence[Record]) -> Table:
 def bd_rate_table(records: Sequence[Record], anchor: str, published: Iterable[PublishedCurve] = ()) -> Table:
     """BD-rates against one codec, by PSNR and by MS-SSIM in dB, of all other codecs and of published curves.
 
-    Published curves are means over the 24 Kodak pictures: they are compared, by PSNR, with the anchor's mean curve
-    where the anchor was measured on all of these, and left out otherwise.
+    Published curves are means over the 24 Kodak pictures: they are compared with the anchor's mean curve where the
+    anchor was measured on all of these, and left out otherwise.
 
     Raises:
       RecordError: The anchor has not been measured.
@@ -75,13 +73,8 @@ def bd_rate_table(records: Sequence[Record], anchor: str, published: Iterable[Pu
     ]
     note = "Negative: fewer bytes than the anchor at equal quality. Numbers in brackets: pictures whose curves overlap."
     published = tuple(published)
-    pictures = set(kodak().names)
-    if published and pictures <= set(curves.common_pictures(records, (anchor,))):
-        points = curves.mean_curve(records, anchor, pictures=pictures).points
-        rows += [
-            (f"{curve.name} (published)", signed(_bd_or_none(points, curve.points)), NONE, NONE, NONE, NONE)
-            for curve in published
-        ]
+    if published and on_kodak(records, anchor):
+        rows += [_published_cells(records, anchor, curve) for curve in published]
     elif published:
         note += f" Published curves are left out: they need {anchor} on all 24 Kodak pictures."
     header = (
@@ -216,11 +209,9 @@ def _bd_cells(row: BdRow) -> tuple[str, str]:
     return signed(row.of_means), of_pictures + (f" ({n_known})" if 0 < n_known < row.n_pictures else "")
 
 
-def _bd_or_none(anchor: Sequence[tuple[float, float]], test: Sequence[tuple[float, float]]) -> float | None:
-    try:
-        return bd_rate(anchor, test)
-    except (OverlapError, ConfigError):
-        return None
+def _published_cells(records: Sequence[Record], anchor: str, curve: PublishedCurve) -> tuple[str, ...]:
+    psnr, ms_ssim = (signed(published_bd_rate(records, anchor, curve, metric)) for metric in ("psnr_db", "ms_ssim_db"))
+    return f"{curve.name} (published)", psnr, NONE, ms_ssim, NONE, "24"
 
 
 def _ablation_cells(group: Sequence[Record], reference: Sequence[Record] | None) -> tuple[str, ...]:

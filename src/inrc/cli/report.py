@@ -1,0 +1,79 @@
+"""`inrc report`: makes one HTML page of records and pictures."""
+
+import dataclasses
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, UseAppendAction
+
+from inrc.cli.arguments import value, write_file
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Make a page of records that opens in any browser, without a network.
+
+    Attributes:
+      results: Files of records that `inrc evaluate` has written.
+      output: Where to write the page.
+      pictures: Folder of originals to compare by eye; may be given several times. The one that INRC_KODAK names is
+        looked in last.
+      files: Folder of the files that `inrc evaluate` has kept.
+      published: Folder of published curves to draw beside the measured ones.
+      anchor: Codec that BD-rates refer to.
+      codec: Our codec whose pictures to show; the first in the records if not given.
+      show: How many pictures to embed.
+      rates: How many rates of each picture to embed.
+      max_mb: What the pictures may take in the page, in megabytes.
+    """
+
+    results: Annotated[Positional[tuple[Path, ...]], value("RESULTS.jsonl")]
+    output: Annotated[Path, value("FILE.html", "-o", hint=None)] = Path("out/report.html")
+    pictures: Annotated[UseAppendAction[tuple[Path, ...]], value("FOLDER")] = ()
+    files: Annotated[Path, value("FOLDER", hint=None)] = Path("out/files")
+    published: Annotated[Path | None, value("FOLDER")] = None
+    anchor: Annotated[str, value("CODEC", hint=None)] = "jpeg_444"
+    codec: Annotated[str, value("CODEC")] = ""
+    show: Annotated[int, value("N", hint=None)] = 3
+    rates: Annotated[int, value("N", hint=None)] = 3
+    max_mb: Annotated[float, value("MB", hint=None)] = 12.0
+
+
+def run(arguments: Report) -> None:
+    """Writes the page, and on stderr what it lacks and why.
+
+    Raises:
+      InrcError: The records or the published curves are not to be had, or the page cannot be written.
+    """
+    from inrc.cli.jax_setup import jax_set_up
+    from inrc.evaluate.comparison import compare
+    from inrc.evaluate.published import load_published
+    from inrc.evaluate.records import load_all
+    from inrc.evaluate.report import page
+
+    records = load_all(arguments.results)
+    published = load_published(arguments.published) if arguments.published is not None else ()
+    kodak = os.environ.get("INRC_KODAK")
+    with jax_set_up():
+        comparisons = compare(
+            records,
+            originals=[*arguments.pictures, *([Path(kodak)] if kodak else [])],
+            files=arguments.files,
+            codec=arguments.codec,
+            pictures=arguments.show,
+            rates=arguments.rates,
+            max_image_bytes=round(arguments.max_mb * 1e6),
+            progress=_say,
+        )
+    html = page(records, comparisons=comparisons, published=published, anchor=arguments.anchor).encode()
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    write_file(arguments.output, html)
+    for note in comparisons.notes:
+        _say(note)
+    print(f"{arguments.output}  {len(html) / 1e6:.1f} MB")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
