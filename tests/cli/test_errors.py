@@ -8,6 +8,7 @@ from tests.conftest import COFFEE_SMALL
 
 USAGE = {
     "no command": ([], "encode, decode, info, codecs"),
+    "no experiment": (["evaluate"], "EXPERIMENT.py"),
     "unknown command": (["compress", "a.png"], "compress"),
     "no input": (["encode"], "IN"),
     "unknown option": (["encode", "a.png", "--qualty", "3"], "--quality"),
@@ -18,6 +19,8 @@ USAGE = {
     "malformed size": (["decode", "a.inr", "--size", "4"], "WxH"),
     "malformed region": (["decode", "a.inr", "--region", "1,2,3"], "X,Y,W,H"),
 }
+
+COMMANDS = ("encode", "decode", "info", "codecs", "evaluate", "plot", "report")
 
 WITHOUT_JAX = """
 import sys
@@ -40,7 +43,7 @@ def test_wrong_usage_exits_with_2_and_says_what_is_right(inrc_command, case):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [[], ["encode"], ["decode"], ["info"], ["codecs"]])
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_help_comes_without_jax(inrc_command, command):
     done = inrc_command.python(WITHOUT_JAX, *command, "--help")
     assert done.returncode == 0
