@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from inrc.entropy import coder
 from inrc.errors import CheckpointMismatchError, ConfigError
 from inrc.fit.config import FitConfig, FitResult, Progress, Target
 from inrc.fit.loop import _Guard as Guard
@@ -19,6 +20,7 @@ from inrc.fit.optimiser import OptimiserConfig
 from inrc.fit.program import distortion, quantised
 from inrc.fit.stages import Schedule
 from inrc.models.build import layout
+from inrc.quant.uniform import index_of_step, quantise, step_of_index
 from tests.fit import problems
 from tests.models.networks import random_params
 
@@ -346,15 +348,15 @@ def test_a_fit_begins_at_the_weights_it_is_given():
         np.testing.assert_allclose(result.params[name], init[name], atol=1e-5)
 
 
-def test_lambda_is_steered_to_the_bits_asked_for():
+@pytest.mark.parametrize("n_passes", [60, 300])
+def test_lambda_is_steered_to_the_bits_that_the_coder_spends(n_passes):
     reached = []
-    for target_bits in (250.0, 500.0):
-        config = dataclasses.replace(CONFIG, n_passes=300, target_bits=target_bits)
-        result = fit(problems.target(), MODEL, config)
-        params = {n: jnp.asarray(p) for n, p in result.params.items()}
-        log_steps = {n: jnp.log(jnp.float32(s)) for n, s in result.steps.items()}
-        reached.append(float(quantised(params, log_steps, jnp.float32(0), jnp.float32(1), jnp.uint32(0))[1]))
-    np.testing.assert_allclose(reached, [250, 500], rtol=0.25)
+    for target_bits in (300.0, 600.0):
+        result = fit(problems.target(), MODEL, dataclasses.replace(CONFIG, n_passes=n_passes, target_bits=target_bits))
+        steps = [step_of_index(index_of_step(step)) for step in result.steps.values()]
+        integers = [quantise(matrix, step) for matrix, step in zip(result.params.values(), steps, strict=True)]
+        reached.append(coder.ideal_bits((), integers))
+    np.testing.assert_allclose(reached, [300, 600], rtol=0.06)
 
 
 def test_a_picture_smaller_than_a_phase_grid():

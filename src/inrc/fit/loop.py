@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,18 +27,16 @@ from inrc.fit.program import (
     run_chunk,
 )
 from inrc.fit.stages import StepPlan, minibatch_order, plan_chunk
+from inrc.fit.steering import MIN_UPDATES, Steering
 from inrc.models import build
 
 Chunk = Callable[[State, Signal, StepPlan, jax.Array], tuple[State, tuple[jax.Array, jax.Array]]]
 
-_STEER_FROM = 0.1
-_STEER_GAIN = 1.0
-_STEER_LIMIT = 1.25
 _EXCESS_WEIGHT = 30.0
 _DIVERGENCE = 2.0
 _RECOVERY = 1.02
-_CODER_OVERHEAD = 1.02
-"""Bits that the adaptive coder spends over its differentiable twin, which knows all means beforehand."""
+_BEST_EVERY = 50
+"""Steps between two looks at the rounded weights where chunks are short: a look costs half a dozen of them."""
 
 
 def default_tile_samples() -> int:
@@ -84,12 +83,14 @@ def fit(
         jnp.asarray(target.offset, jnp.float32),
     )
     n_phases = signal.phases.targets.shape[0]
+    n_weights = sum(rows * columns for _, (rows, columns) in build.layout(model, shape, target.values.shape[0]))
     problem = Problem(
         model, shape, target.values.shape[0], config.loss, config.optimiser, weight_bits=config.weight_bits
     )
-    lambda_rd = config.lambda_rd
+    steering = Steering(config.target_bits, config.lambda_rd)
 
-    chunk_steps = config.steps_per_group * config.groups_per_chunk
+    chunk_steps = config.steps_per_group * _groups_per_chunk(config, config.n_passes * n_phases)
+    best_every = 1 if config.target_bits is None else math.ceil(_BEST_EVERY / chunk_steps)
     n_chunks = max(1, round(config.n_passes * n_phases / chunk_steps))
 
     def plan(start: float, stop: float, chunk: int):
@@ -113,7 +114,7 @@ def fit(
             functools.partial(run_chunk, problem),
             signal,
             [plan(i / n_chunks, (i + 1) / n_chunks, i) for i in range(n_race)],
-            jnp.float32(lambda_rd / n_pixels),
+            jnp.float32(steering.lambda_rd / n_pixels),
         )
         clock.chunk, clock.fraction = n_race, n_race / n_chunks
         best = _Best.nothing()
@@ -125,7 +126,7 @@ def fit(
         best = _Best.nothing()
         if np.isfinite(meta["best"]):
             best = _Best(float(meta["best"]), best_state.params, best_state.log_steps)
-        lambda_rd = float(meta["lambda_rd"])
+        steering = Steering(config.target_bits, float(meta["lambda_rd"]), float(meta["overhead"]))
 
     guard = _Guard(**{key: float(meta[key]) for key in ("lowest", "rate_scale") if key in meta})
     interrupted = False
@@ -133,18 +134,22 @@ def fit(
     try:
         while clock.fraction < 1.0 - 1e-9:
             start, stop = clock.begin_chunk()
-            bits_weight = jnp.float32(lambda_rd / n_pixels)
+            bits_weight = jnp.float32(steering.lambda_rd / n_pixels)
             steps = plan(start, stop, clock.chunk)
             steps = steps._replace(learning_rate=steps.learning_rate * np.float32(guard.rate_scale))
             after, (losses, bits) = program(state, signal, steps, bits_weight)
             losses, bits = np.asarray(losses), np.asarray(bits)
             clock.end_chunk(stop)
             state = after if guard.admits(float(losses.mean())) else state
-            if config.target_bits is not None and stop > _STEER_FROM:
-                ratio = float(bits[-1].mean()) * _CODER_OVERHEAD / config.target_bits
-                lambda_rd *= min(max(ratio**_STEER_GAIN, 1 / _STEER_LIMIT), _STEER_LIMIT)
-            if start >= config.schedule.hard_from:
-                best = best.better(problem, state, signal, config, n_pixels)
+            rate = float(bits[-1].mean())
+            if start < config.schedule.hard_from:
+                steering.follow(rate, chunk_steps, stop)
+            else:
+                if clock.chunk % best_every == 0 or clock.fraction >= 1.0:
+                    best = best.better(problem, state, signal, config, steering)
+                shift = steering.step_shift(rate, n_weights, stop)
+                if shift:
+                    state = state._replace(log_steps={name: s + shift for name, s in state.log_steps.items()})
             if progress is not None:
                 progress(
                     Progress(
@@ -164,7 +169,8 @@ def fit(
                     "fraction": clock.fraction,
                     "seconds": clock.seconds,
                     "best": best.value,
-                    "lambda_rd": lambda_rd,
+                    "lambda_rd": steering.lambda_rd,
+                    "overhead": steering.overhead,
                     "lowest": guard.lowest,
                     "rate_scale": guard.rate_scale,
                 }
@@ -175,7 +181,7 @@ def fit(
     except KeyboardInterrupt:
         interrupted = True
     if not best.params:
-        best = best.better(problem, state, signal, config, n_pixels)
+        best = best.better(problem, state, signal, config, steering)
     # JAX sorts the keys of a dict, which puts layer_10 before layer_2; a file has them in the order of the layout.
     names = [name for name, _ in build.layout(model, shape, problem.n_outputs)]
     return FitResult(
@@ -186,9 +192,16 @@ def fit(
         n_steps=int(state.step),
         seconds=time.monotonic() - began,
         compile_seconds=compile_seconds,
-        lambda_rd=lambda_rd,
+        lambda_rd=steering.lambda_rd,
         interrupted=interrupted,
     )
+
+
+def _groups_per_chunk(config: FitConfig, n_steps: float) -> int:
+    """Groups of a chunk: fewer than configured where a fit would end before its rate has been steered."""
+    if config.target_bits is None:
+        return config.groups_per_chunk
+    return min(config.groups_per_chunk, max(1, int(n_steps / (config.steps_per_group * MIN_UPDATES))))
 
 
 @dataclasses.dataclass
@@ -226,14 +239,14 @@ class _Best:
     def nothing() -> "_Best":
         return _Best(float("inf"), {}, {})
 
-    def better(self, problem: Problem, state: State, signal: Signal, config: FitConfig, n_pixels: int) -> "_Best":
+    def better(self, problem: Problem, state: State, signal: Signal, config: FitConfig, steering: Steering) -> "_Best":
         loss, bits = (float(x) for x in rounded_cost(problem, state, signal))
         if config.target_bits is None:
-            value = loss + config.lambda_rd * bits / n_pixels
+            value = loss + config.lambda_rd * bits / math.prod(problem.shape)
         else:
+            steering.calibrate(state.params, state.log_steps, bits)
             # What is above the limit loses to all that is not.
-            excess = bits * _CODER_OVERHEAD / config.target_bits - 1.0
-            value = loss * (1.0 + _EXCESS_WEIGHT * max(0.0, excess))
+            value = loss * (1.0 + _EXCESS_WEIGHT * steering.excess(bits))
         return _Best(value, state.params, state.log_steps) if value < self.value or not self.params else self
 
 

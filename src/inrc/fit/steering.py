@@ -1,0 +1,81 @@
+"""Fits that aim at a number of bits: lambda follows the rate, and once weights are rounded, their steps do.
+
+Rounded weights hardly answer to lambda: what decides their rate is the step. So lambda is moved while there is noise in
+the place of rounding, and what is then still amiss is made good by steps, early enough for the weights to adapt.
+"""
+
+import dataclasses
+import math
+import statistics
+
+import numpy as np
+
+from inrc.entropy import coder
+from inrc.fit.program import Params
+from inrc.quant.uniform import index_of_step, quantise, step_of_index
+
+MIN_UPDATES = 40
+"""Updates that a fit needs to come to its bits."""
+
+_FIRST_FRACTION = 0.05
+_RESPONSE_STEPS = 60.0
+"""Steps in which the weights follow a change of lambda, roughly."""
+_LAMBDA_EXPONENT = 2.0
+"""The rate falls with about the square root of lambda."""
+_LARGEST_FACTOR = 1.5
+_LAST_FRACTION = 0.8
+_BAND = (0.989, 0.999)
+"""Shares of the target that are near enough: one that is exceeded at the end costs coarser steps and more."""
+_LARGEST_SHIFT = 0.1
+
+
+@dataclasses.dataclass
+class Steering:
+    """Lambda, and how many bits the coder spends for one that its differentiable twin counts.
+
+    Attributes:
+      target_bits: of all weights in the file; None leaves lambda as it is.
+      lambda_rd: loss per bit and pixel.
+      overhead: the coder learns its means on the way, and the twin knows them beforehand.
+    """
+
+    target_bits: float | None
+    lambda_rd: float
+    overhead: float = 1.02
+
+    def follow(self, bits: float, n_steps: int, fraction: float) -> None:
+        """Moves lambda after a chunk.
+
+        Args:
+          bits: of the weights by the twin.
+          n_steps: of the chunk.
+          fraction: of the fit that is done.
+        """
+        if self.target_bits is None or fraction < _FIRST_FRACTION:
+            return
+        gain = 1.0 - math.exp(-n_steps / _RESPONSE_STEPS)
+        factor = (bits * self.overhead / self.target_bits) ** (_LAMBDA_EXPONENT * gain)
+        self.lambda_rd *= min(max(factor, 1 / _LARGEST_FACTOR), _LARGEST_FACTOR)
+
+    def step_shift(self, bits: float, n_weights: int, fraction: float) -> float:
+        """What to add to the logarithms of all steps of rounded weights, which have `bits` by the twin."""
+        if self.target_bits is None or fraction > _LAST_FRACTION:
+            return 0.0
+        excess = bits * self.overhead - statistics.fmean(_BAND) * self.target_bits
+        if _BAND[0] <= bits * self.overhead / self.target_bits <= _BAND[1]:
+            return 0.0
+        # A step twice as large takes one bit from every weight.
+        shift = math.log(2.0) * excess / n_weights
+        return min(max(shift, -_LARGEST_SHIFT), _LARGEST_SHIFT)
+
+    def calibrate(self, params: Params, log_steps: Params, bits: float) -> None:
+        """Compares the coder with its twin, which counts `bits` for these weights."""
+        if self.target_bits is None or bits <= 0:
+            return
+        steps = {name: step_of_index(index_of_step(math.exp(float(value)))) for name, value in log_steps.items()}
+        integers = [quantise(np.asarray(matrix), steps[name]) for name, matrix in params.items()]
+        self.overhead = coder.ideal_bits((), integers) / bits
+
+    def excess(self, bits: float) -> float:
+        """By which fraction weights of so many bits exceed the target."""
+        return 0.0 if self.target_bits is None else max(0.0, bits * self.overhead / self.target_bits - 1.0)
