@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from inrc.errors import RecordError
 from inrc.evaluate import curves
 from inrc.evaluate.curves import BdRow
 from inrc.evaluate.published import PublishedCurve, on_kodak, published_bd_rate
@@ -49,8 +48,11 @@ def rate_distortion_table(records: Sequence[Record]) -> Table:
         *("codec", "point", "bytes", "bpp", "PSNR, dB", "PSNR of mean MSE, dB", "SSIM", "MS-SSIM"),
         *("encode, s", "encode CPU, s", "compile, s", "decode, s", "pictures"),
     )
+    labels = curves.labels(curves.measured(records))
     rows = tuple(
-        (codec, *_mean_cells(group)) for codec, groups in _by_codec(records, pictures).items() for group in groups
+        (labels[codec], *_mean_cells(group))
+        for codec, groups in _by_codec(records, pictures).items()
+        for group in groups
     )
     note = "Encode and decode are wall-clock seconds without compilation; CPU seconds are those of all cores, with it."
     return Table(f"Means over {_count(pictures)}", header, rows, note=note)
@@ -67,8 +69,9 @@ def bd_rate_table(records: Sequence[Record], anchor: str, published: Iterable[Pu
     """
     by_psnr = curves.bd_table(records, anchor, "psnr_db")
     by_ms_ssim = curves.bd_table(records, anchor, "ms_ssim_db")
+    labels = curves.labels(curves.measured(records))
     rows = [
-        (psnr.codec, *_bd_cells(psnr), *_bd_cells(ms_ssim), str(psnr.n_pictures))
+        (labels[psnr.codec], *_bd_cells(psnr), *_bd_cells(ms_ssim), str(psnr.n_pictures))
         for psnr, ms_ssim in zip(by_psnr, by_ms_ssim, strict=True)
     ]
     note = "Negative: fewer bytes than the anchor at equal quality. Numbers in brackets: pictures whose curves overlap."
@@ -76,40 +79,16 @@ def bd_rate_table(records: Sequence[Record], anchor: str, published: Iterable[Pu
     if published and on_kodak(records, anchor):
         rows += [_published_cells(records, anchor, curve) for curve in published]
     elif published:
-        note += f" Published curves are left out: they need {anchor} on all 24 Kodak pictures."
+        note += f" Published curves are left out: they need {labels[anchor]} on all 24 Kodak pictures."
     header = (
         "codec",
         "PSNR, mean curves",
-        "PSNR, per picture",
+        "PSNR, mean of pictures",
         "MS-SSIM, mean curves",
-        "MS-SSIM, per picture",
+        "MS-SSIM, mean of pictures",
         "pictures",
     )
-    return Table(f"BD-rate against {anchor}, %", header, tuple(rows), note=note)
-
-
-def picture_table(records: Iterable[Record], codec: str) -> Table:
-    """Every picture and point of one codec.
-
-    Raises:
-      RecordError: There are none.
-    """
-    found = [record for record in curves.measured(records) if record.codec == codec]
-    if not found:
-        raise RecordError(f"there is no record of {codec}; measure it first")
-    header = (
-        *("picture", "point", "bytes", "bpp", "PSNR, dB", "SSIM", "MS-SSIM"),
-        *("encode, s", "decode, s"),
-    )
-    rows = tuple(
-        (
-            *(record.picture, f"{record.point:g}", f"{record.n_bytes:,}", _number(record.bpp, 4)),
-            *(_number(record.psnr_db, 2), _number(record.ssim, 4), _number(record.ms_ssim, 4)),
-            *(_seconds(record.encode_seconds), _seconds(record.decode_seconds)),
-        )
-        for record in sorted(found, key=lambda record: (record.picture, record.bpp))
-    )
-    return Table(f"{codec}, picture by picture", header, rows)
+    return Table(f"BD-rate against {labels[anchor]}, %", header, tuple(rows), note=note)
 
 
 def ablation_table(records: Sequence[Record]) -> Table:
