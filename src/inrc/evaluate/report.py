@@ -15,6 +15,7 @@ from inrc.errors import RecordError
 from inrc.evaluate.comparison import Comparisons
 from inrc.evaluate.curves import Metric, bd_table, codecs, common_pictures, labels, mean_curve, measured
 from inrc.evaluate.figures import choose
+from inrc.evaluate.pictures import kodak
 from inrc.evaluate.published import PublishedCurve, on_kodak, published_bd_rate
 from inrc.evaluate.records import Record
 
@@ -53,6 +54,7 @@ def page(
     comparisons = comparisons or Comparisons(notes=("No pictures were asked for.",))
     shown, pictures = _mean_over(good)
     preferred = choose(published) or published[:_MAX_PUBLISHED]
+    comparable = set(pictures) == set(kodak().names)  # of other pictures the means lie elsewhere
     data = {
         "made": _made(records),
         "columns": COLUMNS,
@@ -64,7 +66,7 @@ def page(
             "left_out": [codec for codec in codecs(good) if codec not in shown],
             "curves": {metric: _curves(good, shown, pictures, metric) for metric in CHART_METRICS},
         },
-        "published": [_published(curve, shown=curve in preferred) for curve in published],
+        "published": [_published(curve, shown=comparable and curve in preferred) for curve in published],
         "bd": _bd_tables(good, anchor, published),
         "failures": [
             [record.picture, record.codec, record.point, record.failure] for record in records if record.failure
