@@ -3,7 +3,7 @@
 All networks have the codec's taper and, to a whole width, the number of weights that the rate pays for.
 
 Command: inrc evaluate experiments/encoding_ablation.py. Cost: 10 minutes on 2 cores.
-Expected: see experiments/NOTES.md; log-spaced and NeRF are the best, bare coordinates far behind.
+Expected: at quality 30 log-spaced 25.8 dB, NeRF 25.6, Gaussian 24.6, none 23.1 (experiments/NOTES.md).
 """
 
 import math

@@ -3,7 +3,7 @@
 After Catania and Allegra (2023, 2025), who fit SIRENs by log-cosh and SSIM. Every variant is steered to the same bytes.
 
 Command: inrc evaluate experiments/loss_ablation.py. Cost: 10 minutes on 2 cores.
-Expected: see experiments/NOTES.md; mse has the best PSNR, the mixes with structural terms the best SSIM and MS-SSIM.
+Expected: mse 27.8 dB, SSIM 0.723; mse + SSIM 27.6 dB, 0.739; l1 + SSIM 26.3 dB, 0.758 (experiments/NOTES.md).
 """
 
 from experiments.smoke import PICTURES

@@ -4,7 +4,7 @@ Fixed numbers of levels per matrix are what Dupont (2021), Strümpler (2022) and
 range coder takes what entropy they leave. The codec itself learns its steps: that is the last variant.
 
 Command: inrc evaluate experiments/quant_ablation.py. Cost: 10 minutes on 2 cores.
-Expected: see experiments/NOTES.md.
+Expected: 6 bits 28.56 dB at 0.123 bpp, 7 bits 29.71 at 0.151, learned 29.34 at 0.138 (experiments/NOTES.md).
 """
 
 import dataclasses

@@ -4,7 +4,7 @@ For x2 and x4 the original is scaled down, encoded, and decoded at the original'
 and decoded at half its size, and compared with the original scaled down. Both ways share one file.
 
 Command: inrc evaluate experiments/resolution.py. Cost: 6 minutes on 2 cores.
-Expected: see experiments/NOTES.md.
+Expected: within 0.1 dB of each other at x2 and x4, Lanczos 0.1 to 0.4 dB better at x0.5 (experiments/NOTES.md).
 """
 
 import functools
