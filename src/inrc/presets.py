@@ -107,8 +107,12 @@ def lambda_of_bpp(bpp: float) -> float:
 
 
 def learning_rate_for(model: ModelConfig) -> float:
-    """Peak learning rate of a network: 3e-3, and for wide ones 0.2 over the first width, above which fits diverge."""
-    return min(3e-3, 0.2 / model.widths[0])
+    """Peak learning rate of a network: 3e-3, less for wide ones and for deep ones.
+
+    Above 0.2 over the first width fits diverge; above 4 over the number of hidden layers of that, they collapse to the
+    mean colour.
+    """
+    return min(3e-3, 0.2 / model.widths[0]) * min(1.0, 4 / len(model.widths))
 
 
 def passes_of_effort(effort: int, n_pixels: int = _REFERENCE_PIXELS) -> float:
