@@ -10,7 +10,7 @@ import pytest
 from inrc.errors import InrcError, RecordError
 from inrc.evaluate import drawing, figures
 from inrc.evaluate.pictures import kodak
-from inrc.evaluate.published import PublishedCurve
+from inrc.evaluate.published import PublishedCurve, choose
 from inrc.evaluate.records import Record
 from tests.evaluate.samples import BPP, PICTURES, make_curve_records, make_record
 
@@ -79,10 +79,10 @@ def test_published_curves_are_dashed_and_only_beside_all_of_kodak():
 
 def test_published_curves_are_chosen_by_id():
     other = dataclasses.replace(PAPER, id="other")
-    assert figures.choose([other, PAPER]) == [PAPER]
-    assert figures.choose([other, PAPER], ("other", "coin")) == [other, PAPER]
+    assert choose([other, PAPER]) == [PAPER]
+    assert choose([other, PAPER], ("other", "coin")) == [other, PAPER]
     with pytest.raises(RecordError, match="no published curve none; there are other, coin"):
-        figures.choose([other, PAPER], ("none",))
+        choose([other, PAPER], ("none",))
 
 
 def test_a_codec_keeps_its_colour_in_every_figure():

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from inrc.evaluate import figures, records, tables
+from inrc.evaluate import records, tables
 from inrc.evaluate.curves import mean_curve
-from inrc.evaluate.published import load_published
+from inrc.evaluate.published import choose, load_published
 from inrc.evaluate.records import Record
 from inrc.metrics.bdrate import bd_rate
 
@@ -32,7 +32,7 @@ def test_the_means_of_the_default_preset_are_those_of_the_records():
 
 
 def test_the_bd_rates_are_those_of_the_records():
-    drawn = figures.choose(load_published(PUBLISHED))
+    drawn = choose(load_published(PUBLISHED))
     assert body(tables.bd_rate_table(kodak(), "jpeg_444", drawn)) in README
 
 

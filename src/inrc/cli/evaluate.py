@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Evaluate:
-    """Run an experiment: measure what has no record yet, and print the table of what there is.
+    """Run an experiment: measure what has no record yet.
 
     Attributes:
       experiment: A Python file with an Experiment called EXPERIMENT, and SMOKE for --smoke.
@@ -38,7 +38,7 @@ class Evaluate:
 
 
 def run(arguments: Evaluate) -> None:
-    """Runs the experiment and prints its tables.
+    """Runs the experiment, with a line on stderr for every point.
 
     Raises:
       InrcError: The experiment, its pictures or its records are not to be had, or points of it failed.

@@ -56,12 +56,12 @@ def run(arguments: Plot) -> None:
       InrcError: The records or the published curves are not to be had, the figures cannot be written, or matplotlib is
         missing.
     """
-    from inrc.evaluate import drawing, figures
-    from inrc.evaluate.published import load_published
+    from inrc.evaluate import drawing
+    from inrc.evaluate.published import choose, load_published
 
     records = _load(arguments)
     published = load_published(arguments.published) if arguments.published is not None else ()
-    drawn = figures.choose(published, arguments.draw)
+    drawn = choose(published, arguments.draw)
     for name, make in _tables(records, arguments.anchor, published).items():
         table = _made(name, make)
         if table is not None:

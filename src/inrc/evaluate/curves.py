@@ -14,8 +14,10 @@ from inrc.evaluate.records import Record
 from inrc.metrics.bdrate import bd_rate
 
 Metric = Literal["psnr_db", "ssim", "ms_ssim", "ms_ssim_db", "lpips"]
-Points = tuple[tuple[float, float], ...]
 """What a curve can show: fields of `Record`, and MS-SSIM on the scale of `ms_ssim_db`."""
+
+Points = tuple[tuple[float, float], ...]
+"""(bits per pixel, quality) with rising rates."""
 
 
 @dataclasses.dataclass(frozen=True)

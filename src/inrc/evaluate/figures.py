@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-DEFAULT_PUBLISHED = ("coin", "strumpler-meta", "nif25", "cool-chic-1.0", "c3", "vtm")
-"""Published curves that are drawn where none are named, by `PublishedCurve.id`."""
-
 _METRICS: dict[Metric, tuple[str, str]] = {
     "psnr_db": ("PSNR", "PSNR, dB"),
     "ssim": ("SSIM", "SSIM"),
@@ -60,19 +57,6 @@ _ANCHORS = {
     "avif_444": "#009E73",
     "jxl": "#CC79A7",
 }
-
-
-def choose(published: Iterable[PublishedCurve], ids: Sequence[str] = ()) -> list[PublishedCurve]:
-    """The curves to draw: those of the given ids in that order, or those of `DEFAULT_PUBLISHED` that are there.
-
-    Raises:
-      RecordError: There is no curve of a given id.
-    """
-    by_id = {curve.id: curve for curve in published}
-    unknown = [name for name in ids if name not in by_id]
-    if unknown:
-        raise RecordError(f"there is no published curve {unknown[0]}; there are {', '.join(by_id)}")
-    return [by_id[name] for name in ids or DEFAULT_PUBLISHED if name in by_id]
 
 
 # The figures -----------------------------------------------------------------------------------------------------

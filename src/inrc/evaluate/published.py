@@ -8,7 +8,7 @@ import dataclasses
 import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from inrc.metrics.bdrate import bd_rate
 
 KINDS = ("implicit", "latent", "learned", "classical")
 TEXTS = ("name", "kind", "citation", "source", "note")
+
+DEFAULT_PUBLISHED = ("coin", "strumpler-meta", "nif25", "cool-chic-1.0", "c3", "vtm")
+"""Published curves that are drawn where none are named, by `PublishedCurve.id`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +73,19 @@ def load_published(folder: Path) -> tuple[PublishedCurve, ...]:
         if one.name == other.name:
             raise RecordError(f"{folder}: {one.id}.json and {other.id}.json have the same name {one.name!r}")
     return tuple(curves)
+
+
+def choose(published: Iterable[PublishedCurve], ids: Sequence[str] = ()) -> list[PublishedCurve]:
+    """The curves to draw: those of the given ids in that order, or those of `DEFAULT_PUBLISHED` that are there.
+
+    Raises:
+      RecordError: There is no curve of a given id.
+    """
+    by_id = {curve.id: curve for curve in published}
+    unknown = [name for name in ids if name not in by_id]
+    if unknown:
+        raise RecordError(f"there is no published curve {unknown[0]}; there are {', '.join(by_id)}")
+    return [by_id[name] for name in ids or DEFAULT_PUBLISHED if name in by_id]
 
 
 def on_kodak(records: Sequence[Record], codec: str) -> bool:

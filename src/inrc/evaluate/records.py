@@ -197,9 +197,12 @@ def exclusive(path: Path) -> Iterator[None]:
 def append(path: Path, record: Record) -> None:
     """Adds a record, on disk when this returns; a torn line that a killed process left goes first."""
     with path.open("r+b" if path.exists() else "w+b") as file:
-        content = file.read()
-        file.truncate(content.rfind(b"\n") + 1)
-        file.seek(0, os.SEEK_END)
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
+                file.seek(0, os.SEEK_END)
         file.write(to_json(record).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())

@@ -14,9 +14,8 @@ from typing import Any
 from inrc.errors import RecordError
 from inrc.evaluate.comparison import Comparisons
 from inrc.evaluate.curves import Metric, bd_table, codecs, common_pictures, labels, mean_curve, measured
-from inrc.evaluate.figures import choose
 from inrc.evaluate.pictures import kodak
-from inrc.evaluate.published import PublishedCurve, on_kodak, published_bd_rate
+from inrc.evaluate.published import PublishedCurve, choose, on_kodak, published_bd_rate
 from inrc.evaluate.records import Record
 
 DEFAULT_ANCHOR = "jpeg_444"

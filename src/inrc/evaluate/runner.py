@@ -137,8 +137,9 @@ def _measure(record: Record, codec: MeasuredCodec, pixels: Pixels, files: Path) 
     record = dataclasses.replace(record, file_digest=records.digest(encoding.data))
     path = files / record.file_name
     path.write_bytes(encoding.data)
-    decoded, first_seconds = _timed(functools.partial(codec.decode, path.read_bytes()))
-    decoded, decode_seconds = _timed(functools.partial(codec.decode, path.read_bytes()))
+    data = path.read_bytes()
+    _, first_seconds = _decode(codec, data)
+    decoded, decode_seconds = _decode(codec, data)
     reference = codec.reference(pixels)
     return dataclasses.replace(
         record,
@@ -159,9 +160,10 @@ def _measure(record: Record, codec: MeasuredCodec, pixels: Pixels, files: Path) 
     )
 
 
-def _timed(decode: Callable[[], Pixels]) -> tuple[Pixels, float]:
+def _decode(codec: MeasuredCodec, data: bytes) -> tuple[Pixels, float]:
+    """(pixels, seconds)."""
     began = time.perf_counter()
-    pixels = decode()
+    pixels = codec.decode(data)
     return pixels, time.perf_counter() - began
 
 
