@@ -28,8 +28,8 @@ from inrc.fit.config import FitConfig, Target
 from inrc.fit.data import polyphase
 from inrc.fit.loop import default_tile_samples, fit
 from inrc.fit.program import Problem, Signal, phase_loss_and_gradient
+from inrc.layout import feature_counts
 from inrc.models import build
-from inrc.models.encoding import feature_counts
 
 MATMUL_SIZE = 1024
 STEP_SIZE = 256

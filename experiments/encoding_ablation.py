@@ -15,7 +15,7 @@ from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.evaluate.experiment import Experiment
 from inrc.evaluate.ours import inrc_codec
 from inrc.evaluate.pictures import kodak
-from inrc.models.encoding import feature_counts
+from inrc.layout import feature_counts
 
 SHAPE = (512, 768)
 ENCODINGS = {

@@ -19,7 +19,7 @@ from inrc.errors import (
     TruncatedFileError,
     UnsupportedVersionError,
 )
-from inrc.models.encoding import feature_counts
+from inrc.layout import feature_counts
 from inrc.signal.colour import ColourTransform
 
 

@@ -26,7 +26,7 @@ from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.fit.config import FitConfig
 from inrc.fit.optimiser import OptimiserConfig
-from inrc.models.encoding import feature_counts
+from inrc.layout import feature_counts
 from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image, encode_image, read_image
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from inrc.config import EncodingConfig, EncodingKind
-from inrc.models.encoding import axis_frequencies, encode, feature_counts, gaussian_frequencies
+from inrc.layout import axis_frequencies, feature_counts
+from inrc.models.encoding import encode, gaussian_frequencies
 from inrc.signal.coordinates import pixel_centres
 from tests.bitstream import stranger
 

@@ -10,7 +10,7 @@ from inrc.errors import ConfigError
 from inrc.fit.config import FitConfig
 from inrc.fit.loss import LOSSES
 from inrc.fit.stages import Schedule
-from inrc.models.encoding import feature_counts
+from inrc.layout import feature_counts
 from inrc.signal.colour import ColourTransform
 
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from inrc.config import ModelConfig, ModelFamily
-from inrc.models.encoding import feature_counts
+from inrc.layout import layout as layout
 from inrc.models.fourier import FourierMlp
 from inrc.models.siren import Siren
 
@@ -42,13 +42,3 @@ def apply(
     values = build(config, shape, n_outputs).apply({"params": params}, coordinates, attenuation)
     assert isinstance(values, jax.Array)
     return values
-
-
-def layout(config: ModelConfig, shape: Sequence[int], n_outputs: int) -> tuple[tuple[str, tuple[int, int]], ...]:
-    """(name, (out, in (+ 1))) of every tensor, in the order of a file."""
-    fan_in = sum(feature_counts(config.encoding, shape))
-    rows = []
-    for i, width in enumerate((*config.widths, n_outputs)):
-        rows.append((f"layer_{i}", (width, fan_in + int(config.bias))))
-        fan_in = width
-    return tuple(rows)

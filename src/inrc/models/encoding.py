@@ -14,16 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from inrc.config import EncodingConfig, EncodingKind
+from inrc.layout import axis_frequencies
 from inrc.models.sine import cosine, sine
-
-LOG_SPACED_RATIO = 1.4
-_BASE = {EncodingKind.NERF: 2.0, EncodingKind.LOG_SPACED: LOG_SPACED_RATIO}
-
-
-def axis_frequencies(config: EncodingConfig, n_samples: int) -> tuple[float, ...]:
-    """Frequencies along an axis of `n_samples` samples, in cycles across it, all at most its Nyquist rate n/2."""
-    base = _BASE[config.kind]
-    return tuple(base**i for i in range(config.n_frequencies) if base**i <= n_samples / 2)
 
 
 def gaussian_frequencies(config: EncodingConfig, shape: Sequence[int]) -> np.ndarray:
@@ -46,15 +38,6 @@ def gaussian_frequencies(config: EncodingConfig, shape: Sequence[int]) -> np.nda
     frequencies = np.asarray(rows, np.float64)
     folded = np.abs((frequencies + nyquist) % (4 * nyquist) - 2 * nyquist) - nyquist
     return folded.astype(np.float32)
-
-
-def feature_counts(config: EncodingConfig, shape: Sequence[int]) -> tuple[int, ...]:
-    """Number of features of each group for a signal of `shape` samples per axis."""
-    if config.kind is EncodingKind.NONE:
-        return (1,) * len(shape)
-    if config.kind is EncodingKind.GAUSSIAN:
-        return (2 * config.n_frequencies,)
-    return tuple(1 + 2 * len(axis_frequencies(config, n)) for n in shape)
 
 
 def encode(

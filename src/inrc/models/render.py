@@ -18,8 +18,8 @@ import numpy as np
 
 from inrc.config import ModelConfig
 from inrc.errors import ConfigError
+from inrc.layout import feature_counts
 from inrc.models import build
-from inrc.models.encoding import feature_counts
 from inrc.signal.coordinates import pixel_centres
 
 _TILE_VALUES = 1 << 22

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from inrc.config import ModelConfig
-from inrc.models.encoding import encode, feature_counts
+from inrc.layout import feature_counts
+from inrc.models.encoding import encode
 from inrc.models.sine import sine, sine_of_sum
 
 Initialiser = Callable[..., jax.Array]

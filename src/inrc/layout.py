@@ -1,0 +1,53 @@
+"""The matrices of a network: names, shapes and order, and what the inputs of the first one are. Needs no JAX."""
+
+from collections.abc import Sequence
+
+from inrc.config import EncodingConfig, EncodingKind, ModelConfig
+
+Layout = tuple[tuple[str, tuple[int, int]], ...]
+
+_BASE = {EncodingKind.NERF: 2.0, EncodingKind.LOG_SPACED: 1.4}
+"""Ratio of one frequency to the one before it."""
+
+
+def axis_frequencies(config: EncodingConfig, n_samples: int) -> tuple[float, ...]:
+    """Frequencies along an axis of `n_samples` samples, in cycles across it, all at most its Nyquist rate n/2."""
+    base = _BASE[config.kind]
+    return tuple(base**i for i in range(config.n_frequencies) if base**i <= n_samples / 2)
+
+
+def feature_counts(config: EncodingConfig, shape: Sequence[int]) -> tuple[int, ...]:
+    """Number of features of each group for a signal of `shape` samples per axis."""
+    if config.kind is EncodingKind.NONE:
+        return (1,) * len(shape)
+    if config.kind is EncodingKind.GAUSSIAN:
+        return (2 * config.n_frequencies,)
+    return tuple(1 + 2 * len(axis_frequencies(config, n)) for n in shape)
+
+
+def kept_features(config: EncodingConfig, shape: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
+    """Which features of a signal of `shape` another signal has too, as indices over all groups, in order.
+
+    Frequencies above a signal's Nyquist rate are left out, so that a smaller one has the lower ones only. Gaussian
+    features are folded instead, and bare coordinates have no frequency: of them all are kept.
+    """
+    kept: list[int] = []
+    start = 0
+    for n, m in zip(feature_counts(config, shape), feature_counts(config, other), strict=True):
+        if config.kind in _BASE:  # a group is the coordinate, all sines and all cosines
+            n_pairs, n_common = n // 2, min(n, m) // 2
+            kept += [start, *(start + 1 + first + i for first in (0, n_pairs) for i in range(n_common))]
+        else:
+            kept += range(start, start + n)
+        start += n
+    return tuple(kept)
+
+
+def layout(config: ModelConfig, shape: Sequence[int], n_outputs: int) -> Layout:
+    """(name, (out, in (+ 1))) of every matrix, in the order of a file."""
+    fan_in = sum(feature_counts(config.encoding, shape))
+    rows = []
+    for i, width in enumerate((*config.widths, n_outputs)):
+        rows.append((f"layer_{i}", (width, fan_in + int(config.bias))))
+        fan_in = width
+    return tuple(rows)
