@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from inrc.entropy import coder, tables
 from inrc.errors import CorruptFileError, LimitExceededError
 from tests.bitstream import stranger
+from tests.entropy.priors import with_prior
 
 SHAPES = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=3)
 # Small integers, those about every table's largest magnitude, and the extremes.
@@ -48,6 +49,7 @@ def fitted(seed: int = 0) -> list[np.ndarray]:
     return matrices
 
 
+HASH_WITH_PRIOR = "32d9b2e862593be605d8fb407642639ba201c28ff97b1a91d045989b6dc6f6ca"
 SIDE_OF_THREE = [(-9, 32), (4, 28), (17, 28)]
 
 
@@ -163,6 +165,100 @@ class TestContexts:
 
     def test_zeros_cost_next_to_nothing(self):
         assert self.bits(np.zeros((64, 64), np.int32)) / 4096 < 0.02
+
+
+EXPONENTS = st.integers(-coder.MAX_EXPONENT, coder.MAX_EXPONENT)
+
+
+@st.composite
+def matrices_with_exponents(draw) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    matrices = draw(matrix_lists())
+    return matrices, [draw(arrays.arrays(np.int32, m.shape, elements=EXPONENTS)) for m in matrices]
+
+
+class TestPriors:
+    def decode(self, stream: bytes, exponents: list[np.ndarray]) -> list[np.ndarray]:
+        return coder.decode(stream, [], [e.shape for e in exponents], lambda _: exponents)[1]
+
+    @settings(max_examples=60, deadline=None)
+    @given(matrices_with_exponents(), SIDE)
+    def test_any_integers_come_back_under_any_prior(self, drawn, side):
+        matrices, exponents = drawn
+        stream = coder.encode(side, matrices, exponents)
+        seen = []
+
+        def exponents_of(values):
+            seen.extend(values)
+            return exponents
+
+        got_side, got = coder.decode(stream, [index for _, index in side], [m.shape for m in matrices], exponents_of)
+        assert got_side == seen == [value for value, _ in side]
+        for matrix, back in zip(matrices, got, strict=True):
+            np.testing.assert_array_equal(back, matrix)
+
+    @pytest.mark.parametrize("median", [0.1, 0.5, 2.0, 20.0])
+    def test_scales_that_are_known_make_the_stream_shorter(self, median):
+        matrices, exponents = with_prior(median)
+        stream = coder.encode([], matrices, exponents)
+        for matrix, back in zip(matrices, self.decode(stream, exponents), strict=True):
+            np.testing.assert_array_equal(back, matrix)
+        ideal = coder.ideal_bits([], matrices, exponents)
+        assert 8 * len(stream) == pytest.approx(ideal, rel=0.01, abs=16)
+        assert ideal < (0.93 if median > 10 else 0.87 if median > 1 else 0.72) * coder.ideal_bits([], matrices)
+
+    @pytest.mark.parametrize("median", [0.1, 0.5, 2.0, 20.0])
+    def test_they_cost_little_more_than_where_everything_is_known(self, median):
+        matrices, exponents = with_prior(median)
+        best = 0.0
+        for matrix, known in zip(matrices, exponents, strict=True):
+            for value, exponent in zip(matrix.ravel().tolist(), known.ravel().tolist(), strict=True):
+                index = tables.index_of_scale(coder._power(exponent, 16))
+                best += coder.ideal_bits([(value, index)], [])
+        assert coder.ideal_bits([], matrices, exponents) < 1.05 * best
+
+    def test_weights_below_a_step_do_not_hide_the_others(self):
+        # Nine in ten never leave 0; the tenth has a scale of eight steps. Units and inputs must not grow quiet by that.
+        generator = np.random.default_rng(0)
+        exponents = np.where(generator.uniform(size=(40, 50)) < 0.9, -40, 24).astype(np.int32)
+        matrix = np.rint(generator.laplace(0, 2 ** (exponents / 8))).astype(np.int32)
+        loud = matrix[exponents > 0]
+        index = tables.index_of_scale(8 << 16)
+        alone = sum(coder.ideal_bits([(int(value), index)], []) for value in loud)
+        assert coder.ideal_bits([], [matrix], [exponents]) < 1.03 * alone
+
+    @pytest.mark.parametrize("factor", [1 / 3, 3.0])
+    def test_a_prior_that_is_off_for_all_is_made_good(self, factor):
+        matrices, exponents = with_prior(4.0)
+        moved = [np.clip(e + round(8 * np.log2(factor)), -64, 64).astype(np.int32) for e in exponents]
+        right, wrong = (coder.ideal_bits([], matrices, known) for known in (exponents, moved))
+        assert wrong < 1.03 * right
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_the_stranger_reads_the_same_integers(self, seed):
+        matrices, exponents = with_prior(0.7, seed=seed)
+        scale_indices = [e + 128 + 5 for e in exponents]
+        stream = coder.encode([(5, 32), (0, 28), (0, 28)], matrices, exponents)
+        steps, got = stranger.weights(stream, [m.shape for m in matrices], scale_indices)
+        assert steps == [133] * 3
+        for matrix, back in zip(matrices, got, strict=True):
+            np.testing.assert_array_equal(back, matrix)
+
+    def test_the_bytes_of_a_stream_never_change(self):
+        stream = coder.encode([(3, 32)], *with_prior(0.7))
+        assert (len(stream), hashlib.sha256(stream).hexdigest()) == (320, HASH_WITH_PRIOR)
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.binary(max_size=60), matrices_with_exponents())
+    def test_any_bytes_give_integers_or_a_typed_error(self, stream, drawn):
+        try:
+            matrices = self.decode(stream, drawn[1])
+        except CorruptFileError:
+            return
+        assert all(np.abs(m.astype(np.int64)).max() <= coder.MAX_MAGNITUDE for m in matrices)
+
+    def test_exponents_are_kept_within_their_limits(self):
+        exponents = coder.exponents_of(np.array([[0, 100, 130, 255]], np.uint8), 100)
+        assert exponents.tolist() == [[-64, 0, 30, 64]]
 
 
 class TestHostileStreams:

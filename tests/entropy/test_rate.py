@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from inrc.entropy import coder, tables
-from inrc.entropy.rate import laplace_bits, total_bits
+from inrc.entropy.rate import _mean_magnitude, laplace_bits, total_bits
+from tests.entropy.priors import with_prior
+
+
+def flat_bits(*matrices) -> jax.Array:
+    """Bits where nothing is known of scales."""
+    return total_bits(matrices, [jnp.full(m.shape, 1e6, jnp.float32) for m in matrices])
 
 
 @pytest.mark.parametrize("index", range(4, 64, 4))
@@ -53,14 +59,14 @@ def test_gradients_are_finite_everywhere():
         )
         assert np.isfinite(by_value).all()
         assert np.isfinite(by_scale).all()
-    assert np.asarray(jax.grad(lambda x: total_bits([x]).sum())(jnp.zeros((3, 4)))).sum() == 0
+    assert np.asarray(jax.grad(flat_bits)(jnp.zeros((3, 4)))).sum() == 0
 
 
 def test_a_rounded_matrix_costs_about_what_the_coder_writes():
     generator = np.random.default_rng(0)
     scales = np.exp(generator.normal(0, 0.7, (40, 1)) + generator.normal(0, 0.7, (1, 50)))
     matrices = [np.rint(generator.laplace(0, 2 * scales)).astype(np.int32), np.zeros((5, 8), np.int32)]
-    estimate = float(total_bits([jnp.asarray(m, jnp.float32) for m in matrices]))
+    estimate = float(flat_bits(*(jnp.asarray(m, jnp.float32) for m in matrices)))
     # The twin knows every mean beforehand; the coder has to learn them.
     assert estimate < coder.ideal_bits([], matrices) < 1.1 * estimate
 
@@ -68,5 +74,49 @@ def test_a_rounded_matrix_costs_about_what_the_coder_writes():
 def test_total_bits_is_the_sum_over_matrices():
     generator = np.random.default_rng(1)
     parts = [jnp.asarray(generator.normal(0, 3, shape), jnp.float32) for shape in ((4, 5), (7, 2))]
-    alone = sum(float(total_bits([part])) for part in parts)
-    assert float(total_bits(parts)) == pytest.approx(alone, rel=1e-6)
+    alone = sum(float(flat_bits(part)) for part in parts)
+    assert float(flat_bits(*parts)) == pytest.approx(alone, rel=1e-6)
+
+
+class TestPriors:
+    @pytest.mark.parametrize(("median", "learning"), [(0.2, 1.07), (1.0, 1.04), (5.0, 1.03)])
+    def test_integers_cost_about_what_the_coder_writes(self, median, learning):
+        matrices, exponents = with_prior(median, size=2)
+        scales = [jnp.asarray(2.0 ** (e / 8), jnp.float32) for e in exponents]
+        estimate = float(total_bits([jnp.asarray(m, jnp.float32) for m in matrices], scales))
+        assert 0.99 * estimate < coder.ideal_bits([], matrices, exponents) < learning * estimate
+
+    def test_only_ratios_matter_far_above_a_step(self):
+        generator = np.random.default_rng(2)
+        x = jnp.asarray(generator.laplace(0, 3, (20, 30)), jnp.float32)
+        scales = jnp.asarray(generator.uniform(1, 9, (20, 30)), jnp.float32)
+        one, other = (float(total_bits([x], [factor * scales])) for factor in (1e3, 1e5))
+        assert one == pytest.approx(other, rel=1e-4)
+
+    @pytest.mark.parametrize("scale", [0.05, 0.3, 1.0, 4.0, 50.0])
+    def test_magnitudes_are_expected_as_they_come(self, scale):
+        generator = np.random.default_rng(3)
+        drawn = generator.laplace(0, scale, 400_000)
+        noisy = np.abs(drawn + generator.uniform(-0.5, 0.5, drawn.size)).mean()
+        rounded = np.abs(np.rint(drawn)).mean()
+        assert float(_mean_magnitude(jnp.float32(scale), 0.0)) == pytest.approx(noisy, rel=0.01)
+        assert float(_mean_magnitude(jnp.float32(scale), 1.0)) == pytest.approx(rounded, rel=0.01, abs=1e-4)
+
+    @pytest.mark.parametrize("hard", [0.0, 1.0])
+    def test_gradients_are_finite_for_every_scale(self, hard):
+        x = jnp.float32([[0.0, 0.5, -3.0, 1e4]])
+        for scale in (1e-9, 0.05, 1.0, 1e3, 1e13):
+            scales = jnp.full((1, 4), scale, jnp.float32)
+            for part in jax.grad(lambda x, s: total_bits([x], [s], hard), argnums=(0, 1))(x, scales):
+                assert np.isfinite(part).all()
+
+    def test_a_scale_that_fits_is_the_cheapest(self):
+        # Quiet and loud weights alternate, so that neither units nor inputs tell them apart.
+        quiet = np.indices((30, 30)).sum(0) % 2 == 0
+        drawn = np.random.default_rng(4).laplace(0, np.where(quiet, 0.2, 5.0))
+        costs = [
+            float(total_bits([jnp.asarray(np.rint(drawn), jnp.float32)], [jnp.where(quiet, scale, jnp.float32(5.0))]))
+            for scale in (0.02, 0.2, 1.0, 5.0, 50.0)
+        ]
+        assert min(costs) == costs[1]
+        assert costs[1] < 0.9 * costs[3]

@@ -67,3 +67,11 @@ def test_the_nearest_scale_is_never_more_than_an_eighth_of_an_octave_away():
     for magnitude in magnitudes.tolist():
         octaves = np.log2(magnitude / 2**16) - (tables.index_of_scale(magnitude) / 4 - 4)
         assert abs(octaves) < 0.1252
+
+
+def test_mean_magnitudes_are_those_of_rounded_laplace_variables():
+    # Sum over k >= 1 of k t^(k - 1/2) (1 - t) is 1 / (2 sinh(1 / 2b)).
+    for index in range(0, 41, 4):
+        expected = 0.5 / np.sinh(0.5 / 2.0 ** (index / 4 - 4))
+        assert tables.mean_magnitude(index) / 2**16 == pytest.approx(expected, rel=1e-3, abs=2**-16 + 6e-6)
+    assert [tables.mean_magnitude(i) for i in (0, 8, 16, 24)] == [22, 9034, 62883, 261466]

@@ -7,9 +7,12 @@ All of it is integer arithmetic, so encoder and decoder agree on every machine.
 The range coder is constriction's (Bamler, 2022).
 """
 
+import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
-from typing import Any
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import constriction
 import numpy as np
@@ -17,16 +20,19 @@ import numpy as np
 from inrc.entropy import tables
 from inrc.errors import CorruptFileError, LimitExceededError
 
-_UNIT_SHRINKAGE = 4
-"""A unit's running mean begins with the weight of this many average integers, an input's ratio with half of one."""
-_PRIOR_MAGNITUDE = 3
-_PRIOR_COUNT = 4
 MAX_MAGNITUDE = 1 << 20
 """Integers beyond this are refused by the encoder and by the decoder."""
+MAX_EXPONENT = 64
+"""Scales of a prior, in steps, lie within 2^-8..2^8."""
 
 # constriction is a compiled module without type stubs.
 _stream: Any = constriction.stream  # pyright: ignore[reportAttributeAccessIssue]
 _BIT = _stream.model.Uniform(2)
+
+
+def exponents_of(scale_indices: np.ndarray, step_index: int) -> np.ndarray:
+    """Exponents of a matrix from its prior scales and its step, both indices of one ladder of eighths of an octave."""
+    return np.clip(scale_indices.astype(np.int32) - step_index, -MAX_EXPONENT, MAX_EXPONENT)
 
 
 @functools.cache
@@ -34,70 +40,162 @@ def _model(index: int) -> Any:
     return _stream.model.Categorical(tables.coder_weights(index), perfect=False)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Trust:
+    """How magnitudes are counted, and what the context believes before it has seen any.
+
+    Attributes:
+      places: binary places of what is counted.
+      mean_places: binary places of a running mean; at least `places`.
+      mean: first mean.
+      matrix: integers that the mean of what came before a matrix is worth.
+      unit: average integers that a unit's running mean begins with.
+      half_inputs: half integers that an input's ratio begins with.
+    """
+
+    places: int
+    mean_places: int
+    mean: int
+    matrix: int
+    unit: int
+    half_inputs: int
+
+
+_UNKNOWN = _Trust(places=0, mean_places=8, mean=3, matrix=4, unit=4, half_inputs=1)
+_LEARNED = _Trust(places=16, mean_places=16, mean=1, matrix=64, unit=16, half_inputs=16)
+_SCALE_PLACES = 24
+
+
+class _Expectation(NamedTuple):
+    """What is known of an integer before any other.
+
+    Attributes:
+      scale: its mean magnitude in units of a running mean, with `_SCALE_PLACES` binary places.
+      weight: what one of magnitude 1 counts.
+      counted: what is expected to be counted, where the running mean is 1.
+    """
+
+    scale: int
+    weight: int
+    counted: int
+
+
+_NOTHING_KNOWN = _Expectation(scale=1 << _SCALE_PLACES, weight=1, counted=1)
+
+
+@functools.cache
+def _expectation(exponent: int) -> _Expectation:
+    """Of an integer whose prior is a Laplace distribution of scale 2^(exponent / 8).
+
+    Large magnitudes count relative to their scale, so that integers weigh about the same, whatever it is. Below a
+    scale of 1 nearly all integers are 0 and say little: there they count as they are, against the mean magnitude of
+    the table, which falls much faster than the scale.
+    """
+    places = _LEARNED.places
+    weight = _power(-max(exponent, 0), places)
+    table = tables.index_of_scale(_power(exponent, tables.FRACTION_BITS))
+    return _Expectation(
+        _power(exponent, _SCALE_PLACES), weight, tables.mean_magnitude(table) * weight >> tables.FRACTION_BITS
+    )
+
+
+def _power(exponent: int, places: int) -> int:
+    """2^(exponent / 8) with binary places, rounded down: the integer eighth root of 2^(8 places + exponent)."""
+    return math.isqrt(math.isqrt(math.isqrt(1 << 8 * places + exponent)))
+
+
 class _ScaleContext:
     """Scale indices from running sums of magnitudes; one object serves all matrices of a file.
 
     Integers come input by input, and within an input output unit by output unit. The expected magnitude of the next
     one is its unit's mean over the inputs so far, times the ratio of what this input's integers have been to what was
-    expected of them. Both are shrunk towards the matrix mean.
+    expected of them. Both are shrunk towards the matrix mean. Where there is a prior, magnitudes are counted, and means
+    taken, relative to what it expects.
     """
 
-    def __init__(self) -> None:
-        self.total = _PRIOR_MAGNITUDE * _PRIOR_COUNT
-        self.count = _PRIOR_COUNT
-        self.units: list[int] = []
-        self.n_inputs = 0
-        self.seen = self.expected = self.unit_mean = 0
+    def __init__(self, trust: _Trust) -> None:
+        self._trust = trust
+        self._count = trust.matrix << trust.places
+        self._total = trust.mean * self._count
+        self._unit_sums: list[int] = []
+        self._unit_counts: list[int] = []
+        self._seen = self._expected = self._unit_mean = 0
 
     def start_matrix(self, n_units: int) -> None:
         # The matrices before are a prior worth a few integers.
-        self.total = max(1, self.total * _PRIOR_COUNT // self.count)
-        self.count = _PRIOR_COUNT
-        self.units = [0] * n_units
-        self.n_inputs = 0
+        count = self._trust.matrix << self._trust.places
+        self._total = max(1, self._total * count // self._count)
+        self._count = count
+        self._unit_sums, self._unit_counts = [0] * n_units, [0] * n_units
 
     def start_input(self) -> None:
-        self.seen = self.expected = max(1, (self.total << 7) // self.count)
+        half = self._total << self._trust.mean_places - 1
+        self._seen = self._expected = max(1, half * self._trust.half_inputs // self._count)
 
-    def index(self, unit: int) -> int:
+    def index(self, unit: int, expectation: _Expectation) -> int:
         """Scale index for the integer of `unit` in this input."""
-        unit_sum = self.units[unit] * self.count + _UNIT_SHRINKAGE * self.total
-        self.unit_mean = (unit_sum << 8) // ((self.n_inputs + _UNIT_SHRINKAGE) * self.count)
-        return tables.index_of_scale((self.unit_mean * self.seen << 8) // self.expected)
+        trust = self._trust
+        shrinkage = trust.unit << trust.places
+        unit_sum = self._unit_sums[unit] * self._count + shrinkage * self._total
+        self._unit_mean = (unit_sum << trust.mean_places) // ((self._unit_counts[unit] + shrinkage) * self._count)
+        mean = (self._unit_mean * self._seen << tables.FRACTION_BITS - trust.mean_places) // self._expected
+        return tables.index_of_scale(mean * expectation.scale >> _SCALE_PLACES)
 
-    def add(self, unit: int, magnitude: int) -> None:
-        self.seen += magnitude << 8
-        self.expected += self.unit_mean
-        self.units[unit] += magnitude
-        self.total += magnitude
-        self.count += 1
+    def add(self, unit: int, expectation: _Expectation, magnitude: int) -> None:
+        trust = self._trust
+        counted = magnitude * expectation.weight
+        self._seen += counted << trust.mean_places - trust.places
+        self._expected += self._unit_mean * expectation.counted >> trust.places
+        self._unit_sums[unit] += counted
+        self._unit_counts[unit] += expectation.counted
+        self._total += counted
+        self._count += expectation.counted
 
-    def end_input(self) -> None:
-        self.n_inputs += 1
 
-
-def encode(side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray]) -> bytes:
+def encode(
+    side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray], exponents: Sequence[np.ndarray] | None = None
+) -> bytes:
     """Codes small side values and then integer matrices into one range-coded stream.
 
     Args:
       side: (integer, scale index) pairs.
       matrices: integer arrays [rows, columns], |value| <= MAX_MAGNITUDE.
+      exponents: integer arrays of the same shapes where a prior is known: Laplace scales of 2^(exponent / 8), each
+        exponent within -MAX_EXPONENT..MAX_EXPONENT.
 
     Returns:
       The stream, cut to the shortest form that decodes to the same integers when zeros follow.
     """
     encoder = _stream.queue.RangeEncoder()
-    for value, index in _with_scales(side, matrices):
+    for value, index in _with_scales(side, matrices, exponents):
         _encode_integer(encoder, value, index)
     words = encoder.get_compressed()
+    values, indices = [value for value, _ in side], [index for _, index in side]
     shapes = [matrix.shape for matrix in matrices]
-    return _shortest(_to_bytes(words), [index for _, index in side], shapes, [value for value, _ in side], matrices)
+
+    def same(candidate: bytes) -> bool:
+        try:
+            got_side, got = decode(candidate, indices, shapes, lambda _: exponents)
+        except CorruptFileError:
+            return False
+        return got_side == values and all(np.array_equal(a, b) for a, b in zip(got, matrices, strict=True))
+
+    return _shortest(_to_bytes(words), same)
 
 
 def decode(
-    stream: bytes, side_indices: Sequence[int], shapes: Sequence[tuple[int, int]]
+    stream: bytes,
+    side_indices: Sequence[int],
+    shapes: Sequence[tuple[int, int]],
+    exponents_of: Callable[[Sequence[int]], Sequence[np.ndarray] | None] = lambda _: None,
 ) -> tuple[list[int], list[np.ndarray]]:
     """Inverse of `encode`.
+
+    Args:
+      stream: from `encode`.
+      side_indices: scale indices of the side values.
+      shapes: of the matrices.
+      exponents_of: the exponents that `encode` was given, from the side values.
 
     Raises:
       CorruptFileError: The stream cannot have been written by `encode`.
@@ -105,43 +203,54 @@ def decode(
     decoder = _stream.queue.RangeDecoder(_to_words(stream))
     try:
         side = [_decode_integer(decoder, index) for index in side_indices]
-        context = _ScaleContext()
-        matrices = []
-        for n_rows, n_columns in shapes:
-            context.start_matrix(n_rows)
-            columns = []
-            for _ in range(n_columns):
+        matrices = [np.zeros(shape, np.int32) for shape in shapes]
+        exponents = exponents_of(side)
+        context = _ScaleContext(_UNKNOWN if exponents is None else _LEARNED)
+        for matrix, columns in zip(matrices, _columns(matrices, exponents), strict=True):
+            context.start_matrix(matrix.shape[0])
+            for position, (column, expectations) in enumerate(columns):
                 context.start_input()
-                column = []
-                for unit in range(n_rows):
-                    value = _decode_integer(decoder, context.index(unit))
-                    context.add(unit, abs(value))
-                    column.append(value)
-                context.end_input()
-                columns.append(column)
-            matrices.append(np.array(columns, np.int32).T)
+                for unit, expectation in enumerate(expectations):
+                    column[unit] = _decode_integer(decoder, context.index(unit, expectation))
+                    context.add(unit, expectation, abs(column[unit]))
+                matrix[:, position] = column
     except AssertionError as error:
         raise CorruptFileError("the coded weights are damaged; get the file again") from error
     return side, matrices
 
 
-def ideal_bits(side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray]) -> float:
+def ideal_bits(
+    side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray], exponents: Sequence[np.ndarray] | None = None
+) -> float:
     """Code length of the integers under the tables that `encode` uses: -sum log2 (frequency / 2^24)."""
-    return sum(_integer_bits(value, index) for value, index in _with_scales(side, matrices))
+    return sum(_integer_bits(value, index) for value, index in _with_scales(side, matrices, exponents))
 
 
-def _with_scales(side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray]) -> Iterator[tuple[int, int]]:
+def _with_scales(
+    side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray], exponents: Sequence[np.ndarray] | None
+) -> Iterator[tuple[int, int]]:
     """All (integer, scale index) pairs of a stream, in its order."""
     yield from side
-    context = _ScaleContext()
-    for matrix in matrices:
+    context = _ScaleContext(_UNKNOWN if exponents is None else _LEARNED)
+    for matrix, columns in zip(matrices, _columns(matrices, exponents), strict=True):
         context.start_matrix(matrix.shape[0])
-        for column in matrix.T.tolist():
+        for column, expectations in columns:
             context.start_input()
-            for unit, value in enumerate(column):
-                yield value, context.index(unit)
-                context.add(unit, abs(value))
-            context.end_input()
+            for unit, (value, expectation) in enumerate(zip(column, expectations, strict=True)):
+                yield value, context.index(unit, expectation)
+                context.add(unit, expectation, abs(value))
+
+
+def _columns(
+    matrices: Sequence[np.ndarray], exponents: Sequence[np.ndarray] | None
+) -> Iterator[Iterator[tuple[list[int], list[_Expectation]]]]:
+    """For every matrix its columns, as lists, with what is expected of their integers."""
+    for i, matrix in enumerate(matrices):
+        if exponents is None:
+            expectations = itertools.repeat([_NOTHING_KNOWN] * matrix.shape[0], matrix.shape[1])
+        else:
+            expectations = ([_expectation(e) for e in column] for column in exponents[i].T.tolist())
+        yield zip(matrix.T.tolist(), expectations, strict=True)
 
 
 def _encode_integer(encoder: Any, value: int, index: int) -> None:
@@ -200,26 +309,12 @@ def _to_words(stream: bytes) -> np.ndarray:
     return np.frombuffer(padded, ">u4").astype(np.uint32)
 
 
-def _shortest(
-    stream: bytes,
-    side_indices: Sequence[int],
-    shapes: Sequence[tuple[int, int]],
-    side: Sequence[int],
-    matrices: Sequence[np.ndarray],
-) -> bytes:
-    """Drops trailing bytes as long as the stream, followed by zeros, still decodes to the same integers.
+def _shortest(stream: bytes, same: Callable[[bytes], bool]) -> bytes:
+    """Drops trailing bytes as long as the stream, followed by zeros, still decodes to the `same` integers.
 
     The encoder's last words pin down an interval far finer than needed; a point with trailing zeros inside it is
     found by also trying the next larger value of a cut prefix.
     """
-
-    def same(candidate: bytes) -> bool:
-        try:
-            got_side, got = decode(candidate, side_indices, shapes)
-        except CorruptFileError:
-            return False
-        return got_side == list(side) and all(np.array_equal(a, b) for a, b in zip(got, matrices, strict=True))
-
     best = stream.rstrip(b"\0")
     for length in range(len(best) - 1, max(len(best) - 8, -1), -1):
         prefix = best[:length]

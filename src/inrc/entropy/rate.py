@@ -9,20 +9,38 @@ _MIN_MAGNITUDE = 0.01
 _MIN_SCALE = 0.05
 
 
-def total_bits(matrices: Iterable[jax.Array]) -> jax.Array:
-    """Bits of matrices [units, inputs] of weights in units of their step, a scalar.
+def total_bits(matrices: Iterable[jax.Array], scales: Iterable[jax.Array], hard: jax.Array | float = 1.0) -> jax.Array:
+    """Bits of matrices [units, inputs] of integers under a prior, a scalar.
 
-    The coder follows the running means of unit, input and matrix; here the means are over the whole matrix, so that
-    every weight sees what it costs its neighbours.
+    The coder follows running means of unit, input and matrix; here the means are over the whole matrix, so that every
+    integer sees what it costs its neighbours. Magnitudes are counted as the coder counts them.
+
+    Args:
+      matrices: values in units of their step.
+      scales: mean absolute values before rounding that the prior expects, same units and shapes. Where all of a
+        matrix are far above 1, only their ratios matter: the matrix's own mean makes good for the rest.
+      hard: 0 where values have noise in the place of rounding.
     """
-    values, scales = [], []
-    for x in matrices:
-        magnitude = jnp.abs(x) + _MIN_MAGNITUDE
-        units = jnp.mean(magnitude, axis=1, keepdims=True)
-        inputs = jnp.mean(magnitude, axis=0, keepdims=True)
+    values, expected = [], []
+    for x, scale in zip(matrices, scales, strict=True):
+        weight = 1.0 / jnp.maximum(scale, 1.0)
+        counted = (jnp.abs(x) + _MIN_MAGNITUDE) * weight
+        count = (_mean_magnitude(scale, hard) + _MIN_MAGNITUDE) * weight
+        matrix = jnp.sum(counted) / jnp.sum(count)
+        units, inputs = (
+            jnp.sum(counted, axis=axis, keepdims=True) / jnp.sum(count, axis=axis, keepdims=True) for axis in (1, 0)
+        )
         values.append(x.ravel())
-        scales.append((units * inputs / jnp.mean(magnitude)).ravel())
-    return jnp.sum(laplace_bits(jnp.concatenate(values), jnp.concatenate(scales)))
+        expected.append((scale * (units / matrix) * inputs).ravel())
+    return jnp.sum(laplace_bits(jnp.concatenate(values), jnp.concatenate(expected)))
+
+
+def _mean_magnitude(scale: jax.Array, hard: jax.Array | float) -> jax.Array:
+    """Mean absolute value of a Laplace variable of mean magnitude `scale`, rounded or with noise in [-1/2, 1/2)."""
+    half = 0.5 / jnp.maximum(scale, _MIN_SCALE)
+    rounded = 0.5 / jnp.sinh(half)
+    noisy = 0.25 - 2.0 * jnp.square(scale) * jnp.expm1(-half)
+    return jnp.where(hard > 0, rounded, noisy)
 
 
 def laplace_bits(x: jax.Array, scale: jax.Array) -> jax.Array:

@@ -74,6 +74,14 @@ def frequencies(index: int) -> np.ndarray:
 
 
 @functools.cache
+def mean_magnitude(index: int) -> int:
+    """Mean absolute value of the symbols of table `index`, escapes left out, in fixed point and rounded down."""
+    largest = max_magnitude(index)
+    magnitudes = np.abs(np.arange(-largest, largest + 1))
+    return int(magnitudes @ frequencies(index)[:-1]) >> PRECISION_BITS - FRACTION_BITS
+
+
+@functools.cache
 def coder_weights(index: int) -> np.ndarray:
     """What makes constriction's `Categorical(..., perfect=False)` use exactly `frequencies`, float64.
 
