@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
+from inrc.entropy.rate import laplace_bits
 from inrc.fit.data import polyphase
 from inrc.fit.loss import LossConfig
 from inrc.fit.program import (
+    Prior,
     Problem,
     Signal,
     distortion,
+    flat_prior,
     init_state,
+    log_steps_of_bits,
     phase_loss_and_gradient,
     quantised,
     run_chunk,
@@ -119,16 +123,23 @@ class TestQuantised:
     params = {"a": jnp.float32([[0.32, -0.11], [1.0, 0.02]]), "b": jnp.float32([[3.3]])}  # noqa: RUF012
     log_steps = {"a": jnp.log(jnp.float32(0.125)), "b": jnp.log(jnp.float32(0.25))}  # noqa: RUF012
 
+    def quantised(self, *, prior: Prior | None = None, log_steps=None, noise: int = 0, hard: int = 0, seed: int = 0):
+        return quantised(
+            self.params,
+            flat_prior(self.params) if prior is None else prior,
+            log_steps or self.log_steps,
+            jnp.float32(noise),
+            jnp.float32(hard),
+            jnp.uint32(seed),
+        )
+
     def test_hard_rounding_gives_whole_steps(self):
-        seen, _ = quantised(self.params, self.log_steps, jnp.float32(0), jnp.float32(1), jnp.uint32(0))
+        seen, _ = self.quantised(hard=1)
         np.testing.assert_allclose(seen["a"], [[0.375, -0.125], [1.0, 0.0]], rtol=1e-5)
         np.testing.assert_allclose(seen["b"], [[3.25]], rtol=1e-5)
 
     def test_noise_is_at_most_half_a_step_and_changes_with_the_seed(self):
-        draws = [
-            quantised(self.params, self.log_steps, jnp.float32(1), jnp.float32(0), jnp.uint32(seed))[0]
-            for seed in (0, 1)
-        ]
+        draws = [self.quantised(noise=1, seed=seed)[0] for seed in (0, 1)]
         for seen in draws:
             assert 0 < np.abs(seen["a"] - self.params["a"]).max() <= 0.0625
             assert 0 < np.abs(seen["b"] - self.params["b"]).max() <= 0.125
@@ -138,12 +149,44 @@ class TestQuantised:
         costs = []
         for factor in (0.4, 1.0, 2.5):
             log_steps = {name: value + jnp.log(factor) for name, value in self.log_steps.items()}
-            costs.append(float(quantised(self.params, log_steps, jnp.float32(0), jnp.float32(0), jnp.uint32(0))[1]))
+            costs.append(float(self.quantised(log_steps=log_steps)[1]))
         assert costs[0] > costs[1] > costs[2] > 0
+
+    def test_without_a_prior_bits_are_those_of_the_matrices_own_means(self):
+        _, bits = self.quantised(hard=1)
+        expected = 0.0
+        for integers in ([[3, -1], [8, 0]], [[13]]):
+            x = jnp.float32(integers)
+            magnitude = jnp.abs(x) + 0.01
+            scale = magnitude.mean(1, keepdims=True) * magnitude.mean(0, keepdims=True) / magnitude.mean()
+            expected += float(jnp.sum(laplace_bits(x, scale)))
+        assert float(bits) == pytest.approx(expected, rel=1e-5)
+
+    def test_differences_from_the_mean_are_what_is_rounded_and_counted(self):
+        mean = {"a": jnp.float32([[0.3, -0.1], [0.95, 0.0]]), "b": jnp.float32([[3.2]])}
+        prior = Prior(mean, {name: jnp.full_like(matrix, 0.01) for name, matrix in mean.items()})
+        seen, bits = self.quantised(prior=prior, hard=1)
+        for name in mean:
+            np.testing.assert_array_equal(seen[name], mean[name])
+        assert float(bits) < 0.01
+
+    def test_weights_that_stray_as_expected_cost_less_than_others(self):
+        mean = jax.tree.map(jnp.zeros_like, self.params)
+        right = {"a": jnp.float32([[0.3, 0.1], [1.0, 0.02]]), "b": jnp.float32([[3.0]])}
+        wrong = {"a": jnp.float32([[0.02, 1.0], [0.1, 0.3]]), "b": jnp.float32([[3.0]])}
+        costs = [float(self.quantised(prior=Prior(mean, scale), hard=1)[1]) for scale in (right, wrong)]
+        assert costs[0] < costs[1] - 0.5
+
+    def test_fixed_bits_span_the_differences(self):
+        prior = flat_prior(self.params)._replace(mean={"a": jnp.full((2, 2), 0.02), "b": jnp.float32([[3.0]])})
+        log_steps = log_steps_of_bits(self.params, prior, 3)
+        assert float(jnp.exp(log_steps["a"])) == pytest.approx(2 * 0.98 / 7, rel=1e-5)
+        assert float(jnp.exp(log_steps["b"])) == pytest.approx(2 * 0.3 / 7, rel=1e-5)
 
 
 SIGNAL = functools.cache(lambda: signal_of(problems.SHAPE, 2, 48))
 SCHEDULE = Schedule(learning_rate=0.01)
+FLAT = functools.cache(lambda: flat_prior(start(0).params))
 
 
 def plan(start: float, stop: float):
@@ -158,7 +201,7 @@ def start(seed: int):
 
 
 def test_a_chunk_counts_its_steps_and_lowers_the_loss():
-    state, (losses, bits) = run_chunk(PROBLEM, start(0), SIGNAL(), plan(0.1, 0.2), jnp.float32(0))
+    state, (losses, bits) = run_chunk(PROBLEM, start(0), SIGNAL(), FLAT(), plan(0.1, 0.2), jnp.float32(0))
     assert losses.shape == bits.shape == (2, 4)
     assert int(state.step) == 8
     before = float(distortion(PROBLEM, start(0).params, SIGNAL()))
@@ -168,8 +211,8 @@ def test_a_chunk_counts_its_steps_and_lowers_the_loss():
 
 
 def test_bits_have_a_weight():
-    cheap, (_, cheap_bits) = run_chunk(PROBLEM, start(0), SIGNAL(), plan(0.1, 0.3), jnp.float32(1e-2))
-    dear, (_, dear_bits) = run_chunk(PROBLEM, start(0), SIGNAL(), plan(0.1, 0.3), jnp.float32(0))
+    cheap, (_, cheap_bits) = run_chunk(PROBLEM, start(0), SIGNAL(), FLAT(), plan(0.1, 0.3), jnp.float32(1e-2))
+    dear, (_, dear_bits) = run_chunk(PROBLEM, start(0), SIGNAL(), FLAT(), plan(0.1, 0.3), jnp.float32(0))
     assert float(cheap_bits[-1, -1]) < float(dear_bits[-1, -1]) - 1
     assert all(float(cheap.log_steps[n]) > float(dear.log_steps[n]) for n in cheap.log_steps)
 
@@ -178,12 +221,12 @@ def test_a_chunk_maps_over_seeds_and_lambdas():
     states = [start(0), start(1), start(2)]
     weights = jnp.float32([0.0, 1e-4, 1e-3])
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
-    mapped, (losses, bits) = jax.vmap(run_chunk, in_axes=(None, 0, None, None, 0))(
-        PROBLEM, stacked, SIGNAL(), plan(0.0, 1.0), weights
+    mapped, (losses, bits) = jax.vmap(run_chunk, in_axes=(None, 0, None, None, None, 0))(
+        PROBLEM, stacked, SIGNAL(), FLAT(), plan(0.0, 1.0), weights
     )
     assert losses.shape == bits.shape == (3, 2, 4)
     for i, state in enumerate(states):
-        single, (single_losses, single_bits) = run_chunk(PROBLEM, state, SIGNAL(), plan(0.0, 1.0), weights[i])
+        single, (single_losses, single_bits) = run_chunk(PROBLEM, state, SIGNAL(), FLAT(), plan(0.0, 1.0), weights[i])
         np.testing.assert_allclose(losses[i], single_losses, rtol=2e-3)
         np.testing.assert_allclose(bits[i], single_bits, rtol=2e-3)
         for name, matrix in single.params.items():
@@ -204,7 +247,7 @@ def test_signals_of_one_and_three_axes(shape, factor):
     steps = plan_chunk(dataclasses.replace(SCHEDULE), start=0.1, stop=0.3, phases=order, steps_per_group=4)
     before = float(distortion(problem, params, signal))
     for _ in range(4):
-        state, _ = run_chunk(problem, state, signal, steps, jnp.float32(0))
+        state, _ = run_chunk(problem, state, signal, flat_prior(params), steps, jnp.float32(0))
     after = float(distortion(problem, state.params, signal))
     assert signal.phases.targets.shape[0] == n_phases
     assert after < 0.8 * before

@@ -60,3 +60,29 @@ def test_dequantising_is_one_float32_product():
     step = uniform.step_of_index(77)
     expected = integers.astype(np.float32) * np.float32(step)
     np.testing.assert_array_equal(uniform.dequantise(integers, step), expected)
+
+
+def test_indices_of_many_steps_are_those_of_each():
+    steps = np.array([[0.0, 1e-30, 0.126], [1.03, 55.0, 1e9]])
+    indices = uniform.indices_of_steps(steps)
+    assert indices.dtype == np.int32
+    assert indices.tolist() == [[uniform.index_of_step(float(step)) for step in row] for row in steps]
+
+
+def test_an_origin_is_subtracted_before_and_added_after():
+    weights = np.array([1.3, 0.9, -2.0], np.float32)
+    origin = np.array([1.0, 1.0, -2.0], np.float32)
+    integers = uniform.quantise(weights, 0.125, origin)
+    assert integers.tolist() == [2, -1, 0]
+    assert uniform.dequantise(integers, 0.125, origin).tolist() == [1.25, 0.875, -2.0]
+
+
+def test_the_product_is_rounded_before_the_sum_is():
+    # f32(1048577 f32(2^(1/8))) + f32(1 / 3): in one rounding the last bit would be another.
+    step, origin = uniform.step_of_index(193), np.array(1 / 3, np.float32)
+    values = np.arange(1_000_000, 1_000_100, dtype=np.int32)
+    twice = uniform.dequantise(values, step, origin)
+    once = (values.astype(np.float64) * step + origin).astype(np.float32)
+    assert twice.dtype == np.float32
+    assert (twice != once).any()
+    np.testing.assert_array_equal(twice, (values.astype(np.float64) * step).astype(np.float32) + origin)

@@ -1,6 +1,7 @@
 """What goes into a fit and what comes out of it."""
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -86,6 +87,35 @@ class Target:
     values: np.ndarray
     matrix: np.ndarray
     offset: np.ndarray
+
+    @property
+    def mean_outputs(self) -> np.ndarray:
+        """Network outputs [C] float32 that show the signal's mean."""
+        mean = self.values.reshape(len(self.values), -1).mean(1)
+        return np.linalg.solve(self.matrix, mean - self.offset).astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """Where a fit begins, and what its weights are coded against.
+
+    Attributes:
+      mean: {name: matrix}: centre of the prior.
+      scale: {name: matrix of the same shape}: expected absolute difference from the mean, positive.
+      steps: {name: first quantisation step}; `FitConfig.relative_step` of the mean scale if not given.
+      params: {name: matrix}: first weights; the means if not given.
+    """
+
+    mean: Mapping[str, np.ndarray]
+    scale: Mapping[str, np.ndarray]
+    steps: Mapping[str, float] | None = None
+    params: Mapping[str, np.ndarray] | None = None
+
+    def arrays(self) -> Iterator[np.ndarray]:
+        """Everything that a fit's course depends on."""
+        for tree in (self.mean, self.scale, self.params or {}):
+            yield from tree.values()
+        yield np.array([*(self.steps or {}).values()], np.float64)
 
 
 @dataclasses.dataclass(frozen=True)

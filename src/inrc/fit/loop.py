@@ -14,13 +14,15 @@ import numpy as np
 
 from inrc.config import ModelConfig
 from inrc.fit import checkpoint
-from inrc.fit.config import MAX_SEEDS, FitConfig, FitResult, Progress, Target
+from inrc.fit.config import MAX_SEEDS, FitConfig, FitResult, Progress, Start, Target
 from inrc.fit.data import polyphase
 from inrc.fit.program import (
     Params,
+    Prior,
     Problem,
     Signal,
     State,
+    flat_prior,
     init_state,
     log_steps_of_bits,
     rounded_cost,
@@ -30,7 +32,7 @@ from inrc.fit.stages import StepPlan, minibatch_order, plan_chunk
 from inrc.fit.steering import MIN_UPDATES, Steering
 from inrc.models import build
 
-Chunk = Callable[[State, Signal, StepPlan, jax.Array], tuple[State, tuple[jax.Array, jax.Array]]]
+Chunk = Callable[[State, Signal, Prior, StepPlan, jax.Array], tuple[State, tuple[jax.Array, jax.Array]]]
 
 _EXCESS_WEIGHT = 30.0
 _DIVERGENCE = 2.0
@@ -49,7 +51,7 @@ def fit(
     model: ModelConfig,
     config: FitConfig,
     *,
-    init: Mapping[str, np.ndarray] | None = None,
+    start: Start | None = None,
     progress: Callable[[Progress], None] | None = None,
     checkpoint_path: Path | None = None,
     checkpoint_every: float = 20.0,
@@ -60,7 +62,7 @@ def fit(
       target: the signal.
       model: the network.
       config: how.
-      init: first weights; random ones by the network's own rule if not given.
+      start: first weights and the prior of all that follow; random ones and a flat prior around 0 if not given.
       progress: called after every chunk.
       checkpoint_path: where the state is kept; a fit that finds its own state there goes on from it and ends in the
         same weights as one that was never stopped. The file is removed by the caller once the result is safe.
@@ -87,32 +89,34 @@ def fit(
     problem = Problem(
         model, shape, target.values.shape[0], config.loss, config.optimiser, weight_bits=config.weight_bits
     )
-    steering = Steering(config.target_bits, config.lambda_rd)
+    steering = Steering(config.target_bits, config.lambda_rd, learned=start is not None)
 
     chunk_steps = config.steps_per_group * _groups_per_chunk(config, config.n_passes * n_phases)
     best_every = 1 if config.target_bits is None else math.ceil(_BEST_EVERY / chunk_steps)
     n_chunks = max(1, round(config.n_passes * n_phases / chunk_steps))
 
-    def plan(start: float, stop: float, chunk: int):
+    def plan(begin: float, end: float, chunk: int):
         order = minibatch_order(n_phases, chunk_steps, seed=config.seed, chunk=chunk)
-        return plan_chunk(config.schedule, start=start, stop=stop, phases=order, steps_per_group=config.steps_per_group)
+        return plan_chunk(config.schedule, start=begin, stop=end, phases=order, steps_per_group=config.steps_per_group)
 
-    arrays = [target.values, target.matrix, target.offset, *(init or {}).values()]
+    arrays = [target.values, target.matrix, target.offset, *(() if start is None else start.arrays())]
     identity = checkpoint.fingerprint(arrays, model, dataclasses.replace(config, time_budget=None))
     clock = _Clock(config.time_budget, n_chunks)
     seeds = [config.seed * MAX_SEEDS + i for i in range(config.n_seeds)]
-    first = _new_state(problem, config, target, init, seeds[0])
+    prior = _prior(problem, start)
+    first = _new_state(problem, config, target, start, prior, seeds[0])
     resumed = checkpoint.load(checkpoint_path, identity, first)
     compiling = time.monotonic()
-    program = run_chunk.lower(problem, first, signal, plan(0.0, 1.0 / n_chunks, 0), jnp.float32(0)).compile()
+    program = run_chunk.lower(problem, first, signal, prior, plan(0.0, 1.0 / n_chunks, 0), jnp.float32(0)).compile()
     compile_seconds = time.monotonic() - compiling
     if resumed is None:
         n_race = _race_chunks(config, n_chunks)
         state = _race(
-            [first, *(_new_state(problem, config, target, init, seed) for seed in seeds[1:])],
+            [first, *(_new_state(problem, config, target, start, prior, seed) for seed in seeds[1:])],
             program,
             functools.partial(run_chunk, problem),
             signal,
+            prior,
             [plan(i / n_chunks, (i + 1) / n_chunks, i) for i in range(n_race)],
             jnp.float32(steering.lambda_rd / n_pixels),
         )
@@ -126,28 +130,28 @@ def fit(
         best = _Best.nothing()
         if np.isfinite(meta["best"]):
             best = _Best(float(meta["best"]), best_state.params, best_state.log_steps)
-        steering = Steering(config.target_bits, float(meta["lambda_rd"]), float(meta["overhead"]))
+        steering.lambda_rd, steering.overhead = float(meta["lambda_rd"]), float(meta["overhead"])
 
     guard = _Guard(**{key: float(meta[key]) for key in ("lowest", "rate_scale") if key in meta})
     interrupted = False
     saved = time.monotonic()
     try:
         while clock.fraction < 1.0 - 1e-9:
-            start, stop = clock.begin_chunk()
+            begin, end = clock.begin_chunk()
             bits_weight = jnp.float32(steering.lambda_rd / n_pixels)
-            steps = plan(start, stop, clock.chunk)
+            steps = plan(begin, end, clock.chunk)
             steps = steps._replace(learning_rate=steps.learning_rate * np.float32(guard.rate_scale))
-            after, (losses, bits) = program(state, signal, steps, bits_weight)
+            after, (losses, bits) = program(state, signal, prior, steps, bits_weight)
             losses, bits = np.asarray(losses), np.asarray(bits)
-            clock.end_chunk(stop)
+            clock.end_chunk(end)
             state = after if guard.admits(float(losses.mean())) else state
             rate = float(bits[-1].mean())
-            if start < config.schedule.hard_from:
-                steering.follow(rate, chunk_steps, stop)
+            if begin < config.schedule.hard_from:
+                steering.follow(rate, chunk_steps, end)
             else:
                 if clock.chunk % best_every == 0 or clock.fraction >= 1.0:
-                    best = best.better(problem, state, signal, config, steering)
-                shift = steering.step_shift(rate, n_weights, stop)
+                    best = best.better(problem, state, signal, prior, config, steering)
+                shift = steering.step_shift(rate, n_weights, end)
                 if shift:
                     state = state._replace(log_steps={name: s + shift for name, s in state.log_steps.items()})
             if progress is not None:
@@ -181,7 +185,7 @@ def fit(
     except KeyboardInterrupt:
         interrupted = True
     if not best.params:
-        best = best.better(problem, state, signal, config, steering)
+        best = best.better(problem, state, signal, prior, config, steering)
     # JAX sorts the keys of a dict, which puts layer_10 before layer_2; a file has them in the order of the layout.
     names = [name for name, _ in build.layout(model, shape, problem.n_outputs)]
     return FitResult(
@@ -239,12 +243,14 @@ class _Best:
     def nothing() -> "_Best":
         return _Best(float("inf"), {}, {})
 
-    def better(self, problem: Problem, state: State, signal: Signal, config: FitConfig, steering: Steering) -> "_Best":
-        loss, bits = (float(x) for x in rounded_cost(problem, state, signal))
+    def better(
+        self, problem: Problem, state: State, signal: Signal, prior: Prior, config: FitConfig, steering: Steering
+    ) -> "_Best":
+        loss, bits = (float(x) for x in rounded_cost(problem, state, signal, prior))
         if config.target_bits is None:
             value = loss + config.lambda_rd * bits / math.prod(problem.shape)
         else:
-            steering.calibrate(state.params, state.log_steps, bits)
+            steering.calibrate(state.params, prior, state.log_steps, bits)
             # What is above the limit loses to all that is not.
             value = loss * (1.0 + _EXCESS_WEIGHT * steering.excess(bits))
         return _Best(value, state.params, state.log_steps) if value < self.value or not self.params else self
@@ -292,29 +298,42 @@ class _Clock:
         self.fraction = stop
 
 
+def _prior(problem: Problem, start: Start | None) -> Prior:
+    if start is None:
+        layout = build.layout(problem.model, problem.shape, problem.n_outputs)
+        return flat_prior({name: jnp.zeros(shape, jnp.float32) for name, shape in layout})
+    return Prior(_on_device(start.mean), _on_device(start.scale))
+
+
+def _on_device(tree: Mapping[str, np.ndarray]) -> Params:
+    return {name: jnp.asarray(matrix, jnp.float32) for name, matrix in tree.items()}
+
+
 def _new_state(
-    problem: Problem, config: FitConfig, target: Target, init: Mapping[str, np.ndarray] | None, seed: int
+    problem: Problem, config: FitConfig, target: Target, start: Start | None, prior: Prior, seed: int
 ) -> State:
-    mean = target.values.reshape(target.values.shape[0], -1).mean(1)
-    outputs = np.linalg.solve(target.matrix, mean - target.offset).astype(np.float32)
-    given = None if init is None else {name: np.asarray(value, np.float32) for name, value in init.items()}
-    return _first_state(problem, config.relative_step, given, outputs, np.uint32(seed))
+    if start is None:
+        return _random_state(problem, config.relative_step, target.mean_outputs, prior, np.uint32(seed))
+    params = _on_device(start.params or start.mean)
+    if problem.weight_bits is not None:
+        log_steps = log_steps_of_bits(params, prior, problem.weight_bits)
+    else:
+        steps = start.steps or {n: config.relative_step * float(np.mean(scale)) for n, scale in start.scale.items()}
+        log_steps = {name: jnp.float32(math.log(step)) for name, step in steps.items()}
+    return init_state(problem, params, log_steps, jnp.uint32(seed))
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _first_state(
-    problem: Problem, relative_step: float, init: Params | None, mean_outputs: jax.Array, seed: jax.Array
+def _random_state(
+    problem: Problem, relative_step: float, mean_outputs: jax.Array, prior: Prior, seed: jax.Array
 ) -> State:
-    """State with given or random weights; random ones begin at the signal's mean."""
-    if init is not None:
-        params = init
-    else:
-        params = build.init(problem.model, problem.shape, problem.n_outputs, jax.random.key(seed, impl="rbg"))
-        if problem.model.bias:
-            last = f"layer_{len(problem.model.widths)}"
-            params[last] = params[last].at[:, -1].set(mean_outputs)
+    """Random weights that begin at the signal's mean."""
+    params = build.init(problem.model, problem.shape, problem.n_outputs, jax.random.key(seed, impl="rbg"))
+    if problem.model.bias:
+        last = f"layer_{len(problem.model.widths)}"
+        params[last] = params[last].at[:, -1].set(mean_outputs)
     if problem.weight_bits is not None:
-        log_steps = log_steps_of_bits(params, problem.weight_bits)
+        log_steps = log_steps_of_bits(params, prior, problem.weight_bits)
     else:
         log_steps = {name: jnp.log(relative_step * jnp.std(value) + 1e-9) for name, value in params.items()}
     return init_state(problem, params, log_steps, seed)
@@ -331,6 +350,7 @@ def _race(
     program: Chunk,
     traced: Chunk,
     signal: Signal,
+    prior: Prior,
     plans: list[StepPlan],
     bits_weight: jax.Array,
 ) -> State:
@@ -342,19 +362,19 @@ def _race(
     if not plans:
         return first_states[0]
     if jax.default_backend() == "cpu":
-        ends = [_run_plans(state, program, signal, plans, bits_weight) for state in first_states]
+        ends = [_run_plans(state, program, signal, prior, plans, bits_weight) for state in first_states]
         return ends[int(np.argmin([float(cost) for _, cost in ends]))][0]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *first_states)
-    state, costs = jax.vmap(lambda state: _run_plans(state, traced, signal, plans, bits_weight))(stacked)
+    state, costs = jax.vmap(lambda state: _run_plans(state, traced, signal, prior, plans, bits_weight))(stacked)
     winner = int(jnp.argmin(costs))
     return jax.tree.map(lambda leaf: leaf[winner], state)
 
 
 def _run_plans(
-    state: State, run: Chunk, signal: Signal, plans: list[StepPlan], bits_weight: jax.Array
+    state: State, run: Chunk, signal: Signal, prior: Prior, plans: list[StepPlan], bits_weight: jax.Array
 ) -> tuple[State, jax.Array]:
     cost = jnp.float32(0)
     for plan in plans:
-        state, (losses, bits) = run(state, signal, plan, bits_weight)
+        state, (losses, bits) = run(state, signal, prior, plan, bits_weight)
         cost = jnp.mean(losses + bits_weight * bits)
     return state, cost

@@ -23,6 +23,8 @@ from inrc.quant.surrogate import on_ladder, surrogate, uniform_noise
 
 Params = dict[str, jax.Array]
 
+_FLAT_SCALE = 1e6
+
 
 class Problem(NamedTuple):
     """What is static about a fit, hashable.
@@ -44,6 +46,19 @@ class Problem(NamedTuple):
     clip_norm: float = 1.0
     step_learning_rate: float = 1e-2
     weight_bits: int | None = None
+
+
+class Prior(NamedTuple):
+    """Where weights are expected: a file holds their differences from `mean`, which have a Laplace distribution.
+
+    Attributes:
+      mean: {name: matrix}.
+      scale: {name: mean absolute difference}, positive. Where all of a matrix are far above its step, only their ratios
+        matter.
+    """
+
+    mean: Params
+    scale: Params
 
 
 class State(NamedTuple):
@@ -96,15 +111,23 @@ def init_state(problem: Problem, params: Params, log_steps: Params, seed: jax.Ar
     return State(params, log_steps, optimiser.init(problem.optimiser, params), (zeros, zeros), jnp.float32(0), seed)
 
 
-def log_steps_of_bits(params: Params, weight_bits: int) -> Params:
-    """Logarithms of the steps at which 2^weight_bits levels span a matrix from -m to m, m its largest magnitude."""
+def flat_prior(params: Params) -> Prior:
+    """No knowledge: weights around 0, all of one scale, which is far above any step."""
+    return Prior(
+        jax.tree.map(jnp.zeros_like, params), jax.tree.map(lambda matrix: jnp.full_like(matrix, _FLAT_SCALE), params)
+    )
+
+
+def log_steps_of_bits(params: Params, prior: Prior, weight_bits: int) -> Params:
+    """Logarithms of the steps at which 2^weight_bits levels span what a file holds of a matrix, from -m to m."""
     levels = 2.0**weight_bits - 1.0
-    return {name: jnp.log(2.0 * jnp.max(jnp.abs(matrix)) / levels + 1e-9) for name, matrix in params.items()}
+    differences = jax.tree.map(jnp.subtract, params, prior.mean)
+    return {name: jnp.log(2.0 * jnp.max(jnp.abs(matrix)) / levels + 1e-9) for name, matrix in differences.items()}
 
 
 @functools.partial(jax.jit, static_argnames="problem")
 def run_chunk(
-    problem: Problem, state: State, signal: Signal, plan: StepPlan, bits_weight: jax.Array
+    problem: Problem, state: State, signal: Signal, prior: Prior, plan: StepPlan, bits_weight: jax.Array
 ) -> tuple[State, tuple[jax.Array, jax.Array]]:
     """Takes groups x steps optimiser steps.
 
@@ -112,6 +135,7 @@ def run_chunk(
       problem: static.
       state: before.
       signal: what to fit.
+      prior: of the weights.
       plan: per step.
       bits_weight: loss per bit (lambda over the number of samples).
 
@@ -121,7 +145,7 @@ def run_chunk(
 
     def group(state: State, plan: StepPlan):
         state = state._replace(moments=optimiser.refresh(problem.optimiser, state.moments))
-        return jax.lax.scan(functools.partial(_step, problem, signal, bits_weight), state, plan)
+        return jax.lax.scan(functools.partial(_step, problem, signal, prior, bits_weight), state, plan)
 
     return jax.lax.scan(group, state, plan)
 
@@ -137,33 +161,33 @@ def distortion(problem: Problem, params: Params, signal: Signal) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnames="problem")
-def rounded_cost(problem: Problem, state: State, signal: Signal) -> tuple[jax.Array, jax.Array]:
+def rounded_cost(problem: Problem, state: State, signal: Signal, prior: Prior) -> tuple[jax.Array, jax.Array]:
     """(distortion, bits) of a state's weights as a file would hold them."""
-    params, bits = quantised(state.params, state.log_steps, jnp.float32(0), jnp.float32(1), state.seed)
+    params, bits = quantised(state.params, prior, state.log_steps, jnp.float32(0), jnp.float32(1), state.seed)
     return distortion(problem, params, signal), bits
 
 
 def quantised(
-    params: Params, log_steps: Params, noise: jax.Array, hard: jax.Array, seed: jax.Array
+    params: Params, prior: Prior, log_steps: Params, noise: jax.Array, hard: jax.Array, seed: jax.Array
 ) -> tuple[Params, jax.Array]:
     """(weights with the surrogate applied, their bits).
 
     Where they are rounded, steps are those of the file's ladder, so that what the weights adapt to is what is stored.
     """
-    seen, start = {}, 0
-    log_steps = {name: jnp.where(hard > 0, on_ladder(value), value) for name, value in log_steps.items()}
+    steps = {name: jnp.exp(jnp.where(hard > 0, on_ladder(value), value)) for name, value in log_steps.items()}
     draw = noise * uniform_noise(seed, sum(p.size for p in params.values()))
+    seen, start = {}, 0
     for name, matrix in params.items():
         part = draw[start : start + matrix.size].reshape(matrix.shape)
-        seen[name] = surrogate(matrix / jnp.exp(log_steps[name]), part, hard)
+        seen[name] = surrogate((matrix - prior.mean[name]) / steps[name], part, hard)
         start += matrix.size
-    bits = total_bits(seen.values())
-    return {name: x * jnp.exp(log_steps[name]) for name, x in seen.items()}, bits
+    bits = total_bits(seen.values(), [prior.scale[name] / steps[name] for name in seen], hard)
+    return {name: prior.mean[name] + x * steps[name] for name, x in seen.items()}, bits
 
 
-def _step(problem: Problem, signal: Signal, bits_weight: jax.Array, state: State, plan: StepPlan):
+def _step(problem: Problem, signal: Signal, prior: Prior, bits_weight: jax.Array, state: State, plan: StepPlan):
     def forward(params: Params, log_steps: Params):
-        return quantised(params, log_steps, plan.noise, plan.hard, state.seed + state.step.astype(jnp.uint32))
+        return quantised(params, prior, log_steps, plan.noise, plan.hard, state.seed + state.step.astype(jnp.uint32))
 
     (params, bits), pull = jax.vjp(forward, state.params, state.log_steps)
     loss, gradient = phase_loss_and_gradient(problem, params, signal, plan.phase)
@@ -178,7 +202,7 @@ def _step(problem: Problem, signal: Signal, bits_weight: jax.Array, state: State
     square = jax.tree.map(lambda v, g: 0.99 * v + 0.01 * g * g, state.step_moments[1], step_gradient)
     log_steps = jax.tree.map(lambda s, m, v: s - rate * m / (jnp.sqrt(v) + 1e-12), state.log_steps, mean, square)
     if problem.weight_bits is not None:
-        log_steps = log_steps_of_bits(new_params, problem.weight_bits)
+        log_steps = log_steps_of_bits(new_params, prior, problem.weight_bits)
 
     return State(new_params, log_steps, moments, (mean, square), state.step + 1, state.seed), (loss, bits)
 

@@ -11,8 +11,9 @@ import statistics
 import numpy as np
 
 from inrc.entropy import coder
-from inrc.fit.program import Params
-from inrc.quant.uniform import index_of_step, quantise, step_of_index
+from inrc.entropy.coder import exponents_of
+from inrc.fit.program import Params, Prior
+from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index
 
 MIN_UPDATES = 40
 """Updates that a fit needs to come to its bits."""
@@ -37,11 +38,13 @@ class Steering:
       target_bits: of all weights in the file; None leaves lambda as it is.
       lambda_rd: loss per bit and pixel.
       overhead: the coder learns its means on the way, and the twin knows them beforehand.
+      learned: whether the coder knows the prior's scales.
     """
 
     target_bits: float | None
     lambda_rd: float
     overhead: float = 1.02
+    learned: bool = False
 
     def follow(self, bits: float, n_steps: int, fraction: float) -> None:
         """Moves lambda after a chunk.
@@ -68,13 +71,19 @@ class Steering:
         shift = math.log(2.0) * excess / n_weights
         return min(max(shift, -_LARGEST_SHIFT), _LARGEST_SHIFT)
 
-    def calibrate(self, params: Params, log_steps: Params, bits: float) -> None:
+    def calibrate(self, params: Params, prior: Prior, log_steps: Params, bits: float) -> None:
         """Compares the coder with its twin, which counts `bits` for these weights."""
         if self.target_bits is None or bits <= 0:
             return
-        steps = {name: step_of_index(index_of_step(math.exp(float(value)))) for name, value in log_steps.items()}
-        integers = [quantise(np.asarray(matrix), steps[name]) for name, matrix in params.items()]
-        self.overhead = coder.ideal_bits((), integers) / bits
+        indices = {name: index_of_step(math.exp(float(value))) for name, value in log_steps.items()}
+        integers = [
+            quantise(np.asarray(matrix), step_of_index(indices[name]), np.asarray(prior.mean[name]))
+            for name, matrix in params.items()
+        ]
+        exponents = None
+        if self.learned:
+            exponents = [exponents_of(indices_of_steps(np.asarray(prior.scale[n])), indices[n]) for n in params]
+        self.overhead = coder.ideal_bits((), integers, exponents) / bits
 
     def excess(self, bits: float) -> float:
         """By which fraction weights of so many bits exceed the target."""

@@ -18,15 +18,20 @@ def step_of_index(index: int) -> float:
 
 def index_of_step(step: float) -> int:
     """Index of the step nearest to `step` on a log axis."""
-    index = round((math.log2(max(step, 1e-30)) - _MIN_EXPONENT) * STEPS_PER_OCTAVE)
-    return min(max(index, 0), N_STEPS - 1)
+    return int(indices_of_steps(np.array(step)))
 
 
-def quantise(weights: np.ndarray, step: float) -> np.ndarray:
-    """Nearest integers int32 of weights / step."""
-    return np.rint(np.asarray(weights, np.float64) / step).astype(np.int32)
+def indices_of_steps(steps: np.ndarray) -> np.ndarray:
+    """Indices, int32, of the steps nearest to `steps` on a log axis."""
+    octaves = np.log2(np.maximum(np.asarray(steps, np.float64), 1e-30)) - _MIN_EXPONENT
+    return np.clip(np.rint(octaves * STEPS_PER_OCTAVE), 0, N_STEPS - 1).astype(np.int32)
 
 
-def dequantise(integers: np.ndarray, step: float) -> np.ndarray:
-    """integers * step, float32."""
-    return (integers.astype(np.float32) * np.float32(step)).astype(np.float32)
+def quantise(weights: np.ndarray, step: float, origin: np.ndarray | float = 0.0) -> np.ndarray:
+    """Nearest integers int32 of (weights - origin) / step."""
+    return np.rint((np.asarray(weights, np.float64) - origin) / step).astype(np.int32)
+
+
+def dequantise(integers: np.ndarray, step: float, origin: np.ndarray | float = 0.0) -> np.ndarray:
+    """Origin + integers * step, float32; the product is rounded before the sum is."""
+    return np.asarray(origin, np.float32) + integers.astype(np.float32) * np.float32(step)
