@@ -1,0 +1,192 @@
+"""One shared init as a NumPy archive, named by its content.
+
+What a decoder needs of it (the network, the means and the prior scales) is hashed; hints for encoders are not.
+`bitstream/FORMAT.md`, section 13, is normative.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import io
+import json
+import math
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.errors import ConfigError, InitMismatchError
+from inrc.layout import layout
+
+ID_BYTES = 8
+"""Bytes of the hash that a file names its init by."""
+
+_MAX_BYTES = 1 << 26
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SharedInit:
+    """A start and a prior for the weights of one network.
+
+    Attributes:
+      model: the network.
+      shape: samples per axis of the canvas that it was learned on, (height, width) of a landscape picture.
+      n_outputs: channels of the network, in the order of its colour transform.
+      mean: {name: float16 matrix [out, in (+ 1)]}, in the order of the network's layout.
+      scale_indices: {name: uint8 matrix}: expected absolute difference from the mean, before any rounding, as an index
+        of the quantiser's ladder, 2^(index / 8 - 24).
+      steps: {name: quantisation step to begin with}; for encoders only.
+      lambda_rd: loss (squared error, unit range) per bit and pixel that the steps and scales were learned at; for
+        encoders only.
+
+    Raises:
+      ConfigError: The parts contradict each other.
+    """
+
+    model: ModelConfig
+    shape: tuple[int, int]
+    n_outputs: int
+    mean: Mapping[str, np.ndarray]
+    scale_indices: Mapping[str, np.ndarray]
+    steps: Mapping[str, float]
+    lambda_rd: float
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_outputs <= 4:
+            raise ConfigError(f"n_outputs is {self.n_outputs}; it must lie in 1..4")
+        if min(self.shape) < 1:
+            raise ConfigError(f"the canvas is {self.shape[1]}x{self.shape[0]} pixels; it must have some")
+        expected = dict(layout(self.model, self.shape, self.n_outputs))
+        for what, tree in (("means", self.mean), ("scale indices", self.scale_indices), ("steps", self.steps)):
+            if list(tree) != list(expected):
+                raise ConfigError(f"the {what} are those of {', '.join(tree)}; the network has {', '.join(expected)}")
+        for name, shape in expected.items():
+            _check_matrix(f"the means of {name}", self.mean[name], shape, np.float16)
+            _check_matrix(f"the scale indices of {name}", self.scale_indices[name], shape, np.uint8)
+            if not np.isfinite(self.mean[name]).all():
+                raise ConfigError(f"a mean of {name} is not a finite number")
+        for what, number in (*self.steps.items(), ("lambda_rd", self.lambda_rd)):
+            if not 0 < number < math.inf:
+                raise ConfigError(f"the step or lambda {what!r} is {number}; it must be above 0")
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Hash, in hexadecimal, of all that a decoder needs."""
+        digest = hashlib.sha256(json.dumps(_described(self), sort_keys=True).encode())
+        for name in self.mean:
+            for array, dtype in ((self.mean[name], "<f2"), (self.scale_indices[name], "u1")):
+                digest.update(f"{name} {array.shape} {dtype}".encode())
+                digest.update(np.ascontiguousarray(array, dtype).tobytes())
+        return digest.hexdigest()
+
+    @property
+    def id(self) -> bytes:
+        """What a file's header names the init by: the first 8 bytes of its hash."""
+        return bytes.fromhex(self.sha256)[:ID_BYTES]
+
+    @property
+    def n_weights(self) -> int:
+        """Parameters of the network."""
+        return sum(matrix.size for matrix in self.mean.values())
+
+
+def save(init: SharedInit, path: Path) -> None:
+    """Writes an init; a reader never sees half of it."""
+    arrays = {f"mean/{name}": np.asarray(matrix, "<f2") for name, matrix in init.mean.items()}
+    arrays |= {f"scale/{name}": np.asarray(matrix, "u1") for name, matrix in init.scale_indices.items()}
+    about = {**_described(init), "steps": dict(init.steps), "lambda_rd": init.lambda_rd}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(buffer.getvalue())
+    temporary.replace(path)
+
+
+def load(path: Path) -> SharedInit:
+    """Reads an init.
+
+    Raises:
+      InitMismatchError: The file is missing, damaged or no init.
+    """
+    try:
+        return _parsed(*_read(path))
+    except OSError as error:
+        raise InitMismatchError(f"cannot read the init {path}: {error.strerror or error}; check the path") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InitMismatchError(f"{path} is no shared init ({error}): give the .npz file of an exported one") from error
+
+
+def _read(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
+    """(description, arrays) of an archive."""
+    with path.open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                n_bytes = sum(entry.file_size for entry in archive.infolist())
+            if n_bytes > _MAX_BYTES:
+                raise ValueError(f"{n_bytes} bytes inflated, more than {_MAX_BYTES}")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                return json.loads(str(arrays["about"])), {key: arrays[key] for key in arrays.files if key != "about"}
+        except OSError:
+            raise
+        except Exception as error:  # a damaged archive makes zipfile, zlib and NumPy raise errors of a dozen kinds
+            raise ValueError(f"not a sound NumPy archive: {error}") from error
+
+
+def _parsed(about: Any, arrays: dict[str, np.ndarray]) -> SharedInit:
+    encoding = about["encoding"]
+    model = ModelConfig(
+        ModelFamily[about["family"]],
+        tuple(_of_type(int, width) for width in about["widths"]),
+        EncodingConfig(
+            EncodingKind[encoding["kind"]], _of_type(int, encoding["n_frequencies"]), float(encoding["sigma"])
+        ),
+        _of_type(int, about["omega_0"]),
+        _of_type(bool, about["bias"]),
+    )
+    height, width = (_of_type(int, n) for n in about["shape"])
+    n_outputs = _of_type(int, about["n_outputs"])
+    names = [name for name, _ in layout(model, (height, width), n_outputs)]
+    if len(arrays) != 2 * len(names):
+        raise ValueError(f"it has {len(arrays)} matrices, the network {2 * len(names)}")
+    return SharedInit(
+        model,
+        (height, width),
+        n_outputs,
+        {name: _native(arrays[f"mean/{name}"]) for name in names},
+        {name: arrays[f"scale/{name}"] for name in names},
+        {name: float(about["steps"][name]) for name in names},
+        float(about["lambda_rd"]),
+    )
+
+
+def _of_type(kind: type, value: Any) -> Any:
+    """JSON has 3.0, "3" and true where a whole number is meant, and they would be hashed as something else."""
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is not of type {kind.__name__}")
+    return value
+
+
+def _native(matrix: np.ndarray) -> np.ndarray:
+    return matrix.astype(matrix.dtype.newbyteorder("="))
+
+
+def _check_matrix(what: str, matrix: np.ndarray, shape: tuple[int, int], dtype: type) -> None:
+    if matrix.dtype != dtype or matrix.shape != shape:
+        raise ConfigError(f"{what} are {matrix.dtype} {matrix.shape}; they must be {np.dtype(dtype)} {shape}")
+
+
+def _described(init: SharedInit) -> dict[str, object]:
+    model, encoding = init.model, init.model.encoding
+    return {
+        "family": model.family.name,
+        "widths": list(model.widths),
+        "encoding": {"kind": encoding.kind.name, "n_frequencies": encoding.n_frequencies, "sigma": encoding.sigma},
+        "omega_0": model.omega_0,
+        "bias": model.bias,
+        "shape": list(init.shape),
+        "n_outputs": init.n_outputs,
+    }

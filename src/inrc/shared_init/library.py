@@ -1,0 +1,100 @@
+"""Where inits are found: a file that is named, folders of the user, and those that come with the package."""
+
+import functools
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from inrc.errors import InitMismatchError
+from inrc.shared_init.archive import SharedInit, load
+
+PATH_VARIABLE = "INRC_INIT_PATH"
+"""Environment variable with folders of inits, separated as in PATH."""
+
+FindInit = Callable[[bytes], SharedInit]
+"""From the id in a file's header to the init, or an `InitMismatchError`."""
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def find(init_id: bytes) -> SharedInit:
+    """The init of that id, in the folders of INRC_INIT_PATH or among those of the package.
+
+    Raises:
+      InitMismatchError: There is none.
+    """
+    for init in _inits([*_user_folders(), *_shipped_folders()], probably=init_id.hex()):
+        if init.id == init_id:
+            return init
+    raise InitMismatchError(
+        f"the file needs the shared init {init_id.hex()}, which is not here: give its .npz file (--init), name its "
+        f"folder in {PATH_VARIABLE}, or update inrc"
+    )
+
+
+def lookup_of(init: SharedInit) -> FindInit:
+    """A `FindInit` that knows one init only."""
+
+    def find_only(init_id: bytes) -> SharedInit:
+        if init.id != init_id:
+            raise InitMismatchError(
+                f"the file needs the shared init {init_id.hex()}, but {init.id.hex()} is given: give the other"
+            )
+        return init
+
+    return find_only
+
+
+def by_name(name: str) -> SharedInit:
+    """The init that a user names: by the path of its file, or by the first digits of its hash.
+
+    Raises:
+      InitMismatchError: There is none, or several begin so; or the file is damaged.
+    """
+    if Path(name).is_file() or not re.fullmatch(r"[0-9a-fA-F]{4,64}", name):
+        return load(Path(name))
+    inits = _inits([*_user_folders(), *_shipped_folders()])
+    found = {init.sha256: init for init in inits if init.sha256.startswith(name.lower())}
+    if len(found) != 1:
+        raise InitMismatchError(
+            f"{len(found) or 'no'} shared inits have an id that begins with {name}: give more digits, the path of a "
+            f".npz file, or its folder in {PATH_VARIABLE}"
+        )
+    return next(iter(found.values()))
+
+
+def shipped() -> tuple[SharedInit, ...]:
+    """The inits that come with the package, in the order of their hashes."""
+    return tuple(sorted(_inits(_shipped_folders()), key=lambda init: init.sha256))
+
+
+def _user_folders() -> list[Path]:
+    return [Path(folder) for folder in os.environ.get(PATH_VARIABLE, "").split(os.pathsep) if folder]
+
+
+def _shipped_folders() -> list[Path]:
+    """The folder of an installed package, or that of a source checkout."""
+    folders = [_PACKAGE / "inits"]
+    if _PACKAGE.parent.name == "src":
+        folders.append(_PACKAGE.parents[1] / "meta_init" / "exported")
+    return folders
+
+
+def _inits(folders: Iterable[Path], probably: str = "") -> Iterator[SharedInit]:
+    """All sound inits of the folders; in each the file called `probably` comes first."""
+    for folder in folders:
+        for path in sorted(folder.glob("*.npz"), key=lambda path: (path.stem != probably, path.name)):
+            try:
+                status = path.stat()
+                init = _load_once(path, status.st_mtime_ns, status.st_size)
+            except (OSError, InitMismatchError):
+                continue  # damaged, or no init: it is none that could be meant
+            yield init
+
+
+@functools.lru_cache(maxsize=256)
+def _load_once(path: Path, modified: int, size: int) -> SharedInit:
+    """What a file holds, read again only where it has changed."""
+    del modified, size
+    return load(path)
