@@ -1,13 +1,12 @@
 """An experiment is a frozen value in a Python file: which codecs measure which pictures, and where records go."""
 
 import dataclasses
-import importlib.util
-import sys
 from pathlib import Path
 
 from inrc.baselines.interface import MeasuredCodec
 from inrc.errors import ExperimentError
 from inrc.evaluate.pictures import PictureSet
+from inrc.python_file import load_value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,17 +46,4 @@ def load_experiment(path: Path, *, smoke: bool = False) -> Experiment:
       ExperimentError: There is no such file or no such value in it.
     """
     name = "SMOKE" if smoke else "EXPERIMENT"
-    spec = importlib.util.spec_from_file_location(f"_experiment_{path.stem}", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise ExperimentError(f"{path} is not a Python file; name one like experiments/smoke.py")
-    module = importlib.util.module_from_spec(spec)
-    # Experiments import what they share from their own package.
-    sys.path.insert(0, str(path.resolve().parent.parent))
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.pop(0)
-    value = getattr(module, name, None)
-    if not isinstance(value, Experiment):
-        raise ExperimentError(f"{path} has no Experiment called {name}; give it one")
-    return value
+    return load_value(path, name, Experiment, error=ExperimentError, example="experiments/smoke.py")

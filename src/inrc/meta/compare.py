@@ -1,0 +1,197 @@
+"""Starts side by side: how good the codec's own fit is after few and many steps from each."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inrc import presets
+from inrc.config import ModelConfig
+from inrc.errors import ConfigError
+from inrc.fit.config import FitConfig, Start
+from inrc.fit.data import polyphase
+from inrc.fit.loop import default_tile_samples
+from inrc.fit.program import Prior, Problem, Signal, State, distortion, flat_prior, init_state, rounded_cost, run_chunk
+from inrc.fit.stages import Schedule, minibatch_order, plan_chunk
+from inrc.meta.data import Photographs, output_transform
+from inrc.meta.prior import start_of
+from inrc.models import build
+from inrc.shared_init import SharedInit
+from inrc.signal.image import to_unit
+
+RANDOM = "random"
+STEPS = (0, 1, 3, 10, 30, 100, 300)
+
+
+@dataclasses.dataclass(frozen=True)
+class Trajectory:
+    """A fit of one picture from one start.
+
+    Attributes:
+      start: its name.
+      picture: its name.
+      psnr_db: of the weights as they are after each number of steps, before clipping to the range.
+      rounded_psnr_db: of the last weights as a file would hold them.
+      bpp: bits per pixel of those, by the coder's twin.
+    """
+
+    start: str
+    picture: str
+    psnr_db: tuple[float, ...]
+    rounded_psnr_db: float
+    bpp: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """Means over pictures, and standard deviations of PSNR.
+
+    Attributes:
+      start: name of the start.
+      n_pictures: that were fitted.
+      steps: numbers of steps.
+      psnr_db, deviation_db: after each of them.
+      rounded_psnr_db, bpp: after the last, of rounded weights.
+    """
+
+    start: str
+    n_pictures: int
+    steps: tuple[int, ...]
+    psnr_db: tuple[float, ...]
+    deviation_db: tuple[float, ...]
+    rounded_psnr_db: float
+    bpp: float
+
+
+def compare(
+    inits: Mapping[str, SharedInit],
+    pictures: Photographs,
+    *,
+    steps: Sequence[int] = STEPS,
+    seed: int = 0,
+    progress: Callable[[Trajectory], None] | None = None,
+) -> list[Summary]:
+    """Fits pictures from every init, and from random weights that begin at the picture's mean colour.
+
+    All fits are the codec's own of so many steps, by the lambda of the first init, and see the same pixels in the same
+    order.
+
+    Args:
+      inits: {name: init}, of one canvas. For every network among them there is one random start.
+      pictures: of that canvas.
+      steps: after which PSNR is measured.
+      seed: of random weights and of the order of minibatches.
+      progress: called after every fit.
+
+    Raises:
+      ConfigError: There is no init, or one is of another canvas.
+    """
+    shapes = {init.shape for init in inits.values()}
+    if shapes != {pictures.pixels.shape[2:]}:
+        canvases = ", ".join(f"{width}x{height}" for height, width in sorted(shapes)) or "none"
+        raise ConfigError(f"the inits' canvases are {canvases}; compare inits of one, on pictures of it")
+    lambda_rd = next(iter(inits.values())).lambda_rd
+    summaries = []
+    for name, (model, start) in _starts(inits).items():
+        schedule = Schedule(learning_rate=presets.learning_rate_for(model))
+        config = FitConfig(lambda_rd=lambda_rd, schedule=schedule, seed=seed)
+        trajectories = []
+        for picture, pixels in zip(pictures.names, pictures.pixels, strict=True):
+            psnr_db, rounded_psnr_db, bpp = follow(pixels, model, config, start, steps)
+            trajectories.append(Trajectory(name, picture, psnr_db, rounded_psnr_db, bpp))
+            if progress is not None:
+                progress(trajectories[-1])
+        summaries.append(summary(trajectories, steps))
+    return summaries
+
+
+def summary(trajectories: Sequence[Trajectory], steps: Sequence[int]) -> Summary:
+    """Means over fits from one start."""
+    psnr_db = np.array([trajectory.psnr_db for trajectory in trajectories])
+    return Summary(
+        start=trajectories[0].start,
+        n_pictures=len(trajectories),
+        steps=tuple(sorted(steps)),
+        psnr_db=tuple(psnr_db.mean(axis=0).tolist()),
+        deviation_db=tuple(psnr_db.std(axis=0).tolist()),
+        rounded_psnr_db=float(np.mean([trajectory.rounded_psnr_db for trajectory in trajectories])),
+        bpp=float(np.mean([trajectory.bpp for trajectory in trajectories])),
+    )
+
+
+def follow(
+    pixels: np.ndarray, model: ModelConfig, config: FitConfig, start: Start | None, steps: Sequence[int]
+) -> tuple[tuple[float, ...], float, float]:
+    """A fit whose course ends with the largest of `steps`, looked at after each of them.
+
+    Args:
+      pixels: [C, H, W] uint8.
+      model: the network.
+      config: of the fit; its passes do not matter.
+      start: random weights if None.
+      steps: numbers of steps.
+
+    Returns:
+      (PSNR in dB after each number of steps in rising order, PSNR of rounded weights after the last, their bpp).
+    """
+    n_channels, *shape = pixels.shape
+    problem = Problem(model, tuple(shape), n_channels, config.loss, config.optimiser)
+    factor = min(config.phase_factor, *shape)
+    tile_samples = config.tile_samples or default_tile_samples()
+    values = to_unit(pixels)
+    matrix, offset = output_transform(model, (shape[0], shape[1]))
+    signal = Signal(
+        polyphase(values, factor, tile_samples), jnp.asarray(matrix, jnp.float32), jnp.asarray(offset, jnp.float32)
+    )
+    mean_outputs = np.linalg.solve(matrix, values.reshape(n_channels, -1).mean(1) - offset)
+    state, prior = _begin(problem, config, start, mean_outputs)
+
+    n_steps = max(1, *steps)
+    order = minibatch_order(factor**2, n_steps, seed=config.seed, chunk=0)
+    plan = plan_chunk(config.schedule, start=0.0, stop=1.0, phases=order, steps_per_group=1)
+    bits_weight = jnp.float32(config.lambda_rd / values[0].size)
+
+    def advance(state: State, first: int, last: int) -> State:
+        group = jax.tree.map(lambda rows: rows[first:last].reshape(1, -1), plan)
+        return run_chunk(problem, state, signal, prior, group, bits_weight)[0] if last > first else state
+
+    done, psnr_db, met = 0, [], state
+    for n in sorted(steps):
+        # Whole groups are the fit; what is left of one is taken aside and does not disturb the groups after it.
+        while done + config.steps_per_group <= n:
+            state, done = advance(state, done, done + config.steps_per_group), done + config.steps_per_group
+        met = advance(state, done, n)
+        psnr_db.append(_psnr_db(distortion(problem, met.params, signal)))
+    mse, bits = rounded_cost(problem, met, signal, prior)
+    return tuple(psnr_db), _psnr_db(mse), float(bits) / values[0].size
+
+
+def _starts(inits: Mapping[str, SharedInit]) -> dict[str, tuple[ModelConfig, Start | None]]:
+    models = list(dict.fromkeys(init.model for init in inits.values()))
+    starts: dict[str, tuple[ModelConfig, Start | None]] = {}
+    for model in models:
+        suffix = "" if len(models) == 1 else " " + "-".join(map(str, model.widths))
+        starts[RANDOM + suffix] = (model, None)
+    return starts | {name: (init.model, start_of(init)) for name, init in inits.items()}
+
+
+def _begin(problem: Problem, config: FitConfig, start: Start | None, mean_outputs: np.ndarray) -> tuple[State, Prior]:
+    seed = jnp.uint32(config.seed)
+    if start is None:
+        params = build.init(problem.model, problem.shape, problem.n_outputs, jax.random.key(config.seed))
+        if problem.model.bias:
+            last = f"layer_{len(problem.model.widths)}"
+            params[last] = params[last].at[:, -1].set(jnp.asarray(mean_outputs, jnp.float32))
+        prior = flat_prior(params)
+        steps = {name: config.relative_step * jnp.std(matrix) + 1e-9 for name, matrix in params.items()}
+    else:
+        mean, scale = ({n: jnp.asarray(m, jnp.float32) for n, m in tree.items()} for tree in (start.mean, start.scale))
+        params, prior, steps = mean, Prior(mean, scale), start.steps or {}
+    log_steps = {name: jnp.log(jnp.float32(step)) for name, step in steps.items()}
+    return init_state(problem, params, log_steps, seed), prior
+
+
+def _psnr_db(mse: jax.Array) -> float:
+    return float(-10 * np.log10(np.asarray(mse)))

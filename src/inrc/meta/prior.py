@@ -1,0 +1,214 @@
+"""Empirical Bayes: a start becomes the mean and the scales that fits of training pictures stray by.
+
+Every fit is the codec's own, rate term included, so that the scales are those of what files will hold; since the prior
+changes the fits, it takes a few rounds.
+"""
+
+import dataclasses
+import io
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from inrc.config import ModelConfig
+from inrc.fit.checkpoint import fingerprint
+from inrc.fit.config import Start, Target
+from inrc.fit.loop import fit
+from inrc.meta.data import Photographs, name_hash, output_transform
+from inrc.meta.recipe import Centre, PriorStage, Recipe, Scales
+from inrc.models.build import layout
+from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index
+from inrc.shared_init import SharedInit
+from inrc.signal.image import to_unit, write_atomically
+
+Tensors = dict[str, np.ndarray]
+
+_FLOOR = 1 / 64
+"""Least scale of a weight, as a fraction of its matrix's mean: of those that no training picture has moved."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PictureFit:
+    """What a fit of one picture came to: {name: weights} and {name: quantisation step}."""
+
+    params: Tensors
+    steps: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where the prior stage stands: after fit `n_done` of the `n_fits` of a round, the `round`-th of `n_rounds`."""
+
+    round: int
+    n_rounds: int
+    n_done: int
+    n_fits: int
+    picture: str
+
+
+def learn_prior(
+    recipe: Recipe,
+    params: Tensors,
+    training: Photographs,
+    *,
+    folder: Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> SharedInit:
+    """The shared init that fits from `params` lead to.
+
+    Args:
+      recipe: its second stage says how.
+      params: {name: matrix}, the learned start.
+      training: pictures.
+      folder: where finished fits are kept, so that a run that was stopped fits none twice; nowhere if not given.
+      progress: called after every fit.
+
+    Raises:
+      KeyboardInterrupt: On Ctrl-C.
+    """
+    stage, model = recipe.prior, recipe.model
+    names = [name for name, _ in layout(model, recipe.shape, training.pixels.shape[1])]
+    start = flat_start({name: params[name] for name in names}, stage.fit.relative_step)
+    chosen = sorted(range(len(training)), key=lambda i: name_hash(training.names[i]))[: stage.n_pictures]
+    pictures = training.take(chosen)
+    began = time.monotonic()
+    for number in range(1, stage.n_rounds + 1):
+        fits = []
+        for i, name in enumerate(pictures.names):
+            if stage.time_budget is not None and len(fits) >= 2 and time.monotonic() - began > stage.time_budget:
+                break
+            fits.append(fit_picture(pictures.pixels[i], model, stage, start, folder))
+            if progress is not None:
+                progress(Progress(number, stage.n_rounds, len(fits), len(pictures), name))
+        start = empirical_bayes(fits, start, stage)
+    return shared_init_of(recipe, start)
+
+
+def flat_start(params: Tensors, relative_step: float) -> Start:
+    """Weights of whose fits nothing is known: all of one scale, steps as for random weights."""
+    mean = {name: as_stored(matrix) for name, matrix in params.items()}
+    steps = {name: relative_step * float(np.std(matrix)) + 1e-9 for name, matrix in mean.items()}
+    return Start(mean, {name: np.ones_like(matrix) for name, matrix in mean.items()}, steps)
+
+
+def as_stored(matrix: np.ndarray) -> np.ndarray:
+    """A mean as a shared init gives it back: rounded to float16. Fits must begin there for their scales to hold."""
+    return np.asarray(matrix, np.float16).astype(np.float32)
+
+
+def fit_picture(
+    pixels: np.ndarray, model: ModelConfig, stage: PriorStage, start: Start, folder: Path | None = None
+) -> PictureFit:
+    """Fits a picture [3, H, W] uint8 from a start.
+
+    Args:
+      pixels: the picture.
+      model: the network.
+      stage: gives the fit.
+      start: where it begins and what its weights are coded against.
+      folder: where the result is kept, under a name that says of what; one that is there is taken instead.
+
+    Raises:
+      KeyboardInterrupt: The fit was interrupted.
+    """
+    if folder is None:
+        return _fit(pixels, model, stage, start, None)
+    folder.mkdir(parents=True, exist_ok=True)
+    identity = fingerprint([pixels, *start.arrays()], model, stage.fit)[:16]
+    kept, partial = folder / f"{identity}.npz", folder / f"{identity}.partial"
+    if not kept.exists():
+        _write(kept, _fit(pixels, model, stage, start, partial))
+        partial.unlink(missing_ok=True)
+    return _read(kept)
+
+
+def _fit(pixels: np.ndarray, model: ModelConfig, stage: PriorStage, start: Start, partial: Path | None) -> PictureFit:
+    target = Target(to_unit(pixels), *output_transform(model, pixels.shape[1:]))
+    result = fit(target, model, stage.fit, start=start, checkpoint_path=partial)
+    if result.interrupted:
+        raise KeyboardInterrupt
+    return PictureFit(result.params, result.steps)
+
+
+def empirical_bayes(fits: Sequence[PictureFit], start: Start, stage: PriorStage) -> Start:
+    """The start and prior that fits suggest: their centre, and how far from it they are, as a file would hold it.
+
+    A weight's scale is the mean magnitude of its rounded differences from the centre. Few pictures tell little of one
+    weight, so the mean is shrunk towards the product of row and column means, as if `stage.shrinkage` more pictures
+    had said that.
+
+    Args:
+      fits: of different pictures, all from `start`.
+      start: where they began.
+      stage: says what the centre and the scales are.
+    """
+    mean, scale, steps = {}, {}, {}
+    for name, before in start.mean.items():
+        weights = np.stack([fitted.params[name] for fitted in fits]).astype(np.float64)
+        match stage.centre:
+            case Centre.START:
+                mean[name] = before
+            case Centre.MEAN:
+                mean[name] = as_stored(weights.mean(axis=0))
+            case Centre.MEDIAN:
+                mean[name] = as_stored(np.median(weights, axis=0))
+        step = float(np.exp(np.mean([np.log(fitted.steps[name]) for fitted in fits])))
+        steps[name] = step_of_index(index_of_step(step))
+        magnitude = np.abs(quantise(weights - mean[name], steps[name])) * steps[name]
+        scale[name] = _scales(magnitude, steps[name], stage)
+    return Start(mean, scale, steps)
+
+
+def shared_init_of(recipe: Recipe, start: Start) -> SharedInit:
+    """A start as it is stored."""
+    return SharedInit(
+        model=recipe.model,
+        shape=recipe.shape,
+        n_outputs=next(reversed(list(start.mean.values()))).shape[0],
+        mean={name: np.asarray(matrix, np.float16) for name, matrix in start.mean.items()},
+        scale_indices={name: indices_of_steps(matrix).astype(np.uint8) for name, matrix in start.scale.items()},
+        steps=dict(start.steps or {}),
+        lambda_rd=recipe.prior.fit.lambda_rd,
+    )
+
+
+def start_of(init: SharedInit) -> Start:
+    """Where fits from a shared init begin."""
+    scale = {
+        name: np.vectorize(step_of_index, otypes=[np.float32])(indices) for name, indices in init.scale_indices.items()
+    }
+    return Start({name: matrix.astype(np.float32) for name, matrix in init.mean.items()}, scale, dict(init.steps))
+
+
+def _scales(magnitude: np.ndarray, step: float, stage: PriorStage) -> np.ndarray:
+    """Scales [out, in] from magnitudes [pictures, out, in] of differences that are multiples of `step`."""
+    means = magnitude.mean(axis=0)
+    overall = max(float(means.mean()), _FLOOR * step)
+    match stage.scales:
+        case Scales.NONE:
+            return np.ones(means.shape, np.float32)
+        case Scales.MATRIX:
+            return np.full(means.shape, overall, np.float32)
+    product = means.mean(axis=1, keepdims=True) * means.mean(axis=0, keepdims=True) / overall
+    n = len(magnitude)
+    shrunk = (n * means + stage.shrinkage * product) / (n + stage.shrinkage)
+    return np.maximum(shrunk, _FLOOR * overall).astype(np.float32)
+
+
+def _write(path: Path, fitted: PictureFit) -> None:
+    arrays = {f"params/{name}": matrix for name, matrix in fitted.params.items()}
+    arrays |= {f"steps/{name}": np.float64(step) for name, step in fitted.steps.items()}
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    write_atomically(path, buffer.getvalue())
+
+
+def _read(path: Path) -> PictureFit:
+    with np.load(path, allow_pickle=False) as archive:
+        params, steps = (
+            {key.removeprefix(kind): archive[key] for key in archive.files if key.startswith(kind)}
+            for kind in ("params/", "steps/")
+        )
+    return PictureFit(params, {name: float(step) for name, step in steps.items()})

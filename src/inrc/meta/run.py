@@ -1,0 +1,112 @@
+"""A whole run in a folder of its own: pictures, outer loop, prior, and a card that says what came of what."""
+
+import dataclasses
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inrc import shared_init
+from inrc.errors import InrcError
+from inrc.meta import prior, train
+from inrc.meta.data import Collection, load_pictures
+from inrc.meta.recipe import Recipe, as_json, training_folder
+from inrc.shared_init import SharedInit
+from inrc.signal.image import write_atomically
+
+INIT, CARD = "init.npz", "card.json"
+_MANIFEST = "train_manifest.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+      init: what it has learned.
+      card: JSON values: recipe, network, pictures and their licences, steps, seconds, validation on the way.
+    """
+
+    init: SharedInit
+    card: dict[str, Any]
+
+
+def run(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    data: Path | None = None,
+    progress: Callable[[train.Progress | prior.Progress], None] | None = None,
+) -> Run:
+    """Runs a recipe; what has been done in `folder` before is not done again.
+
+    Args:
+      recipe: what to do.
+      folder: for checkpoints, finished fits and the result; made where there is none.
+      data: folder of pictures; the recipe's or that of INRC_TRAIN if not given.
+      progress: called after every outer step and every fit.
+
+    Raises:
+      InrcError: The pictures are not to be had, the folder holds another recipe's run, or the outer loop diverged.
+      KeyboardInterrupt: On Ctrl-C; the same call goes on from there.
+    """
+    source = training_folder(data or recipe.data)
+    pictures = load_pictures(source, recipe.shape)
+    trained = train.train(recipe, pictures, folder=folder / "checkpoints", progress=progress)
+    began = time.monotonic()
+    params = {name: np.asarray(matrix) for name, matrix in trained.learned.params.items()}
+    init = prior.learn_prior(recipe, params, pictures.training, folder=folder / "fits", progress=progress)
+    card = {
+        "name": recipe.name,
+        "recipe": as_json(recipe),
+        "n_weights": init.n_weights,
+        "pictures": _about(pictures, source),
+        "outer_steps": trained.n_steps,
+        "outer_steps_skipped": trained.n_skipped,
+        "outer_seconds": round(trained.seconds, 1),
+        "prior_seconds": round(time.monotonic() - began, 1),
+        "validation": [
+            dict(zip(("step", "seconds", "psnr_before_db", "psnr_after_db"), row, strict=True))
+            for row in trained.history
+        ],
+    }
+    shared_init.save(init, folder / INIT)
+    write_atomically(folder / CARD, json.dumps(card, indent=1).encode())
+    return Run(init, card)
+
+
+def load_run(folder: Path) -> Run:
+    """The run that a folder holds.
+
+    Raises:
+      InrcError: It holds no finished one.
+    """
+    if not (folder / CARD).is_file() or not (folder / INIT).is_file():
+        raise InrcError(f"{folder} holds no finished run; finish it by the `inrc meta train` that began it")
+    return Run(shared_init.load(folder / INIT), json.loads((folder / CARD).read_text()))
+
+
+def _about(pictures: Collection, folder: Path) -> dict[str, Any]:
+    """Names and licences of the training pictures, and numbers of the others."""
+    names = pictures.training.names
+    licences = _licences(folder)
+    return {
+        "n_training": len(names),
+        "n_validation": len(pictures.validation),
+        "left_out": pictures.left_out,
+        "licences": dict(Counter(licences.get(name, "unknown") for name in names)),
+        "training": list(names),
+    }
+
+
+def _licences(folder: Path) -> dict[str, str]:
+    """{file name: licence} of the manifest in the folder of pictures or beside it; none where there is no manifest."""
+    for place in (folder, folder.parent):
+        manifest = place / _MANIFEST
+        if manifest.is_file():
+            return {Path(entry["file"]).name: entry["licence"] for entry in json.loads(manifest.read_text())}
+    return {}

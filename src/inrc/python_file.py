@@ -1,0 +1,39 @@
+"""Frozen values in Python files: experiments and recipes are such files, run as modules."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TypeVar
+
+from inrc.errors import InrcError
+
+ValueT = TypeVar("ValueT")
+
+
+def load_value(path: Path, name: str, kind: type[ValueT], *, error: type[InrcError], example: str) -> ValueT:
+    """The value called `name` of a Python file, which may import from the package that it lies in.
+
+    Args:
+      path: the file.
+      name: of the value.
+      kind: its type.
+      error: what to raise.
+      example: a file that is right.
+
+    Raises:
+      InrcError: of the type `error`: there is no such file or no such value in it.
+    """
+    spec = importlib.util.spec_from_file_location(f"_value_{path.stem}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise error(f"{path} is not a Python file; name one like {example}")
+    module = importlib.util.module_from_spec(spec)
+    # Files of one package share values among themselves.
+    sys.path.insert(0, str(path.resolve().parent.parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
+    value = getattr(module, name, None)
+    if not isinstance(value, kind):
+        raise error(f"{path} has no {kind.__name__} called {name}; give it one")
+    return value
