@@ -183,29 +183,72 @@ class RangeDecoder:
         return -(largest + excess) if self.bit() else largest + excess
 
 
-def weights(stream: bytes, shape_list: list[tuple[int, int]]) -> tuple[list[int], list[np.ndarray]]:
+@dataclasses.dataclass
+class Constants:
+    """What section 6 says twice: without and with a prior."""
+
+    p: int
+    q: int
+    first: int
+    k: int
+    u: int
+    h: int
+
+
+WITHOUT, WITH = Constants(0, 8, 3, 4, 4, 1), Constants(16, 16, 1, 64, 16, 16)
+
+
+@functools.cache
+def eighths(exponent: int, places: int) -> int:
+    """floor(2^(places + exponent / 8))."""
+    with decimal.localcontext(decimal.Context(prec=60)):
+        power = (decimal.Decimal(2).ln() * (decimal.Decimal(exponent) / 8 + places)).exp()
+        # Where the exponent is a multiple of 8 the power is whole; rounding may leave it just below.
+        return int(power + decimal.Decimal("1e-30"))
+
+
+@functools.cache
+def expected(exponent: int) -> tuple[int, int, int]:
+    """(w, n, b) of an integer with a prior."""
+    b, w = eighths(exponent, 24), eighths(-max(exponent, 0), 16)
+    s = bisect.bisect_left(thresholds(), eighths(exponent, 16))
+    largest = max_magnitude(s)
+    counts = frequencies(s)
+    a = sum(abs(j - largest) * counts[j] for j in range(2 * largest + 1)) // 2**8
+    return w, a * w // 2**16, b
+
+
+def weights(
+    stream: bytes, shape_list: list[tuple[int, int]], scale_indices: list[np.ndarray] | None = None
+) -> tuple[list[int], list[np.ndarray]]:
     decoder = RangeDecoder(stream)
     steps = []
     for i in range(len(shape_list)):
         steps.append(steps[-1] + decoder.integer(28) if i else 128 + decoder.integer(32))
     matrices = []
-    total, count = 12, 4
-    for n_units, n_inputs in shape_list:
-        total, count = max(1, total * 4 // count), 4
-        units = [0] * n_units
+    c = WITHOUT if scale_indices is None else WITH
+    p, q = 2**c.p, 2**c.q
+    total, count = c.first * c.k * p, c.k * p
+    for l, (n_units, n_inputs) in enumerate(shape_list):  # noqa: E741
+        total, count = max(1, total * c.k * p // count), c.k * p
+        units, met = [0] * n_units, [0] * n_units
         matrix = np.zeros((n_units, n_inputs))
         for j in range(n_inputs):
-            seen = expected = max(1, total * 2**7 // count)
+            seen = hoped = max(1, c.h * q // 2 * total // count)
             for i in range(n_units):
-                mean = (units[i] * count + 4 * total) * 2**8 // ((j + 4) * count)
-                index = bisect.bisect_left(thresholds(), mean * seen * 2**8 // expected)
+                w, n, b = 1, 1, 2**24
+                if scale_indices is not None:
+                    w, n, b = expected(min(max(int(scale_indices[l][i, j]) - steps[l], -64), 64))
+                mean = q * (units[i] * count + c.u * p * total) // ((met[i] + c.u * p) * count)
+                index = bisect.bisect_left(thresholds(), 2**16 // q * mean * seen // hoped * b // 2**24)
                 value = decoder.integer(index)
                 matrix[i, j] = value
-                seen += abs(value) * 2**8
-                expected += mean
-                units[i] += abs(value)
-                total += abs(value)
-                count += 1
+                seen += q // p * w * abs(value)
+                hoped += mean * n // p
+                units[i] += w * abs(value)
+                met[i] += n
+                total += w * abs(value)
+                count += n
         matrices.append(matrix)
     return steps, matrices
 
