@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from inrc.bitstream.limits import DecodeLimits as DecodeLimits
 from inrc.errors import InrcError as InrcError
+from inrc.shared_init import SharedInit as SharedInit
 from inrc.signal.colour import ColourTransform as ColourTransform
 from inrc.signal.image import Image as Image
 from inrc.signal.image import read_image as read_image

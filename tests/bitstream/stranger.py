@@ -7,7 +7,10 @@ import bisect
 import dataclasses
 import decimal
 import functools
+import hashlib
+import io
 import itertools
+import json
 import statistics
 import zlib
 
@@ -21,6 +24,7 @@ COLOUR = {
 }
 SIREN, FOURIER = 0, 1
 NONE, NERF, LOG_SPACED, GAUSSIAN = 0, 1, 2, 3
+FAMILIES, ENCODINGS = ["SIREN", "FOURIER"], ["NONE", "NERF", "LOG_SPACED", "GAUSSIAN"]
 
 
 @dataclasses.dataclass
@@ -34,6 +38,7 @@ class File:
     sections: dict[int, bytes]
     step_indices: list[int]
     matrices: list[np.ndarray]
+    means: list[np.ndarray] | None
 
     @property
     def icc_profile(self) -> bytes:
@@ -73,7 +78,8 @@ class Bytes:
         return stated
 
 
-def read(data: bytes) -> File:
+def read(data: bytes, init_archive: bytes = b"") -> File:
+    """A file, and the bytes of the shared init's archive where it needs one."""
     reader = Bytes(data)
     assert reader.take(3) == b"inr"
     f = {"version": reader.byte()}
@@ -84,17 +90,25 @@ def read(data: bytes) -> File:
     f["colour"] = flags >> 3 & 3
     f["has_sections"] = flags >> 5 & 1
     f["has_init"] = flags >> 6 & 1
+    f["transposed"] = flags >> 7
+    assert f["transposed"] <= f["has_init"]
     f["width"], f["height"] = reader.varint(), reader.varint()
-    network = reader.byte()
-    f["family"] = network & 3
-    f["bias"] = network >> 2 & 1
-    f["encoding"] = network >> 3 & 3
-    f["n_layers"] = reader.byte()
-    widths = [reader.varint() for _ in range(f["n_layers"])]
-    f["n_frequencies"] = reader.varint() if f["encoding"] != NONE else 0
-    f["omega_0"] = reader.byte() if network >> 5 & 1 else 30
-    f["quarter_sigma"] = reader.varint() if network >> 6 & 1 else 40
-    assert not f["has_init"], "version 1 knows no shared init"
+    init = None
+    if f["has_init"]:
+        init = read_init(init_archive)
+        assert init.sha256[:8] == reader.take(8), "another init"
+        f |= init.fields
+        widths = init.widths
+    else:
+        network = reader.byte()
+        f["family"] = network & 3
+        f["bias"] = network >> 2 & 1
+        f["encoding"] = network >> 3 & 3
+        f["n_layers"] = reader.byte()
+        widths = [reader.varint() for _ in range(f["n_layers"])]
+        f["n_frequencies"] = reader.varint() if f["encoding"] != NONE else 0
+        f["omega_0"] = reader.byte() if network >> 5 & 1 else 30
+        f["quarter_sigma"] = reader.varint() if network >> 6 & 1 else 40
     n_bytes = reader.varint() if f["has_sections"] else len(data) - 4 - reader.position
     n_sections = reader.varint() if f["has_sections"] else 0
     stream = reader.take(n_bytes)
@@ -106,11 +120,86 @@ def read(data: bytes) -> File:
         sections[tag] = reader.take(reader.varint())
         reader.check(start)
     assert reader.position == len(data), "bytes after the end"
-    steps, matrices = weights(stream, shapes(f, widths))
-    return File(f, widths, stream, crc32, sections, steps, matrices)
+    means, scale_indices = (None, None) if init is None else for_picture(init, f)
+    steps, matrices = weights(stream, shapes(f, widths), scale_indices)
+    return File(f, widths, stream, crc32, sections, steps, matrices, means)
 
 
-# Tables, scale context and range coder (sections 3 to 5) ---------------------------------------------------------
+def seen_size(fields: dict[str, int]) -> tuple[int, int]:
+    """Samples along axis 0 and axis 1 of what the network sees."""
+    size = fields["height"], fields["width"]
+    return (size[1], size[0]) if fields["transposed"] else size
+
+
+# Shared inits (section 13) ---------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Init:
+    fields: dict[str, int]
+    widths: list[int]
+    canvas: tuple[int, int]
+    n_outputs: int
+    means: list[np.ndarray]
+    scale_indices: list[np.ndarray]
+    sha256: bytes
+
+
+def read_init(archive: bytes) -> Init:
+    arrays = dict(np.load(io.BytesIO(archive), allow_pickle=False))
+    about = json.loads(str(arrays.pop("about")))
+    encoding = about["encoding"]
+    fields = {
+        "family": FAMILIES.index(about["family"]),
+        "bias": int(about["bias"]),
+        "encoding": ENCODINGS.index(encoding["kind"]),
+        "n_layers": len(about["widths"]),
+        "n_frequencies": encoding["n_frequencies"],
+        "omega_0": about["omega_0"],
+        "quarter_sigma": round(4 * encoding["sigma"]),
+    }
+    members = ("bias", "encoding", "family", "n_outputs", "omega_0", "shape", "widths")
+    hashed = json.dumps({name: about[name] for name in members}, sort_keys=True).encode("ascii")
+    n_matrices = len(about["widths"]) + 1
+    assert len(arrays) == 2 * n_matrices
+    means, scale_indices = (
+        [arrays[f"{what}/layer_{i}"] for i in range(n_matrices)] for what in ("mean", "scale")
+    )  # fmt: skip
+    for i, (mean, indices) in enumerate(zip(means, scale_indices, strict=True)):
+        rows, columns = mean.shape
+        assert indices.shape == mean.shape
+        assert np.isfinite(mean).all()
+        hashed += f"layer_{i} ({rows}, {columns}) <f2".encode() + mean.astype("<f2").tobytes()
+        hashed += f"layer_{i} ({rows}, {columns}) u1".encode() + indices.astype("u1").tobytes()
+    canvas = (about["shape"][0], about["shape"][1])
+    sha256 = hashlib.sha256(hashed).digest()
+    return Init(fields, about["widths"], canvas, about["n_outputs"], means, scale_indices, sha256)
+
+
+def for_picture(init: Init, fields: dict[str, int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Means and scale indices of the picture's weights."""
+    assert fields["channels"] in (1, init.n_outputs), "corrupt: channels"
+    encoding, n_frequencies = fields["encoding"], fields["n_frequencies"]
+    kept: list[int] = []
+    if encoding in (NONE, GAUSSIAN):
+        kept = list(range(n_features(encoding, n_frequencies, init.canvas)))
+    else:
+        for of_canvas, of_picture in zip(init.canvas, seen_size(fields), strict=True):
+            have, need = (len(axis_frequencies(encoding, n_frequencies, n)) for n in (of_canvas, of_picture))
+            assert need <= have, "corrupt: frequencies"
+            first = n_features(encoding, n_frequencies, init.canvas[:1]) if kept else 0
+            kept += [first, *range(first + 1, first + 1 + need), *range(first + 1 + have, first + 1 + have + need)]
+    if fields["bias"]:
+        kept.append(init.means[0].shape[1] - 1)
+
+    def adapted(matrices: list[np.ndarray]) -> list[np.ndarray]:
+        matrices = [matrices[0][:, kept], *matrices[1:]]
+        return [*matrices[:-1], matrices[-1][: fields["channels"]]]
+
+    return adapted(init.means), adapted(init.scale_indices)
+
+
+# Tables, scale context and range coder (sections 4 to 6) ---------------------------------------------------------
 
 
 def scale(index: float) -> decimal.Decimal:
@@ -253,7 +342,7 @@ def weights(
     return steps, matrices
 
 
-# Network and picture (sections 6 and 7) --------------------------------------------------------------------------
+# Network and picture (sections 3, 7, 8 and 9) --------------------------------------------------------------------
 
 
 def axis_frequencies(encoding: int, n_frequencies: int, n_samples: int) -> list[float]:
@@ -274,7 +363,7 @@ def gaussian_frequencies(n_frequencies: int, quarter_sigma: int, shape: tuple[in
 
 
 def shapes(fields: dict[str, int], widths: list[int]) -> list[tuple[int, int]]:
-    channels, size, bias = fields["channels"], (fields["height"], fields["width"]), fields["bias"]
+    channels, size, bias = fields["channels"], seen_size(fields), fields["bias"]
     fan_in = n_features(fields["encoding"], fields["n_frequencies"], size)
     out = []
     for width in [*widths, channels]:
@@ -326,19 +415,22 @@ def step(index: int) -> float:
 def samples(file: File) -> np.ndarray:
     """Samples [H, W, C] as real numbers on the scale of the integers, clipped but not rounded."""
     f = file.fields
-    size = (f["height"], f["width"])
+    size = seen_size(f)
     centres = [((np.arange(n) + 0.5) / n * 2 - 1).astype(np.float32) for n in size]
     points = [a.ravel() for a in np.meshgrid(*centres, indexing="ij")]
     matrices = [
-        (m.astype(np.float32) * np.float32(step(s))).astype(np.float64)
-        for m, s in zip(file.matrices, file.step_indices, strict=True)
+        m.astype(np.float32) * np.float32(step(s)) for m, s in zip(file.matrices, file.step_indices, strict=True)
     ]
+    if file.means is not None:
+        matrices = [mean.astype(np.float32) + m for mean, m in zip(file.means, matrices, strict=True)]
+    matrices = [m.astype(np.float64) for m in matrices]
     x = features(f["encoding"], f["n_frequencies"], f["quarter_sigma"], points, size)
     outputs = network(f["family"], f["omega_0"], f["bias"], matrices, x)
     if f["channels"] >= 3:
         outputs[:3] = COLOUR[f["colour"]] @ outputs[:3]
     unit = np.clip(np.nan_to_num(0.5 * outputs + 0.5), 0, 1)
-    return np.moveaxis(unit.reshape(-1, *size), 0, -1) * (2 ** f["bit_depth"] - 1)
+    picture = np.moveaxis(unit.reshape(-1, *size), 0, -1) * (2 ** f["bit_depth"] - 1)
+    return picture.transpose(1, 0, 2) if f["transposed"] else picture
 
 
 def pixels(file: File) -> np.ndarray:

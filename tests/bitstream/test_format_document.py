@@ -1,6 +1,7 @@
 """FORMAT.md against the package and against a decoder that was written from it alone (`stranger.py`)."""
 
 import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -8,16 +9,21 @@ import numpy as np
 import pytest
 
 import inrc
+from inrc import shared_init
 from inrc.bitstream import container
+from inrc.bitstream.header import Header
 from inrc.codec import pack
-from inrc.entropy import tables
+from inrc.codec.reference import reference_of
+from inrc.config import ModelConfig
+from inrc.entropy import coder, tables
 from inrc.models.build import layout
 from inrc.quant import uniform
 from inrc.signal.colour import ColourTransform
 from tests.bitstream import stranger
+from tests.shared_init.inits import GAUSSIAN, MODEL, random_init
 
 DOCUMENT = (Path(inrc.__file__).parent / "bitstream" / "FORMAT.md").read_text(encoding="utf-8")
-EXAMPLE = DOCUMENT.split("## 12. Example")[1]
+EXAMPLE, INITS = DOCUMENT.split("## 12. Example")[1].split("## 13. Shared inits")
 DUMP, INTEGERS, SAMPLES = re.findall(r"```\n(.*?)\n```", EXAMPLE, re.DOTALL)
 LIMITS = inrc.DecodeLimits()
 
@@ -141,6 +147,72 @@ def test_the_printed_step_fractions_are_the_ladder():
     fractions = [float.fromhex(word.strip()) for word in text[1].split(",")]
     for index in range(uniform.N_STEPS):
         assert uniform.step_of_index(index) == fractions[index % 8] * 2.0 ** (index // 8 - 24) == stranger.step(index)
+
+
+def test_the_printed_expectations_are_those_of_the_coder():
+    text = re.search(r" g   weight +scale +hope\n(.*?)\n\n", DOCUMENT, re.DOTALL)
+    assert text is not None
+    rows = [numbers(row) for row in text[1].splitlines()]
+    assert [row[0] for row in rows] == [-64, -9, 0, 13, 64]
+    for exponent, weight, scale, hope in rows:
+        ours = coder._expectation(exponent)
+        assert (ours.weight, ours.scale, ours.counted) == (weight, scale, hope)
+        assert stranger.expected(exponent) == (weight, hope, scale)
+
+
+def test_the_printed_description_of_an_init_is_what_is_hashed():
+    printed = re.search(r"^ +(\{.*\})$", INITS, re.MULTILINE)
+    assert printed is not None
+    model = ModelConfig(widths=(64, 40))
+    init = random_init(model, (512, 768))
+    digest = hashlib.sha256(printed[1].encode())
+    for l, (name, (rows, columns)) in enumerate(layout(model, (512, 768), 3)):  # noqa: E741
+        assert name == f"layer_{l}"
+        for text, content in (("<f2", init.mean[name].astype("<f2")), ("u1", init.scale_indices[name])):
+            digest.update(f"layer_{l} ({rows}, {columns}) {text}".encode() + content.tobytes())
+    assert digest.hexdigest() == init.sha256
+
+
+def test_the_arrays_of_an_init_are_those_of_the_table(tmp_path):
+    init = random_init()
+    shared_init.save(init, tmp_path / "init.npz")
+    with np.load(tmp_path / "init.npz") as archive:
+        found = {(re.sub(r"\d", "l", name), archive[name].dtype.kind, archive[name].dtype.itemsize) for name in archive}
+        about = json.loads(str(archive["about"]))
+    assert {entry for entry in found if entry[0] != "about"} == {("mean/layer_l", "f", 2), ("scale/layer_l", "u", 1)}
+    printed = {name for row in INITS.splitlines() if row.startswith("| `") for name in re.findall(r"`([\w/]+)`", row)}
+    assert printed == {name for name, _, _ in found}
+    assert all(f"`{member}`" in INITS for member in about)
+
+
+@pytest.mark.parametrize("model", [MODEL, GAUSSIAN])
+@pytest.mark.parametrize("size", [(17, 31), (31, 17), (64, 96), (5, 40)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_stranger_decodes_files_with_an_init(model, size, channels, tmp_path):
+    """Random integers, so that features, rows, scales or axes in a wrong order would show."""
+    init = random_init(model)
+    path = tmp_path / "init.npz"
+    shared_init.save(init, path)
+    colour = ColourTransform.YCBCR if channels == 3 else ColourTransform.RGB
+    header = Header(size[1], size[0], channels, 8, colour, model, init.id, transposed=size[0] > size[1])
+    reference = reference_of(init, header.shape, channels)
+    generator = np.random.default_rng(0)
+    params = {
+        name: mean + generator.laplace(0, 2.0 ** (reference.scale_indices[name] / 8.0 - 24))
+        for name, mean in reference.mean.items()
+    }
+    weights = pack.quantise(params, init.steps, reference)
+    assert all(matrix.any() for matrix in weights.integers)
+    data = pack.pack(header, weights)
+
+    file = stranger.read(data, path.read_bytes())
+    assert tuple(file.step_indices) == weights.step_indices
+    for theirs, ours in zip(file.matrices, weights.integers, strict=True):
+        np.testing.assert_array_equal(theirs, ours)
+    samples, pixels = stranger.samples(file), inrc.decode(data, init=init).pixels
+    assert samples.shape == pixels.shape == (*size, channels)
+    assert np.abs(samples - pixels).max() < 0.51
+    assert samples.std() > 3
 
 
 @pytest.mark.parametrize("transform", ColourTransform)

@@ -37,6 +37,7 @@ def encodings(draw) -> EncodingConfig:
 @st.composite
 def header_values(draw) -> Header:
     channels = draw(st.integers(1, 4))
+    init_id = draw(st.one_of(st.just(b""), st.binary(min_size=8, max_size=8)))
     return Header(
         width=draw(st.integers(1, 2**32 - 1)),
         height=draw(st.integers(1, 2**32 - 1)),
@@ -50,8 +51,9 @@ def header_values(draw) -> Header:
             draw(st.integers(1, 255)),
             draw(st.booleans()),
         ),
-        init_id=draw(st.one_of(st.just(b""), st.binary(min_size=8, max_size=8))),
+        init_id=init_id,
         has_sections=draw(st.booleans()),
+        transposed=bool(init_id) and draw(st.booleans()),
     )
 
 
@@ -67,7 +69,9 @@ def parse(data: bytes) -> Header:
 def test_everything_a_header_can_say_comes_back(header, rest):
     reader = ByteReader(headers.pack(header) + rest)
     back = headers.unpack(reader)
-    if header.model.encoding.kind is EncodingKind.NONE:
+    if header.init_id:
+        back = dataclasses.replace(back, model=header.model)  # which the init says
+    elif header.model.encoding.kind is EncodingKind.NONE:
         # What a picture without an encoding does not have is not written either.
         assert back.model.encoding.kind is EncodingKind.NONE
         back = dataclasses.replace(back, model=header.model)
@@ -120,6 +124,23 @@ def test_the_default_codecs_kodak_header_byte_by_byte():
     assert len(packed) + 4 == 20
 
 
+def test_with_an_init_the_network_is_not_written():
+    init_id = bytes(range(8))
+    header = Header(768, 512, 3, 8, ColourTransform.YCBCR, ModelConfig(widths=(56, 35, 24, 21)), init_id)
+    packed = headers.pack(header)
+    assert packed == b"inr" + bytes([1, 2 | 1 << 3 | 1 << 6, 0x80, 6, 0x80, 4]) + init_id
+    assert headers.pack(dataclasses.replace(header, model=ModelConfig(widths=(3,) * 20, omega_0=7))) == packed
+    transposed = dataclasses.replace(header, transposed=True)
+    assert headers.pack(transposed) == packed[:4] + bytes([packed[4] | 1 << 7]) + packed[5:]
+    assert parse(headers.pack(transposed)).transposed
+
+
+def test_the_network_of_a_transposed_picture_sees_its_columns_first():
+    header = Header(300, 200, 3, 8, ColourTransform.YCBCR, ModelConfig(), bytes(8))
+    assert header.shape == (200, 300)
+    assert dataclasses.replace(header, transposed=True).shape == (300, 200)
+
+
 def set_byte(position: int, value: int) -> bytes:
     packed = bytearray(headers.pack(SMALL))
     packed[position] = value
@@ -142,7 +163,8 @@ def test_positions_in_the_small_header():
         (b"\x89PNG\r\n\x1a\n", NotInrFileError),
         (set_byte(3, 0), UnsupportedVersionError),
         (set_byte(3, 2), UnsupportedVersionError),
-        (set_byte(4, 0x80), CorruptFileError),  # reserved flag
+        (set_byte(4, 0x80), CorruptFileError),  # transposed without an init
+        (set_byte(4, 0x48) + bytes(8), CorruptFileError),  # a colour transform of gray, with an init
         (set_byte(4, 0 | 1 << 3), CorruptFileError),  # a colour transform of gray
         (set_byte(NETWORK, 0x80), CorruptFileError),  # reserved bit
         (set_byte(NETWORK, 2), CorruptFileError),  # unknown family

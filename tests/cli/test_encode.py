@@ -7,13 +7,16 @@ import shutil
 import numpy as np
 import pytest
 
+from inrc import shared_init
 from inrc.cli.encode import _identity
 from inrc.codec.encode import EncodeStats
 from inrc.codec.options import EncodeOptions
 from inrc.metrics import psnr_db
 from inrc.signal.image import Image, read_image, write_image
 from tests.conftest import COFFEE_SMALL
+from tests.shared_init.inits import random_init
 
+INIT = random_init()
 N_PIXELS = 96 * 64
 
 
@@ -63,6 +66,67 @@ def test_target_psnr_is_met_from_above(inrc_command, encoded, tmp_path):
     stats = json.loads(done.stdout)
     assert target <= stats["psnr_db"] <= target + 0.4
     assert stats["n_bytes"] < encoded.stats["n_bytes"]
+
+
+@pytest.fixture
+def init_path(tmp_path):
+    path = tmp_path / "init.npz"
+    shared_init.save(INIT, path)
+    return path
+
+
+def test_a_shared_init_is_needed_again(inrc_command, tmp_path, init_path):
+    portrait = read_image(COFFEE_SMALL).pixels[:, :40]
+    write_image(tmp_path / "in.png", Image(portrait))
+    done = inrc_command("encode", tmp_path / "in.png", "-e", 1, "--init", init_path, "--json")
+    assert done.returncode == 0, done.stderr
+    stats = json.loads(done.stdout)
+    assert (stats["init"], stats["width"], stats["height"]) == (INIT.id.hex(), 40, 64)
+    out = tmp_path / "out.png"
+    for arguments, environment in (
+        (("--init", init_path), {}),
+        (("--init", INIT.id.hex()), {"INRC_INIT_PATH": str(tmp_path)}),
+        ((), {"INRC_INIT_PATH": f"/nowhere:{tmp_path}"}),
+    ):
+        decoded = inrc_command("decode", tmp_path / "in.inr", "-o", out, *arguments, **environment)
+        assert decoded.returncode == 0, decoded.stderr
+        assert psnr_db(portrait, read_image(out).pixels) == pytest.approx(stats["psnr_db"], abs=0.01)
+        out.unlink()
+
+    values = json.loads(inrc_command("info", tmp_path / "in.inr", "--init", init_path, "--json").stdout)
+    assert (values["init_id"], values["transposed"], values["widths"]) == (INIT.id.hex(), True, list(INIT.model.widths))
+    assert (values["width"], values["height"]) == (40, 64)
+    assert values["n_weights"] == stats["n_weights"]
+    table = inrc_command("info", tmp_path / "in.inr", "--init", init_path).stdout
+    assert f"{INIT.id.hex()}, sees the picture transposed" in table
+
+    shared_init.save(random_init(seed=1), tmp_path / "other.npz")
+    for command in (("decode", "-o", out), ("info",)):
+        missing = inrc_command(*command, tmp_path / "in.inr")
+        assert missing.returncode == 1
+        assert missing.stderr.startswith(f"inrc: error: the file needs the shared init {INIT.id.hex()}, which is not")
+        assert "--init" in missing.stderr
+        wrong = inrc_command(*command, tmp_path / "in.inr", "--init", tmp_path / "other.npz")
+        assert wrong.returncode == 1
+        assert f"{INIT.id.hex()}, but {random_init(seed=1).id.hex()} is given" in wrong.stderr
+    assert not out.exists()
+
+
+def test_no_init_is_the_same_file_as_none_that_suits(inrc_command, encoded, tmp_path):
+    done = inrc_command("encode", COFFEE_SMALL, "-o", tmp_path / "a.inr", "-e", 1, "--init", "none", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["init"] is None
+    assert (tmp_path / "a.inr").read_bytes() == encoded.path.read_bytes()
+
+
+def test_checkpoints_belong_to_the_content_of_an_init(tmp_path, init_path):
+    image = read_image(COFFEE_SMALL)
+    first = _identity(image, EncodeOptions(init=str(init_path)))
+    assert first != _identity(image, EncodeOptions())
+    shutil.copy(init_path, tmp_path / "copy.npz")
+    assert _identity(image, EncodeOptions(init=str(tmp_path / "copy.npz"))) == first
+    shared_init.save(random_init(seed=1), init_path)
+    assert _identity(image, EncodeOptions(init=str(init_path))) != first
 
 
 def _ramps(n_channels: int, dtype: type) -> np.ndarray:

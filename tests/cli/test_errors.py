@@ -90,6 +90,21 @@ def test_options_out_of_range(inrc_command, encoded, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_inits_that_are_not_there(inrc_command, encoded, tmp_path):
+    (tmp_path / "text.npz").write_text("not an init")
+    out = tmp_path / "out.inr"
+    for name, message in (
+        ("missing.npz", "No such file"),
+        ("text.npz", "no shared init"),
+        ("0123abcd", "no shared in"),
+    ):
+        path = tmp_path / name if name.endswith("npz") else name
+        assert message in _error(inrc_command("encode", COFFEE_SMALL, "-o", out, "--init", path))
+        assert message in _error(inrc_command("decode", encoded.path, "-o", tmp_path / "out.png", "--init", path))
+        assert message in _error(inrc_command("info", encoded.path, "--init", path, "--json"))
+    assert [p.name for p in tmp_path.iterdir()] == ["text.npz"]
+
+
 def test_damaged_files(inrc_command, encoded, tmp_path):
     data = encoded.path.read_bytes()
     (tmp_path / "cut.inr").write_bytes(data[: len(data) // 2])

@@ -6,7 +6,7 @@ from inrc import presets
 
 INFO_KEYS = {
     *("input", "n_bytes", "bpp", "width", "height", "channels", "bit_depth", "colour"),
-    *("family", "widths", "encoding", "n_frequencies", "omega_0", "bias", "init_id"),
+    *("family", "widths", "encoding", "n_frequencies", "omega_0", "bias", "init_id", "transposed"),
     *("n_weights", "bits_per_weight", "steps", "icc_profile_bytes"),
 }
 
@@ -18,7 +18,8 @@ def test_info_agrees_with_the_encoder(inrc_command, encoded):
     assert set(values) == INFO_KEYS
     for name in ("n_bytes", "bpp", "width", "height", "channels", "bit_depth", "n_weights", "bits_per_weight"):
         assert values[name] == encoded.stats[name], name
-    assert (values["family"], values["colour"], values["init_id"]) == ("siren", "ycbcr", None)
+    assert (values["family"], values["colour"]) == ("siren", "ycbcr")
+    assert (values["init_id"], values["transposed"]) == (None, False)
     assert len(values["steps"]) == len(values["widths"]) + 1
 
     table = inrc_command("info", encoded.path).stdout

@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 
 import inrc
+from inrc import shared_init
 from inrc.baselines.interface import Encoding, MeasuredCodec, Pixels
 from inrc.codec.options import EncodeOptions
-from inrc.errors import ConfigError
+from inrc.config import ModelConfig
+from inrc.errors import ConfigError, InitMismatchError
 from inrc.evaluate import ours
 from inrc.evaluate.ours import inrc_codec, native, settings
 from inrc.fit.config import FitConfig
+from tests.shared_init.inits import random_init
 
 
 def encoded(codec: MeasuredCodec, pixels: Pixels) -> Encoding:
@@ -48,6 +51,16 @@ def test_other_losses_have_no_psnr_on_the_way(coffee_small):
     assert encoded(inrc_codec("l1", (50.0,), effort=1, loss="l1"), coffee_small).trace == []
 
 
+def test_files_with_a_named_init_are_decoded_with_it(coffee_small, tmp_path):
+    init = random_init()
+    shared_init.save(init, tmp_path / "init.npz")
+    codec = inrc_codec("inrc", (50.0,), fit=FitConfig(n_passes=2), init=str(tmp_path / "init.npz"))
+    data = encoded(codec, coffee_small).data
+    np.testing.assert_array_equal(codec.decode(data), inrc.decode(data, init=init).pixels)
+    with pytest.raises(InitMismatchError):
+        native(data)
+
+
 class TestSettings:
     def test_they_are_json_and_hold_what_presets_lead_to(self):
         values = settings(EncodeOptions(quality=40.0, effort=3))
@@ -67,6 +80,22 @@ class TestSettings:
         )
         assert all(settings(options) != base for options in changed)
         assert settings(EncodeOptions(fit=FitConfig(weight_bits=4))) != settings(EncodeOptions(fit=FitConfig()))
+
+    def test_without_an_init_they_do_not_speak_of_inits(self):
+        # Records of releases without inits are found by the digest of these.
+        base = settings(EncodeOptions())
+        assert "init" not in base
+        assert settings(EncodeOptions(init="none")) == base
+
+    def test_an_init_counts_by_its_content(self, tmp_path):
+        init = random_init(ModelConfig(widths=(9, 7)), (512, 768))
+        for name in ("a.npz", "b.npz"):
+            shared_init.save(init, tmp_path / name)
+        values = settings(EncodeOptions(init=str(tmp_path / "a.npz")))
+        assert values["init"] == init.id.hex()
+        assert values["model"]["widths"] == [9, 7]
+        assert settings(EncodeOptions(init=str(tmp_path / "b.npz"))) == values
+        assert json.loads(json.dumps(values, allow_nan=False)) == values
 
     def test_byte_targets_size_the_network(self):
         small, large = (settings(EncodeOptions(max_bytes=n))["model"]["widths"][0] for n in (4000, 40_000))

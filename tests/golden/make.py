@@ -1,6 +1,6 @@
-"""Writes the golden files of format v1: run once, kept for ever; see v1/README.md.
+"""Writes the golden files of format v1: each once, kept for ever; see v1/README.md.
 
-python -m tests.golden.make [--force] [--out FOLDER]
+python -m tests.golden.make [--add | --force] [--out FOLDER]
 """
 
 import argparse
@@ -8,7 +8,9 @@ import dataclasses
 import hashlib
 import json
 import platform
+import re
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,7 +19,7 @@ import numpy as np
 from PIL import ImageCms
 
 import inrc
-from inrc import presets
+from inrc import presets, shared_init
 from inrc.bitstream import container
 from inrc.bitstream.container import Container
 from inrc.codec import pack
@@ -27,11 +29,14 @@ from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.fit.config import FitConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.layout import feature_counts
+from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image, encode_image, read_image
+from tests.shared_init.inits import random_init
 
 FOLDER = Path(__file__).parent / "v1"
 PHOTOGRAPH = Path(__file__).parents[2] / "experiments" / "assets" / "coffee_small.png"
+INIT = "init.npz"
 MAX_BYTES = 60_000
 
 _ADAM = OptimiserConfig(preconditioned=False)  # compiles in half the time
@@ -49,6 +54,7 @@ beside it), cut as `make.py` says, with {versions}.
 {rows}
 
 - `NAME.inr` is the file, `NAME.png` what the release that wrote it decoded it to.
+- `init.npz` is the shared init that files called `init-...` need, random weights and scales.
 - `golden.json` has the SHA-256 of every file and of its integers: the step indices and then all matrices in the order
   of the file, row by row, each integer as four bytes, little-endian, two's complement.
 """
@@ -63,6 +69,13 @@ class Golden:
     image: Image
     options: EncodeOptions
     unknown_sections: Mapping[int, bytes] = dataclasses.field(default_factory=dict)
+    has_init: bool = False
+
+
+def new_init() -> SharedInit:
+    """The init as it was made; that of the folder counts."""
+    model = ModelConfig(widths=(10, 8), encoding=EncodingConfig(EncodingKind.LOG_SPACED, 9))
+    return random_init(model, (24, 36))
 
 
 def integers_hash(weights: pack.Weights) -> str:
@@ -149,63 +162,116 @@ def golden_files() -> list[Golden]:
             small(130, 2, encoding=EncodingConfig(EncodingKind.NONE)),
         ),
     ]
+    with_init = EncodeOptions(fit=_FIT)
+    files += [
+        Golden("init-gray", "a shared init, gray, square", crop(20, 20, 1), with_init, has_init=True),
+        Golden("init-landscape", "a shared init, of the canvas's size", crop(24, 36, 3), with_init, has_init=True),
+        Golden(
+            "init-portrait-16",
+            "a shared init, transposed, 16 bit, with an ICC profile",
+            crop(27, 13, 3, 16, profile),
+            with_init,
+            has_init=True,
+        ),
+    ]
     return sorted(files, key=lambda f: f.name)
 
 
-def _data(golden: Golden) -> bytes:
-    data = encode(golden.image, golden.options).data
+def _data(golden: Golden, init: Path) -> bytes:
+    options = dataclasses.replace(golden.options, init=str(init)) if golden.has_init else golden.options
+    data = encode(golden.image, options).data
     if not golden.unknown_sections:
         return data
     parsed = container.unpack(data, inrc.DecodeLimits())
     return container.pack(Container(parsed.header, parsed.weights, {**parsed.sections, **golden.unknown_sections}))
 
 
-def write(folder: Path) -> None:
-    """Writes all files, their pictures, golden.json and the README: everything or, if an encode fails, nothing."""
+def write(folder: Path, *, missing_only: bool) -> None:
+    """Writes files with their pictures, golden.json and the README: everything or, if an encode fails, nothing.
+
+    Args:
+      folder: where.
+      missing_only: leaves the files as they are that the folder has, and writes the others.
+    """
     contents: dict[str, bytes] = {}
     record, rows = {}, []
-    for golden in golden_files():
-        data = _data(golden)
-        _, weights, icc_profile = pack.unpack(data, inrc.DecodeLimits())
-        decoded = inrc.decode(data)
-        contents[f"{golden.name}.inr"] = data
-        # The profile is checked by its hash; in every picture it would only take place.
-        contents[f"{golden.name}.png"] = encode_image(Image(decoded.pixels), "png")
-        record[golden.name] = {
-            "about": golden.about,
-            "file_sha256": hashlib.sha256(data).hexdigest(),
-            "integers_sha256": integers_hash(weights),
-            "icc_profile_sha256": hashlib.sha256(icc_profile).hexdigest() if icc_profile else None,
-            "shape": list(decoded.pixels.shape),
-            "bit_depth": decoded.bit_depth,
-        }
-        rows.append(f"| {golden.name} | {golden.about} | {len(data)} |")
-        print(rows[-1])
-    total = sum(map(len, contents.values()))
+    with tempfile.TemporaryDirectory() as temporary:
+        init_path = folder / INIT
+        if not (missing_only and init_path.exists()):
+            init_path = Path(temporary) / INIT
+            shared_init.save(new_init(), init_path)
+            contents[INIT] = init_path.read_bytes()
+        init = shared_init.load(init_path)
+        for golden in golden_files():
+            if missing_only and (folder / f"{golden.name}.inr").exists():
+                continue
+            data = _data(golden, init_path)
+            _, weights, icc_profile = pack.unpack(data, inrc.DecodeLimits(), shared_init.lookup_of(init))
+            decoded = inrc.decode(data, init=init)
+            contents[f"{golden.name}.inr"] = data
+            # The profile is checked by its hash; in every picture it would only take place.
+            contents[f"{golden.name}.png"] = encode_image(Image(decoded.pixels), "png")
+            record[golden.name] = {
+                "about": golden.about,
+                "file_sha256": hashlib.sha256(data).hexdigest(),
+                "integers_sha256": integers_hash(weights),
+                "icc_profile_sha256": hashlib.sha256(icc_profile).hexdigest() if icc_profile else None,
+                "shape": list(decoded.pixels.shape),
+                "bit_depth": decoded.bit_depth,
+            }
+            rows.append(f"| {golden.name} | {golden.about} | {len(data)} |")
+            print(rows[-1])
+    if not rows:
+        sys.exit(f"nothing is missing in {folder}")
     versions = (
         f"inrc {inrc.__version__}, jax {jax.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
     )
-    contents["golden.json"] = (json.dumps(record, indent=1) + "\n").encode()
-    contents["README.md"] = _README.format(versions=versions, rows="\n".join(rows)).encode()
+    readme = _README.format(versions=versions, rows="\n".join(rows))
+    if missing_only:
+        record = dict(sorted({**json.loads((folder / "golden.json").read_text()), **record}.items()))
+        readme = _extended((folder / "README.md").read_text(), rows, f"{', '.join(_names(rows))} with {versions}")
+    kept = [path for path in folder.glob("*.*") if missing_only and path.suffix in (".inr", ".png", ".npz")]
+    total = sum(map(len, contents.values())) + sum(path.stat().st_size for path in kept)
     print(f"{total} bytes of files and pictures for {folder}")
     if total > MAX_BYTES:
         sys.exit(f"{total} bytes are more than the {MAX_BYTES} that a repository should carry: cut the pictures")
     folder.mkdir(parents=True, exist_ok=True)
-    for old in [*folder.glob("*.inr"), *folder.glob("*.png")]:
-        old.unlink()
+    if not missing_only:
+        for old in [*folder.glob("*.inr"), *folder.glob("*.png")]:
+            old.unlink()
+    contents["golden.json"] = (json.dumps(record, indent=1) + "\n").encode()
+    contents["README.md"] = readme.encode()
     for name, content in contents.items():
         (folder / name).write_bytes(content)
 
 
+def _names(rows: list[str]) -> list[str]:
+    return [row.split(" ")[1] for row in rows]
+
+
+def _extended(readme: str, rows: list[str], added: str) -> str:
+    """A README with more rows in its table, in their order, and a line on their making."""
+    old = re.findall(r"^\| [\w-]+ \|.*\| \d+ \|$", readme, re.MULTILINE)
+    table = sorted([*old, *rows], key=lambda row: row.split(" ")[1])
+    notes = [line for line in _README.splitlines() if line.startswith(f"- `{INIT}`") and line not in readme]
+    return "\n".join(
+        [readme.replace("\n".join(old), "\n".join(table)).rstrip(), *notes, f"- Added later: {added}.", ""]
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--add", action="store_true", help="write the files that are missing, and touch no other")
     parser.add_argument("--force", action="store_true", help="overwrite files that older releases must decode")
     parser.add_argument("--out", type=Path, default=FOLDER, help="where to write")
     arguments = parser.parse_args()
     present = sorted(arguments.out.glob("*.inr"))
-    if present and not arguments.force:
-        sys.exit(f"{len(present)} golden files are in {arguments.out}; they are kept for ever: --force overwrites them")
-    write(arguments.out)
+    if present and not (arguments.force or arguments.add):
+        sys.exit(
+            f"{len(present)} golden files are in {arguments.out}; they are kept for ever: --add writes those that are "
+            "missing, --force overwrites them all"
+        )
+    write(arguments.out, missing_only=arguments.add)
 
 
 if __name__ == "__main__":

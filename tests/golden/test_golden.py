@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,15 @@ import numpy as np
 import pytest
 
 import inrc
+from inrc import shared_init
 from inrc.codec import pack
 from inrc.presets import CODECS
 from inrc.signal.image import read_image
 from tests.bitstream import stranger
 from tests.golden import make
 
+INIT = make.FOLDER / make.INIT
+FIND_INIT = shared_init.lookup_of(shared_init.load(INIT))
 NAMES = sorted(path.stem for path in make.FOLDER.glob("*.inr"))
 LIMITS = inrc.DecodeLimits()
 
@@ -43,10 +47,14 @@ def test_every_kind_of_picture_and_every_codec_is_there(record):
     shapes = {(entry["shape"][2], entry["bit_depth"]) for entry in record.values()}
     assert shapes == {(channels, depth) for channels in (1, 2, 3, 4) for depth in (8, 16)}
     assert {f"codec-{name}" for name in CODECS} <= set(NAMES)
-    headers = [inrc.info(data_of(name)).header for name in NAMES]
+    headers = [inrc.info(data_of(name), init=INIT).header for name in NAMES]
     assert {int(h.colour) for h in headers} == {0, 1, 2, 3}
     assert {int(h.model.encoding.kind) for h in headers} == {0, 1, 2, 3}
     assert {h.model.bias for h in headers} == {True, False}
+    by_init = [name for name, h in zip(NAMES, headers, strict=True) if h.init_id]
+    assert by_init == [name for name in NAMES if name.startswith("init-")]
+    assert by_init
+    assert sum(h.transposed for h in headers) == 1
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -56,7 +64,7 @@ def test_the_files_are_untouched(record, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_integers_are_exact(record, name):
-    _, weights, icc_profile = pack.unpack(data_of(name), LIMITS)
+    _, weights, icc_profile = pack.unpack(data_of(name), LIMITS, FIND_INIT)
     assert make.integers_hash(weights) == record[name]["integers_sha256"]
     expected = record[name]["icc_profile_sha256"]
     assert (hashlib.sha256(icc_profile).hexdigest() if icc_profile else None) == expected
@@ -65,7 +73,7 @@ def test_integers_are_exact(record, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_pixels_are_within_1(record, name):
     expected = read_image(make.FOLDER / f"{name}.png").pixels
-    decoded = inrc.decode(data_of(name)).pixels
+    decoded = inrc.decode(data_of(name), init=INIT).pixels
     assert list(decoded.shape) == record[name]["shape"]
     assert decoded.dtype == expected.dtype
     assert np.abs(decoded.astype(int) - expected.astype(int)).max() <= 1
@@ -73,7 +81,7 @@ def test_pixels_are_within_1(record, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_decoder_written_from_the_document_agrees(record, name):
-    file = stranger.read(data_of(name))
+    file = stranger.read(data_of(name), INIT.read_bytes())
     digest = hashlib.sha256(np.array(file.step_indices, "<i4").tobytes())
     for matrix in file.matrices:
         digest.update(matrix.astype("<i4").tobytes())
@@ -85,7 +93,7 @@ def test_a_decoder_written_from_the_document_agrees(record, name):
 
 def test_packing_the_integers_again_gives_the_same_bytes():
     for name in NAMES:
-        header, weights, icc_profile = pack.unpack(data_of(name), LIMITS)
+        header, weights, icc_profile = pack.unpack(data_of(name), LIMITS, FIND_INIT)
         if name != "unknown-sections":
             assert pack.pack(header, weights, icc_profile=icc_profile) == data_of(name)
 
@@ -97,3 +105,11 @@ def test_making_them_again_is_refused(tmp_path):
     assert run.returncode != 0
     assert "--force" in run.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["old.inr"]
+
+
+def test_adding_what_is_there_changes_nothing(tmp_path):
+    folder = shutil.copytree(make.FOLDER, tmp_path / "v1")
+    with pytest.raises(SystemExit, match="nothing is missing"):
+        make.write(folder, missing_only=True)
+    for path in make.FOLDER.iterdir():
+        assert (folder / path.name).read_bytes() == path.read_bytes()

@@ -13,10 +13,15 @@ from inrc.bitstream.container import ICC_PROFILE, Container
 from inrc.bitstream.header import Header
 from inrc.bitstream.io import write_varint
 from inrc.codec import pack
+from inrc.codec.reference import reference_of
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.models.build import layout
+from inrc.shared_init import lookup_of
 from inrc.signal.colour import ColourTransform
+from tests.shared_init.inits import MODEL, random_init
 
+INIT = random_init(shape=(16, 16))
+"""What the files with a shared init need; its canvas is so small that larger pictures have more frequencies."""
 LIMITS = inrc.DecodeLimits(
     max_pixels=1 << 20, max_parameters=1 << 16, max_multiplications=1 << 32, max_section_bytes=4096
 )
@@ -35,12 +40,13 @@ def _weights(header: Header, seed: int) -> pack.Weights:
     generator = np.random.default_rng(seed)
     shapes = [shape for _, shape in layout(header.model, header.shape, header.channels)]
     integers = tuple(np.rint(generator.laplace(0, 3, shape)).astype(np.int32) for shape in shapes)
-    return pack.Weights(tuple(generator.integers(90, 140, len(shapes)).tolist()), integers)
+    reference = reference_of(INIT, header.shape, header.channels) if header.init_id else None
+    return pack.Weights(tuple(generator.integers(90, 140, len(shapes)).tolist()), integers, reference)
 
 
 @functools.cache
 def sound() -> tuple[bytes, ...]:
-    """Files of every family and encoding, with and without sections."""
+    """Files of every family and encoding, and such with a shared init; with and without sections."""
     none, nerf = EncodingConfig(EncodingKind.NONE), EncodingConfig(EncodingKind.NERF, 3)
     headers = [
         Header(19, 13, 3, 8, ColourTransform.YCBCR, ModelConfig(widths=(6, 5), encoding=none)),
@@ -50,11 +56,13 @@ def sound() -> tuple[bytes, ...]:
             25, 25, 2, 8, ColourTransform.RGB,
             ModelConfig(ModelFamily.FOURIER, (6, 6), EncodingConfig(EncodingKind.GAUSSIAN, 5, sigma=2.5)),
         ),
+        Header(31, 15, 3, 8, ColourTransform.YCBCR, MODEL, INIT.id),
+        Header(7, 16, 1, 16, ColourTransform.RGB, MODEL, INIT.id, transposed=True),
     ]  # fmt: skip
     files = []
     for seed, header in enumerate(headers):
         plain = pack.pack(header, _weights(header, seed))
-        stream = container.unpack(plain, LIMITS).weights
+        stream = container.unpack(plain, LIMITS, lookup_of(INIT)).weights
         sections = {ICC_PROFILE: zlib.compress(b"profile" * 30), 77: b"unknown"}
         files += [plain, container.pack(Container(header, stream, sections))]
     return tuple(files)
@@ -62,7 +70,7 @@ def sound() -> tuple[bytes, ...]:
 
 def _section_sizes(data: bytes) -> list[int]:
     """Bytes that every section of a sound file takes, tag to checksum."""
-    sections = container.unpack(data, LIMITS).sections.items()
+    sections = container.unpack(data, LIMITS, lookup_of(INIT)).sections.items()
     return [len(write_varint(tag)) + len(write_varint(len(c))) + len(c) + 4 for tag, c in sections]
 
 
@@ -99,8 +107,11 @@ def _absurd_header(generator: np.random.Generator) -> bytes:
     width = varint if generator.random() < 0.4 else small
     n_layers = int(generator.choice([0, 1, 2, 3, 31, 32, 255]))
     network = int(generator.choice([0x0C, 0x14, 0x04, 0x1C, 0x5C, 0x2C, int(generator.integers(0, 256))]))
-    flags = int(generator.choice([0, 0x0A, 0x13, 0x06, 0x20, 0x40, int(generator.integers(0, 256))]))
-    parts = [b"inr\x01", bytes([flags]), size(), size(), bytes([network, n_layers])]
+    flags = int(generator.choice([0, 0x0A, 0x13, 0x06, 0x20, 0x40, 0xCA, int(generator.integers(0, 256))]))
+    parts = [b"inr\x01", bytes([flags]), size(), size()]
+    if flags & 0x40 and generator.random() < 0.8:
+        return b"".join([*parts, INIT.id, _random_bytes(generator, 60)])
+    parts.append(bytes([network, n_layers]))
     parts += [width() for _ in range(n_layers)]
     if network >> 3 & 3:
         parts.append(varint())
@@ -146,7 +157,7 @@ def inputs(seed: int, n: int) -> Iterator[Hostile]:
                 ]
                 yield Hostile("sections spliced", data[:core] + b"".join(sections))
             case 7:
-                parsed = container.unpack(data, LIMITS)
+                parsed = container.unpack(data, LIMITS, lookup_of(INIT))
                 tags = generator.choice([1, 2, 77, *_ABSURD], int(generator.integers(1, 4)))
                 replaced = {int(tag): _random_bytes(generator, 300) for tag in tags}
                 yield Hostile("sections replaced", container.pack(Container(parsed.header, parsed.weights, replaced)))

@@ -16,14 +16,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import inrc
+from inrc import shared_init
+from inrc.bitstream import container
+from inrc.bitstream.container import Container
 from inrc.bitstream.header import Header
 from inrc.codec import pack
+from inrc.codec.reference import Reference, reference_of
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.errors import FormatError, InitMismatchError
 from inrc.models.build import layout
 from inrc.signal.colour import ColourTransform
 from tests.hostile import mutations
 from tests.hostile.mutations import LIMITS
+from tests.shared_init.inits import random_init
 
 MAX_SECONDS = 2.0
 MAX_GROWTH = 1 << 30
@@ -51,10 +56,10 @@ def spend(data: bytes, *, render: bool) -> tuple[str, float]:
     message = "none"
     watch = Stopwatch()
     try:
-        info = inrc.info(data, limits=LIMITS)
+        info = inrc.info(data, init=mutations.INIT, limits=LIMITS)
         outcome = "parsed"
         if render:
-            picture = inrc.decode(data, limits=LIMITS)
+            picture = inrc.decode(data, init=mutations.INIT, limits=LIMITS)
             outcome = "rendered"
             assert picture.pixels.shape == (info.header.height, info.header.width, info.header.channels)
             assert picture.pixels.size <= 4 * LIMITS.max_pixels
@@ -93,7 +98,7 @@ def attack(seed: int, n: int, *, render_every: int) -> collections.Counter[tuple
 
 def test_the_sound_files_are_sound():
     for data in mutations.sound():
-        info = inrc.info(data, limits=LIMITS)
+        info = inrc.info(data, init=mutations.INIT, limits=LIMITS)
         assert info.n_bytes == len(data)
         sizes = mutations._section_sizes(data)
         assert mutations.mend(data, sizes) == data
@@ -125,12 +130,12 @@ def test_random_bytes_are_typed_errors(data):
         assert spend(candidate, render=False)[0] not in ("parsed", "rendered")
 
 
-def loud(header: Header, step_index: int, magnitude: int) -> bytes:
+def loud(header: Header, step_index: int, magnitude: int, reference: Reference | None = None) -> bytes:
     """A file whose integers all have one magnitude."""
     generator = np.random.default_rng(0)
     shapes = [shape for _, shape in layout(header.model, header.shape, header.channels)]
     integers = tuple(generator.choice([-magnitude, magnitude], shape).astype(np.int32) for shape in shapes)
-    return pack.pack(header, pack.Weights((step_index,) * len(shapes), integers))
+    return pack.pack(header, pack.Weights((step_index,) * len(shapes), integers, reference))
 
 
 @pytest.mark.parametrize(("step_index", "magnitude"), [(255, 1 << 20), (255, 3), (0, 1), (128, 1 << 20)])
@@ -138,6 +143,32 @@ def test_weights_of_every_size_give_pictures(step_index, magnitude):
     """Sines of 10^8 and products that overflow."""
     header = inrc.info(mutations.sound()[0], limits=LIMITS).header
     assert inrc.decode(loud(header, step_index, magnitude), limits=LIMITS).pixels.shape == (13, 19, 3)
+
+
+@pytest.mark.parametrize(("step_index", "magnitude"), [(255, 1 << 20), (255, 3), (0, 1), (0, 1 << 20)])
+def test_differences_of_every_size_give_pictures(step_index, magnitude):
+    """Whatever the exponents of the prior: of steps of 2^-24 and of 2^8 all are at their bounds."""
+    header = inrc.info(mutations.sound()[-1], init=mutations.INIT, limits=LIMITS).header
+    assert header.transposed
+    reference = reference_of(mutations.INIT, header.shape, header.channels)
+    data = loud(header, step_index, magnitude, reference)
+    assert inrc.decode(data, init=mutations.INIT, limits=LIMITS).pixels.shape == (16, 7, 1)
+
+
+def test_an_id_costs_a_look_up_and_no_more(tmp_path, monkeypatch):
+    """Inits of the searched folders are read once, however many files name one that is not there."""
+    monkeypatch.setenv(shared_init.PATH_VARIABLE, str(tmp_path))
+    for seed in range(20):
+        shared_init.save(random_init(seed=seed), tmp_path / f"{seed}.npz")
+    header = Header(31, 15, 3, 8, ColourTransform.YCBCR, mutations.MODEL, bytes(8))
+    data = container.pack(Container(header, b"", {}))
+    with pytest.raises(InitMismatchError, match="0000000000000000"):
+        inrc.info(data)
+    watch = Stopwatch()
+    for _ in range(20):
+        with pytest.raises(InitMismatchError):
+            inrc.info(data)
+    assert watch.seconds() < MAX_SECONDS / 2
 
 
 def test_the_largest_networks_of_the_limits_are_parsed_and_rendered_in_time():

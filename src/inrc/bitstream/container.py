@@ -9,6 +9,7 @@ from inrc.bitstream.header import Header
 from inrc.bitstream.io import ByteReader, write_varint
 from inrc.bitstream.limits import DecodeLimits
 from inrc.errors import CorruptFileError
+from inrc.shared_init import FindInit, SharedInit, find
 
 ICC_PROFILE = 1
 """Tag of the section that holds an ICC profile, deflated (RFC 1950)."""
@@ -22,11 +23,13 @@ class Container:
       header: picture and network.
       weights: the range-coded stream.
       sections: {tag: content} of the optional sections; unknown tags are kept and ignored.
+      init: the shared init that the header names, if it names one.
     """
 
     header: Header
     weights: bytes
     sections: Mapping[int, bytes]
+    init: SharedInit | None = None
 
 
 def pack(container: Container) -> bytes:
@@ -43,11 +46,12 @@ def pack(container: Container) -> bytes:
     return b"".join([core, *sections])
 
 
-def unpack(data: bytes, limits: DecodeLimits) -> Container:
+def unpack(data: bytes, limits: DecodeLimits, find_init: FindInit = find) -> Container:
     """Parses and verifies a file.
 
     Raises:
       FormatError: One of its kinds; see `inrc.errors`.
+      InitMismatchError: The file is sound, but `find_init` does not find the shared init that it names.
     """
     reader = ByteReader(data)
     header = headers.unpack(reader)
@@ -69,7 +73,11 @@ def unpack(data: bytes, limits: DecodeLimits) -> Container:
         sections[tag] = content
     if reader.remaining:
         raise CorruptFileError(f"{reader.remaining} bytes follow the last section; get the file again")
-    return Container(header, weights, sections)
+    # Looked up last: of a damaged file it is not the init that is missing.
+    init = find_init(header.init_id) if header.init_id else None
+    if init is not None:
+        header = dataclasses.replace(header, model=init.model)
+    return Container(header, weights, sections, init)
 
 
 def _with_checksum(content: bytes) -> bytes:

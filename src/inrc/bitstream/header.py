@@ -18,6 +18,7 @@ _DEPTH_16 = 1 << 2
 _COLOUR_SHIFT = 3
 _SECTIONS = 1 << 5
 _SHARED_INIT = 1 << 6
+_TRANSPOSED = 1 << 7
 
 _BIAS = 1 << 2
 _ENCODING_SHIFT = 3
@@ -34,9 +35,10 @@ class Header:
       channels: 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA).
       bit_depth: 8 or 16.
       colour: transform between RGB and the network's outputs.
-      model: the network.
+      model: the network. Where there is a shared init, it is the init's, and the header's bytes do not say it.
       init_id: first 8 bytes of the shared init's SHA-256, or nothing.
       has_sections: whether optional sections follow the weights.
+      transposed: whether the network sees the picture with rows and columns exchanged; only with a shared init.
     """
 
     width: int
@@ -47,24 +49,30 @@ class Header:
     model: ModelConfig
     init_id: bytes = b""
     has_sections: bool = False
+    transposed: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(height, width): the axes of the signal, in the order of coordinates."""
-        return self.height, self.width
+        """Samples per axis of the signal that the network sees: (height, width), or the reverse where transposed."""
+        return (self.width, self.height) if self.transposed else (self.height, self.width)
 
 
 def pack(header: Header) -> bytes:
     """The header's bytes, from the magic number to the last field."""
-    model = header.model
-    encoding = model.encoding
     flags = (
         header.channels - 1
         | (_DEPTH_16 if header.bit_depth == 16 else 0)
         | header.colour << _COLOUR_SHIFT
         | (_SECTIONS if header.has_sections else 0)
         | (_SHARED_INIT if header.init_id else 0)
+        | (_TRANSPOSED if header.transposed else 0)
     )
+    size = write_varint(header.width) + write_varint(header.height)
+    return MAGIC + bytes([VERSION, flags]) + size + (header.init_id or _pack_model(header.model))
+
+
+def _pack_model(model: ModelConfig) -> bytes:
+    encoding = model.encoding
     has_omega_0 = model.omega_0 != _DEFAULT_OMEGA_0
     has_sigma = encoding.kind is EncodingKind.GAUSSIAN and encoding.sigma != _DEFAULT_SIGMA
     network = (
@@ -74,19 +82,21 @@ def pack(header: Header) -> bytes:
         | (_OMEGA_0 if has_omega_0 else 0)
         | (_SIGMA if has_sigma else 0)
     )
-    parts = [MAGIC, bytes([VERSION, flags]), write_varint(header.width), write_varint(header.height)]
-    parts += [bytes([network, len(model.widths)]), *map(write_varint, model.widths)]
+    parts = [bytes([network, len(model.widths)]), *map(write_varint, model.widths)]
     if encoding.kind is not EncodingKind.NONE:
         parts.append(write_varint(encoding.n_frequencies))
     if has_omega_0:
         parts.append(bytes([model.omega_0]))
     if has_sigma:
         parts.append(write_varint(round(encoding.sigma * 4)))
-    return b"".join([*parts, header.init_id])
+    return b"".join(parts)
 
 
 def unpack(reader: ByteReader) -> Header:
     """Reads a header.
+
+    Returns:
+      The header; where there is a shared init, its model is a default that the caller replaces by the init's.
 
     Raises:
       NotInrFileError: The magic number is another.
@@ -103,37 +113,44 @@ def unpack(reader: ByteReader) -> Header:
         )
     flags = reader.byte()
     width, height = reader.varint(), reader.varint()
+    init_id = reader.take(INIT_ID_BYTES) if flags & _SHARED_INIT else b""
+    try:
+        header = Header(
+            width,
+            height,
+            channels=(flags & 3) + 1,
+            bit_depth=16 if flags & _DEPTH_16 else 8,
+            colour=ColourTransform(flags >> _COLOUR_SHIFT & 3),
+            model=ModelConfig() if init_id else _unpack_model(reader),
+            init_id=init_id,
+            has_sections=bool(flags & _SECTIONS),
+            transposed=bool(flags & _TRANSPOSED),
+        )
+    except (ConfigError, ValueError) as error:
+        raise CorruptFileError(f"the header is damaged: {error}") from error
+    if width == 0 or height == 0:
+        raise CorruptFileError(f"the header announces a picture of {width}x{height} pixels")
+    if (header.transposed and not init_id) or (header.channels < 3 and header.colour is not ColourTransform.RGB):
+        raise _undefined()
+    return header
+
+
+def _unpack_model(reader: ByteReader) -> ModelConfig:
     network = reader.byte()
     n_layers = reader.byte()
     if n_layers > 31:
         raise CorruptFileError(f"the header announces {n_layers} hidden layers; at most 31 are possible")
     widths = tuple(reader.varint() for _ in range(n_layers))
-    try:
-        kind = EncodingKind(network >> _ENCODING_SHIFT & 3)
-        encoding = EncodingConfig(
-            kind,
-            n_frequencies=reader.varint() if kind is not EncodingKind.NONE else EncodingConfig().n_frequencies,
-        )
-        omega_0 = reader.byte() if network & _OMEGA_0 else _DEFAULT_OMEGA_0
-        if network & _SIGMA:
-            encoding = dataclasses.replace(encoding, sigma=reader.varint() / 4)
-        model = ModelConfig(ModelFamily(network & 3), widths, encoding, omega_0, bool(network & _BIAS))
-        colour = ColourTransform(flags >> _COLOUR_SHIFT & 3)
-    except (ConfigError, ValueError) as error:
-        raise CorruptFileError(f"the header is damaged: {error}") from error
-    header = Header(
-        width,
-        height,
-        channels=(flags & 3) + 1,
-        bit_depth=16 if flags & _DEPTH_16 else 8,
-        colour=colour,
-        model=model,
-        init_id=reader.take(INIT_ID_BYTES) if flags & _SHARED_INIT else b"",
-        has_sections=bool(flags & _SECTIONS),
-    )
-    if width == 0 or height == 0:
-        raise CorruptFileError(f"the header announces a picture of {width}x{height} pixels")
-    undefined = flags >> 7 or network >> 7 or (network & _SIGMA and kind is not EncodingKind.GAUSSIAN)
-    if undefined or (header.channels < 3 and colour is not ColourTransform.RGB):
-        raise CorruptFileError("the header sets bits that version 1 does not define; get the file again")
-    return header
+    kind = EncodingKind(network >> _ENCODING_SHIFT & 3)
+    if network >> 7 or (network & _SIGMA and kind is not EncodingKind.GAUSSIAN):
+        raise _undefined()
+    default = EncodingConfig()
+    encoding = EncodingConfig(kind, reader.varint() if kind is not EncodingKind.NONE else default.n_frequencies)
+    omega_0 = reader.byte() if network & _OMEGA_0 else _DEFAULT_OMEGA_0
+    if network & _SIGMA:
+        encoding = dataclasses.replace(encoding, sigma=reader.varint() / 4)
+    return ModelConfig(ModelFamily(network & 3), widths, encoding, omega_0, bool(network & _BIAS))
+
+
+def _undefined() -> CorruptFileError:
+    return CorruptFileError("the header sets bits that version 1 does not define; get the file again")

@@ -28,6 +28,8 @@ class Decode:
         weakens high frequencies and is faster.
       quality: 1..100, of JPEG (95 by default) and WebP (lossless by default).
       force: Overwrite the default output.
+      init: The shared init that the file needs: the path of its .npz file, or digits of its id. By default it is looked
+        for in the folders of INRC_INIT_PATH and in the package.
       json: Print one JSON object on stdout.
       quiet: No summary on stderr.
     """
@@ -39,6 +41,7 @@ class Decode:
     region: Annotated[tuple[float, float, float, float] | None, REGION, value("X,Y,W,H")] = None
     antialias: Literal["supersample", "damp", "none"] = "supersample"
     quality: Annotated[int | None, value("1..100", "-q")] = None
+    init: Annotated[str | None, value("ID|PATH")] = None
     force: Annotated[bool, FLAG] = False
     json: Annotated[bool, FLAG] = False
     quiet: Annotated[bool, FLAG] = False
@@ -65,6 +68,7 @@ def run(arguments: Decode) -> None:
             scale=arguments.scale,
             region=arguments.region,
             antialias=Antialias(arguments.antialias),
+            init=arguments.init,
         )
     write_image(output, image, quality=arguments.quality)
 

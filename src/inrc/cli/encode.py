@@ -38,6 +38,8 @@ class Encode:
       codec: The network; `inrc codecs` describes them.
       loss: What the fit minimises; visual and the SSIM kinds trade PSNR for structure.
       colour: Transform between RGB and the network's outputs.
+      init: The shared init to begin with, which decoding then needs too: auto takes one that comes with inrc where it
+        suits picture, codec and rate; none takes none; else digits of an id, or the path of a .npz file.
       seed: Of everything random: the same seed gives the same file.
       force: Overwrite the default output.
       json: Print one JSON object on stdout; psnr_db is null for an exact copy.
@@ -55,6 +57,7 @@ class Encode:
     codec: Annotated[str, one_of(CODECS)] = "siren"
     loss: Literal["mse", "l1", "log-cosh", "visual", "ssim", "msssim"] = "mse"
     colour: Literal["rgb", "ycbcr", "ycocg", "ycocg-orthonormal"] = "ycbcr"
+    init: Annotated[str, value("auto|none|ID|PATH")] = "auto"
     seed: Annotated[int, value("N", hint=None)] = 0
     force: Annotated[bool, FLAG] = False
     json: Annotated[bool, FLAG] = False
@@ -104,6 +107,7 @@ def _options(arguments: Encode) -> "EncodeOptions":
         time_budget=arguments.time_budget,
         loss=arguments.loss,
         seed=arguments.seed,
+        init=arguments.init,
         colour=ColourTransform[arguments.colour.upper().replace("-", "_")],
     )
 
@@ -143,10 +147,16 @@ def _encode(arguments: Encode, image: "Image", options: "EncodeOptions", checkpo
 
 
 def _identity(image: "Image", options: "EncodeOptions") -> str:
-    """What a checkpoint belongs to: the picture and all options but the time budget, which a second run may raise."""
+    """What a checkpoint belongs to: the picture and all options but the time budget, which a second run may raise.
+
+    A shared init counts by its content, wherever it lies.
+    """
     from importlib.metadata import version
 
-    settings = dataclasses.replace(options, time_budget=None)
+    from inrc.shared_init import by_name
+
+    init = by_name(options.init).sha256 if options.names_init else options.init
+    settings = dataclasses.replace(options, time_budget=None, init=init)
     digest = hashlib.sha256(repr((version("inrc"), image.pixels.shape, image.pixels.dtype.str, settings)).encode())
     digest.update(image.pixels.tobytes())
     return digest.hexdigest()[:12]

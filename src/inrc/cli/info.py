@@ -21,10 +21,13 @@ class Info:
 
     Attributes:
       input: The .inr file.
+      init: The shared init that the file needs: the path of its .npz file, or digits of its id. By default it is looked
+        for in the folders of INRC_INIT_PATH and in the package.
       json: Print one JSON object on stdout.
     """
 
     input: Annotated[Positional[Path], value("IN.inr")]
+    init: Annotated[str | None, value("ID|PATH")] = None
     json: Annotated[bool, FLAG] = False
 
 
@@ -37,7 +40,7 @@ def run(arguments: Info) -> None:
     data = read_file(arguments.input)
     from inrc.codec.decode import info
 
-    found = info(data)
+    found = info(data, init=arguments.init)
     if arguments.json:
         print(as_json({"input": arguments.input, **_values(found)}))
     else:
@@ -70,7 +73,7 @@ def _rows(found: "FileInfo") -> list[tuple[str, str]]:
         ("steps", " ".join(f"{step:.3g}" for step in found.steps)),
     ]
     if header.init_id:
-        rows.append(("init", header.init_id.hex()))
+        rows.append(("init", header.init_id.hex() + (", sees the picture transposed" if header.transposed else "")))
     if found.icc_profile_bytes:
         rows.append(("profile", f"ICC, {found.icc_profile_bytes:,} bytes"))
     return rows
@@ -94,6 +97,7 @@ def _values(found: "FileInfo") -> dict[str, Any]:
         "omega_0": model.omega_0,
         "bias": model.bias,
         "init_id": header.init_id.hex() or None,
+        "transposed": header.transposed,
         "n_weights": found.n_weights,
         "bits_per_weight": found.bits_per_weight,
         "steps": found.steps,

@@ -1,14 +1,21 @@
 """Bytes of an `.inr` file to a picture. Imports nothing of the training stack."""
 
 import dataclasses
+from pathlib import Path
 
+import numpy as np
+
+from inrc import shared_init
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import pack
-from inrc.models.render import Antialias, render, view_of
+from inrc.codec.pack import Weights
+from inrc.models.render import Antialias, View, render, view_of
+from inrc.shared_init import FindInit, SharedInit
 from inrc.signal.image import Image
 
 _DEFAULT_LIMITS = DecodeLimits()
+_DEFAULT_ANTIALIAS = Antialias.SUPERSAMPLE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +47,8 @@ def decode(
     size: tuple[int, int] | None = None,
     scale: float | None = None,
     region: tuple[float, float, float, float] | None = None,
-    antialias: Antialias = Antialias.SUPERSAMPLE,
+    antialias: Antialias = _DEFAULT_ANTIALIAS,
+    init: SharedInit | Path | str | None = None,
     limits: DecodeLimits = _DEFAULT_LIMITS,
 ) -> Image:
     """The picture in a file.
@@ -51,6 +59,8 @@ def decode(
       scale: pixels per native pixel.
       region: (x, y, width, height) in native pixels; `size` and `scale` then refer to the region.
       antialias: for renders below native density.
+      init: the shared init that the file needs, the path of its .npz file, or digits of its id; if not given, it is
+        looked for in the folders of INRC_INIT_PATH and in the package. Files that need none ignore it.
       limits: what the decoder may spend.
 
     Returns:
@@ -58,11 +68,11 @@ def decode(
 
     Raises:
       FormatError: The bytes are no sound file, or ask for more than `limits` grant.
-      InitMismatchError: The file needs a shared init that is not there.
+      InitMismatchError: The file needs a shared init that is not there, or another than the one given.
       ConfigError: The size, scale or region makes no sense for this picture.
     """
-    header, weights, icc_profile = pack.unpack(data, limits)
-    view = view_of(header.shape, size=size, scale=scale, region=region)
+    header, weights, icc_profile = pack.unpack(data, limits, _lookup(init))
+    view = view_of((header.height, header.width), size=size, scale=scale, region=region)
     limits.check_render(view.height * view.width, 1)
     params = pack.dequantise(header, weights)
     n_evaluations = max(view.height * view.width, _native_samples(view, antialias))
@@ -70,29 +80,45 @@ def decode(
     return Image(render_weights(header, weights, view, antialias), icc_profile)
 
 
-def render_weights(header, weights, view=None, antialias=Antialias.SUPERSAMPLE):
-    """Pixels [H, W, C] of a quantised network; the native view if none is given."""
+def render_weights(
+    header: Header, weights: Weights, view: View | None = None, antialias: Antialias = _DEFAULT_ANTIALIAS
+) -> np.ndarray:
+    """Pixels [H, W, C] of a quantised network.
+
+    Args:
+      header: of the file.
+      weights: of the file.
+      view: a part of the picture, not of what a network with a transposed one sees; all of it if not given.
+      antialias: for renders below native density.
+    """
     matrix, offset = pack.output_transform(header)
-    view = view_of(header.shape) if view is None else view
-    return render(
+    view = view_of((header.height, header.width)) if view is None else view
+    pixels = render(
         header.model,
         header.shape,
         pack.dequantise(header, weights),
         matrix,
         offset,
-        view,
+        _transposed(view) if header.transposed else view,
         max_value=(1 << header.bit_depth) - 1,
         antialias=antialias,
     )
+    return np.ascontiguousarray(pixels.swapaxes(0, 1)) if header.transposed else pixels
 
 
-def info(data: bytes, *, limits: DecodeLimits = _DEFAULT_LIMITS) -> Info:
+def info(data: bytes, *, init: SharedInit | Path | str | None = None, limits: DecodeLimits = _DEFAULT_LIMITS) -> Info:
     """What a file says of itself, without rendering it.
+
+    Args:
+      data: the file's bytes.
+      init: as for `decode`.
+      limits: what may be spent.
 
     Raises:
       FormatError: The bytes are no sound file, or ask for more than `limits` grant.
+      InitMismatchError: The file needs a shared init that is not there, or another than the one given.
     """
-    header, weights, icc_profile = pack.unpack(data, limits)
+    header, weights, icc_profile = pack.unpack(data, limits, _lookup(init))
     n_weights = sum(matrix.size for matrix in weights.integers)
     return Info(
         header=header,
@@ -105,7 +131,17 @@ def info(data: bytes, *, limits: DecodeLimits = _DEFAULT_LIMITS) -> Info:
     )
 
 
-def _native_samples(view, antialias: Antialias) -> int:
+def _lookup(init: SharedInit | Path | str | None) -> FindInit:
+    if init is None:
+        return shared_init.find
+    return shared_init.lookup_of(init if isinstance(init, SharedInit) else shared_init.by_name(str(init)))
+
+
+def _transposed(view: View) -> View:
+    return View(view.width, view.height, top=view.left, left=view.top, bottom=view.right, right=view.bottom)
+
+
+def _native_samples(view: View, antialias: Antialias) -> int:
     if antialias is not Antialias.SUPERSAMPLE:
         return 0
     # Supersampling may need up to twice the native density per axis.

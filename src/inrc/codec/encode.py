@@ -8,7 +8,7 @@ from typing import Unpack
 
 import numpy as np
 
-from inrc import presets
+from inrc import presets, shared_init
 from inrc.bitstream import header as headers
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import pack
@@ -39,6 +39,7 @@ class EncodeStats:
       interrupted: whether the user cut the fit short.
       codec: name of the codec.
       seed: of everything random.
+      init: id of the shared init that decoding needs, in hexadecimal, if there is one.
     """
 
     width: int
@@ -57,6 +58,7 @@ class EncodeStats:
     interrupted: bool
     codec: str
     seed: int
+    init: str | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +93,7 @@ def encode(
     Raises:
       ImageError: The picture cannot be read or is of a kind that inrc does not hold.
       ConfigError: The options contradict each other or the picture.
+      InitMismatchError: The shared init that the options name is not there.
       TargetNotReachedError: The target lies beyond what the codec reaches; the message says what was reached.
     """
     began = time.monotonic()
@@ -115,7 +118,9 @@ def _finish(job: Job, candidate: Candidate, began: float) -> Encoded:
     """Packs, decodes the bytes again and measures what they decode to."""
     image, header = job.image, candidate.header
     data = pack.pack(header, candidate.weights, icc_profile=image.icc_profile)
-    decoded_header, decoded_weights, _ = pack.unpack(data, DecodeLimits())
+    reference = candidate.weights.reference
+    find_init = shared_init.find if reference is None else shared_init.lookup_of(reference.init)
+    decoded_header, decoded_weights, _ = pack.unpack(data, DecodeLimits(), find_init)
     pixels = render_weights(decoded_header, decoded_weights)
     n_weights = sum(m.size for m in candidate.weights.integers)
     stats = EncodeStats(
@@ -135,5 +140,6 @@ def _finish(job: Job, candidate: Candidate, began: float) -> Encoded:
         interrupted=candidate.result.interrupted,
         codec=job.options.codec,
         seed=job.options.seed,
+        init=header.init_id.hex() or None,
     )
     return Encoded(data, stats)

@@ -1,6 +1,7 @@
 """One picture at one rate: a network fitted, its weights rounded."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,20 +12,28 @@ from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import pack
 from inrc.codec.decode import render_weights
-from inrc.codec.options import EncodeOptions, resolve
+from inrc.codec.options import EncodeOptions, choose_init, resolve
 from inrc.codec.pack import Weights
-from inrc.fit.config import FitConfig, FitResult, Progress, Target
+from inrc.codec.reference import Reference, reference_of
+from inrc.fit.config import FitConfig, FitResult, Progress, Start, Target
 from inrc.fit.loop import fit
 from inrc.fit.program import distortion
 from inrc.metrics.psnr import psnr_db
 from inrc.quant.search import search_steps
+from inrc.quant.uniform import N_STEPS, step_of_index
 from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image, to_unit
 
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A fit and one way to round it."""
+    """A fit and one way to round it.
+
+    Attributes:
+      header: of the file.
+      weights: rounded.
+      result: of the fit.
+    """
 
     header: Header
     weights: Weights
@@ -32,7 +41,7 @@ class Candidate:
 
     def rounded(self, indices: tuple[int, ...]) -> Weights:
         """The fitted weights rounded by other steps."""
-        return pack.round_by(self.result.params, indices)
+        return pack.round_by(self.result.params, indices, self.weights.reference)
 
 
 class Job:
@@ -53,29 +62,37 @@ class Job:
         self.n_pixels = image.height * image.width
         self.values = np.ascontiguousarray(np.moveaxis(to_unit(image.pixels), -1, 0))
 
-    def resolve(self, bpp: float) -> tuple[Header, FitConfig]:
-        """The header of a file of `bpp` bits per pixel, and the fit."""
+    def resolve(self, bpp: float) -> tuple[Header, FitConfig, Reference | None]:
+        """The header of a file of `bpp` bits per pixel, the fit, and what the weights are differences from."""
         image = self.image
-        model, config = resolve(self.options, (image.height, image.width), image.channels, bpp)
+        shape = image.height, image.width
+        init = choose_init(self.options, shape, image.channels, bpp)
+        model, config = resolve(self.options, shape, image.channels, bpp, init)
         colour = self.options.colour if image.channels >= 3 else ColourTransform.RGB
-        return Header(image.width, image.height, image.channels, image.bit_depth, colour, model), config
+        header = Header(image.width, image.height, image.channels, image.bit_depth, colour, model)
+        if init is None:
+            return header, config, None
+        header = dataclasses.replace(header, init_id=init.id, transposed=image.height > image.width)
+        return header, config, reference_of(init, header.shape, header.channels)
 
     def run(self, bpp: float, *, target_bits: float | None = None) -> Candidate:
         """Fits a network whose size a rate of `bpp` pays for, and rounds it."""
-        header, config = self.resolve(bpp)
+        header, config, reference = self.resolve(bpp)
         DecodeLimits().check_parameters(
             sum(r * c for _, (r, c) in pack.layout(header.model, header.shape, header.channels))
         )
         config = dataclasses.replace(config, target_bits=target_bits)
-        matrix, offset = pack.output_transform(header)
+        values = np.ascontiguousarray(self.values.swapaxes(1, 2)) if header.transposed else self.values
+        target = Target(values, *pack.output_transform(header))
         result = fit(
-            Target(self.values, matrix, offset),
+            target,
             header.model,
             config,
+            start=None if reference is None else _start(reference, target, config),
             progress=self.progress,
             checkpoint_path=self._next_checkpoint(),
         )
-        candidate = Candidate(header, pack.quantise(result.params, result.steps), result)
+        candidate = Candidate(header, pack.quantise(result.params, result.steps, reference), result)
         keep_steps = result.interrupted or config.weight_bits is not None
         n_evaluations = 0 if keep_steps else min(24, int(config.n_passes / 10))
         return _refine(candidate, self.n_pixels, n_evaluations)
@@ -90,6 +107,25 @@ class Job:
         """PSNR in dB of what weights decode to."""
         pixels = render_weights(candidate.header, weights)
         return psnr_db(self.image.pixels, pixels, bit_depth=self.image.bit_depth)
+
+
+def _start(reference: Reference, target: Target, config: FitConfig) -> Start:
+    """Where a fit begins: at the init, but for its mean colour, which is the picture's.
+
+    Steps follow lambda: the error that they make grows with their square.
+    """
+    init = reference.init
+    scales = np.array([step_of_index(index) for index in range(N_STEPS)], np.float32)
+    params = {name: matrix.copy() for name, matrix in reference.mean.items()}
+    if init.model.bias:
+        params[f"layer_{len(init.model.widths)}"][:, -1] = target.mean_outputs
+    coarser = math.sqrt(config.lambda_rd / config.loss.slope / init.lambda_rd)
+    return Start(
+        mean=reference.mean,
+        scale={name: scales[indices] for name, indices in reference.scale_indices.items()},
+        steps={name: step * coarser for name, step in init.steps.items()} if coarser else None,
+        params=params,
+    )
 
 
 def _refine(candidate: Candidate, n_pixels: int, n_evaluations: int) -> Candidate:

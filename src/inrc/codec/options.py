@@ -4,14 +4,20 @@ import dataclasses
 import math
 from typing import TypedDict
 
-from inrc import presets
+from inrc import presets, shared_init
+from inrc.codec.reference import INIT_COLOUR, misfit, reference_of, seen_shape
 from inrc.config import ModelConfig
 from inrc.errors import ConfigError
 from inrc.fit.config import FitConfig
 from inrc.fit.loss import LOSSES
 from inrc.fit.stages import Schedule
 from inrc.layout import feature_counts
+from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
+
+AUTO_INIT, NO_INIT = "auto", "none"
+_NEAR_SIZE = 1.6
+"""Ratio of numbers of weights up to which an init serves a rate: lambda does the rest."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +35,9 @@ class EncodeOptions:
       loss: name of a loss of `inrc.fit.loss.LOSSES`.
       seed: of everything random.
       colour: transform between RGB and the network's outputs.
+      init: shared init to begin with, which decoding then needs: "auto" takes one that comes with the package where it
+        suits the picture, the codec and the rate, "none" takes none; else digits of an id, or the path of a .npz file,
+        and the network is that init's, whatever the codec.
       model: a network of one's own instead of the codec's.
       fit: a fit of one's own; effort, time budget, loss and seed are taken from it.
     """
@@ -43,6 +52,7 @@ class EncodeOptions:
     loss: str = "mse"
     seed: int = 0
     colour: ColourTransform = ColourTransform.YCBCR
+    init: str = AUTO_INIT
     model: ModelConfig | None = None
     fit: FitConfig | None = None
 
@@ -55,10 +65,17 @@ class EncodeOptions:
         targets = [self.target_psnr, self.target_bpp, self.max_bytes]
         if sum(t is not None for t in targets) > 1:
             raise ConfigError("more than one of target_psnr, target_bpp and max_bytes is given; give one of them")
+        if self.names_init and self.model is not None:
+            raise ConfigError("both a model and an init are given, which has a model of its own; give one of them")
         for name in ("target_psnr", "target_bpp", "max_bytes", "time_budget"):
             value = getattr(self, name)
             if value is not None and not (0 < value < math.inf):
                 raise ConfigError(f"{name} is {value}; it must be above 0")
+
+    @property
+    def names_init(self) -> bool:
+        """Whether one init and no other is asked for."""
+        return self.init not in (AUTO_INIT, NO_INIT)
 
 
 class EncodeKeywords(TypedDict, total=False):
@@ -74,12 +91,61 @@ class EncodeKeywords(TypedDict, total=False):
     loss: str
     seed: int
     colour: ColourTransform
+    init: str
     model: ModelConfig | None
     fit: FitConfig | None
 
 
+def choose_init(options: EncodeOptions, shape: tuple[int, int], n_channels: int, bpp: float) -> SharedInit | None:
+    """The shared init that the options ask for, if they ask for one.
+
+    Args:
+      options: what is asked for.
+      shape: (height, width) of the picture.
+      n_channels: of the picture.
+      bpp: bits per pixel that the weights should take.
+
+    Raises:
+      InitMismatchError: The named init is not there.
+      ConfigError: It does not suit the picture.
+    """
+    if options.init == NO_INIT:
+        return None
+    shape = seen_shape(shape)
+    if options.names_init:
+        init = shared_init.by_name(options.init)
+        reference_of(init, shape, n_channels)
+        if not _has_colour_of_inits(options, n_channels):
+            raise ConfigError(
+                f"the shared init {init.id.hex()} is of {INIT_COLOUR.name}, the colour {options.colour.name} is asked "
+                "for; leave the colour away or use no init (--init none)"
+            )
+        return init
+    weight_bits = None if options.fit is None else options.fit.weight_bits
+    if options.model is not None or weight_bits is not None or not _has_colour_of_inits(options, n_channels):
+        return None
+    codec = presets.codec_by_name(options.codec)
+    wanted = presets.n_weights_for(bpp, math.prod(shape))
+
+    def distance(init: SharedInit) -> float:
+        return abs(math.log(reference_of(init, shape, n_channels).n_weights / wanted))
+
+    suitable = [
+        init
+        for init in shared_init.shipped()
+        if (init.model.family, init.model.encoding) == (codec.family, codec.encoding)
+        and not misfit(init, shape, n_channels)
+        and distance(init) <= math.log(_NEAR_SIZE)
+    ]
+    return min(suitable, key=distance, default=None)
+
+
+def _has_colour_of_inits(options: EncodeOptions, n_channels: int) -> bool:
+    return n_channels < 3 or options.colour is INIT_COLOUR
+
+
 def resolve(
-    options: EncodeOptions, shape: tuple[int, ...], n_channels: int, bpp: float
+    options: EncodeOptions, shape: tuple[int, ...], n_channels: int, bpp: float, init: SharedInit | None = None
 ) -> tuple[ModelConfig, FitConfig]:
     """The network whose size a rate pays for, and the fit of the options' effort.
 
@@ -88,10 +154,12 @@ def resolve(
       shape: of the signal.
       n_channels: of the signal.
       bpp: bits per sample position that the weights should take.
+      init: whose network it is, if there is one (`choose_init`).
     """
     codec = presets.codec_by_name(options.codec)
     n_pixels = math.prod(shape)
-    model = options.model or presets.model_for(
+    model = options.model if init is None else init.model
+    model = model or presets.model_for(
         codec,
         n_weights=presets.n_weights_for(bpp, n_pixels),
         n_inputs=sum(feature_counts(codec.encoding, shape)),

@@ -10,10 +10,12 @@ from inrc.bitstream import container
 from inrc.bitstream.container import ICC_PROFILE, Container
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
+from inrc.codec.reference import Reference, reference_of
 from inrc.entropy import coder
-from inrc.errors import CorruptFileError, InitMismatchError
+from inrc.errors import ConfigError, CorruptFileError
 from inrc.models.build import layout
 from inrc.quant import uniform
+from inrc.shared_init import FindInit, SharedInit, find
 
 _FIRST_STEP = 128
 """Expected index of the first matrix's step (2^-8), and the scale indices of the tables that code the step of the
@@ -29,10 +31,12 @@ class Weights:
     Attributes:
       step_indices: index of every matrix's step, in the order of `models.build.layout`.
       integers: int32 matrices, in the same order.
+      reference: what the weights are differences from, and how large these are expected to be; 0 and unknown if None.
     """
 
     step_indices: tuple[int, ...]
     integers: tuple[np.ndarray, ...]
+    reference: Reference | None = None
 
     def side(self) -> list[tuple[int, int]]:
         """The steps as (integer, scale index) pairs for the coder."""
@@ -45,59 +49,73 @@ class Weights:
             )
         )
 
+    def exponents(self) -> list[np.ndarray] | None:
+        """What the coder expects of the integers, if there is a reference."""
+        return None if self.reference is None else self.reference.exponents(self.step_indices)
 
-def quantise(params: Mapping[str, np.ndarray], steps: Mapping[str, float]) -> Weights:
+
+def quantise(
+    params: Mapping[str, np.ndarray], steps: Mapping[str, float], reference: Reference | None = None
+) -> Weights:
     """Rounds every matrix of `params` by the step nearest to its own in `steps`."""
-    return round_by(params, tuple(uniform.index_of_step(steps[name]) for name in params))
+    return round_by(params, tuple(uniform.index_of_step(steps[name]) for name in params), reference)
 
 
-def round_by(params: Mapping[str, np.ndarray], step_indices: tuple[int, ...]) -> Weights:
-    """Rounds every matrix of `params` by the step of its index."""
-    pairs = zip(params.values(), step_indices, strict=True)
-    return Weights(step_indices, tuple(uniform.quantise(matrix, uniform.step_of_index(i)) for matrix, i in pairs))
+def round_by(
+    params: Mapping[str, np.ndarray], step_indices: tuple[int, ...], reference: Reference | None = None
+) -> Weights:
+    """Rounds every matrix of `params`, or its difference from the reference, by the step of its index."""
+    integers = (
+        uniform.quantise(matrix, uniform.step_of_index(index), _origin(reference, name))
+        for (name, matrix), index in zip(params.items(), step_indices, strict=True)
+    )
+    return Weights(step_indices, tuple(integers), reference)
 
 
 def dequantise(header: Header, weights: Weights) -> dict[str, np.ndarray]:
     """{name: float32 matrix} of the network that a decoder sees."""
     names = (name for name, _ in layout(header.model, header.shape, header.channels))
     return {
-        name: uniform.dequantise(integers, uniform.step_of_index(index))
+        name: uniform.dequantise(integers, uniform.step_of_index(index), _origin(weights.reference, name))
         for name, index, integers in zip(names, weights.step_indices, weights.integers, strict=True)
     }
 
 
 def ideal_bits(weights: Weights) -> float:
     """Code length of the weights under the coder's own tables."""
-    return coder.ideal_bits(weights.side(), weights.integers)
+    return coder.ideal_bits(weights.side(), weights.integers, weights.exponents())
 
 
 def pack(header: Header, weights: Weights, *, icc_profile: bytes = b"") -> bytes:
     """The file's bytes."""
     sections = {ICC_PROFILE: zlib.compress(icc_profile, 9)} if icc_profile else {}
-    return container.pack(Container(header, coder.encode(weights.side(), weights.integers), sections))
+    stream = coder.encode(weights.side(), weights.integers, weights.exponents())
+    return container.pack(Container(header, stream, sections))
 
 
-def unpack(data: bytes, limits: DecodeLimits) -> tuple[Header, Weights, bytes]:
+def unpack(data: bytes, limits: DecodeLimits, find_init: FindInit = find) -> tuple[Header, Weights, bytes]:
     """(header, weights, ICC profile) of a file.
+
+    Args:
+      data: the file's bytes.
+      limits: what may be spent on them.
+      find_init: from the id of a shared init to the init.
 
     Raises:
       FormatError: The bytes are no sound file, or ask for more than `limits` grant.
-      InitMismatchError: The file needs a shared init.
+      InitMismatchError: The file needs a shared init that is not there.
     """
-    parsed = container.unpack(data, limits)
+    parsed = container.unpack(data, limits, find_init)
     header = parsed.header
     shapes = _shapes(header, limits)
-    if header.init_id:
-        raise InitMismatchError(
-            f"the file needs the shared init {header.init_id.hex()}, which this release does not have: update inrc"
-        )
-    side, integers = coder.decode(parsed.weights, _side_scales(len(shapes)), shapes)
-    indices = np.cumsum([_FIRST_STEP, *side])[1:]
-    if indices.min() < 0 or indices.max() >= uniform.N_STEPS:
-        raise CorruptFileError(
-            f"quantisation steps have indices {indices.min()}..{indices.max()}, not within 0..255; get the file again"
-        )
-    weights = Weights(tuple(int(i) for i in indices), tuple(integers))
+    reference = None if parsed.init is None else _reference(parsed.init, header)
+
+    def exponents(side: Sequence[int]) -> list[np.ndarray] | None:
+        steps = _step_indices(side)
+        return None if reference is None else reference.exponents(steps)
+
+    side, integers = coder.decode(parsed.weights, _side_scales(len(shapes)), shapes, exponents)
+    weights = Weights(_step_indices(side), tuple(integers), reference)
     return header, weights, _inflate(parsed.sections.get(ICC_PROFILE, b""), limits)
 
 
@@ -118,6 +136,26 @@ def _shapes(header: Header, limits: DecodeLimits) -> Sequence[tuple[int, int]]:
     shapes = [shape for _, shape in layout(header.model, header.shape, header.channels)]
     limits.check_parameters(sum(rows * columns for rows, columns in shapes))
     return shapes
+
+
+def _reference(init: SharedInit, header: Header) -> Reference:
+    try:
+        return reference_of(init, header.shape, header.channels)
+    except ConfigError as error:
+        raise CorruptFileError(f"the file names a shared init that its picture cannot have: {error}") from error
+
+
+def _origin(reference: Reference | None, name: str) -> np.ndarray | float:
+    return 0.0 if reference is None else reference.mean[name]
+
+
+def _step_indices(side: Sequence[int]) -> tuple[int, ...]:
+    indices = np.cumsum([_FIRST_STEP, *side])[1:].tolist()
+    if min(indices) < 0 or max(indices) >= uniform.N_STEPS:
+        raise CorruptFileError(
+            f"quantisation steps have indices {min(indices)}..{max(indices)}, not within 0..255; get the file again"
+        )
+    return tuple(indices)
 
 
 def _side_scales(n_matrices: int) -> list[int]:

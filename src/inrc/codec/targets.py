@@ -91,7 +91,7 @@ def _shrink(weights: Weights, job: Job, candidate: Candidate, target: float) -> 
         values[positions] -= np.sign(values[positions])
         parts = np.split(values, np.cumsum([matrix.size for matrix in weights.integers])[:-1])
         shaped = (part.reshape(matrix.shape) for part, matrix in zip(parts, weights.integers, strict=True))
-        return Weights(weights.step_indices, tuple(shaped))
+        return dataclasses.replace(weights, integers=tuple(shaped))
 
     def kept(positions: np.ndarray) -> bool:
         return job.psnr(candidate, shrunk(positions)) >= target

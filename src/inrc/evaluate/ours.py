@@ -14,7 +14,7 @@ from inrc import presets
 from inrc.baselines.interface import Encoding, MeasuredCodec, Pixels
 from inrc.codec.decode import decode
 from inrc.codec.encode import encode
-from inrc.codec.options import EncodeKeywords, EncodeOptions, resolve
+from inrc.codec.options import EncodeKeywords, EncodeOptions, choose_init, resolve
 from inrc.fit.config import Progress
 from inrc.fit.loss import LOSSES
 
@@ -41,14 +41,17 @@ def inrc_codec(
       points: values of the option `at`.
       at: the option that moves along the curve.
       prepare: original to the picture that is encoded: the same if not given.
-      restore: a file's bytes to the pixels that are compared: those of the native size if not given.
+      restore: a file's bytes to the pixels that are compared: those of the native size if not given. It has to find
+        the shared init that the options name, if they name one.
       reference: original to what these are compared with: the original if not given.
       **keywords: fields of `EncodeOptions`.
     """
+    given = EncodeOptions(**keywords)
+    named = given.init if given.names_init else None
 
     def options(point: float) -> EncodeOptions:
         value = int(point) if at in ("effort", "max_bytes") else point
-        return dataclasses.replace(EncodeOptions(**keywords), **{at: value})
+        return dataclasses.replace(given, **{at: value})
 
     def run(pixels: Pixels, point: float) -> Encoding:
         prepared = pixels if prepare is None else prepare(pixels)
@@ -57,7 +60,7 @@ def inrc_codec(
     return MeasuredCodec(
         name=name,
         encode=run,
-        decode=restore or native,
+        decode=restore or functools.partial(native, init=named),
         points=points,
         settings=lambda point: settings(options(point)),
         reference=reference or (lambda original: original),
@@ -65,9 +68,9 @@ def inrc_codec(
     )
 
 
-def native(data: bytes) -> Pixels:
-    """The picture of a file at its own size."""
-    return decode(data).pixels
+def native(data: bytes, *, init: str | None = None) -> Pixels:
+    """The picture of a file at its own size; `init` as for `inrc.decode`."""
+    return decode(data, init=init).pixels
 
 
 def settings(options: EncodeOptions) -> dict[str, Any]:
@@ -80,12 +83,15 @@ def settings(options: EncodeOptions) -> dict[str, Any]:
         bpp = 8 * options.max_bytes / n_pixels
     else:
         bpp = options.target_bpp or presets.bpp_of_quality(options.quality)
-    model, config = resolve(options, _REFERENCE_SHAPE, 3, bpp)
+    init = choose_init(options, _REFERENCE_SHAPE, 3, bpp)
+    model, config = resolve(options, _REFERENCE_SHAPE, 3, bpp, init)
     given = {
         field.name: getattr(options, field.name)
         for field in dataclasses.fields(options)
-        if field.name not in ("model", "fit") and getattr(options, field.name) is not None
+        if field.name not in ("model", "fit", "init") and getattr(options, field.name) is not None
     }
+    if init is not None:
+        given["init"] = init.id.hex()
     return _plain({**given, "model": model, "fit": config})
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -22,13 +22,11 @@ from inrc.fit.program import (
     Problem,
     Signal,
     State,
-    flat_prior,
-    init_state,
-    log_steps_of_bits,
     rounded_cost,
     run_chunk,
 )
 from inrc.fit.stages import StepPlan, minibatch_order, plan_chunk
+from inrc.fit.start import first_state, prior_of
 from inrc.fit.steering import MIN_UPDATES, Steering
 from inrc.models import build
 
@@ -103,8 +101,8 @@ def fit(
     identity = checkpoint.fingerprint(arrays, model, dataclasses.replace(config, time_budget=None))
     clock = _Clock(config.time_budget, n_chunks)
     seeds = [config.seed * MAX_SEEDS + i for i in range(config.n_seeds)]
-    prior = _prior(problem, start)
-    first = _new_state(problem, config, target, start, prior, seeds[0])
+    prior = prior_of(problem, start)
+    first, *others = (first_state(problem, config, target.mean_outputs, start, prior, seed) for seed in seeds)
     resumed = checkpoint.load(checkpoint_path, identity, first)
     compiling = time.monotonic()
     program = run_chunk.lower(problem, first, signal, prior, plan(0.0, 1.0 / n_chunks, 0), jnp.float32(0)).compile()
@@ -112,7 +110,7 @@ def fit(
     if resumed is None:
         n_race = _race_chunks(config, n_chunks)
         state = _race(
-            [first, *(_new_state(problem, config, target, start, prior, seed) for seed in seeds[1:])],
+            [first, *others],
             program,
             functools.partial(run_chunk, problem),
             signal,
@@ -296,47 +294,6 @@ class _Clock:
         self._durations.append(time.monotonic() - self._chunk_began)
         self.chunk += 1
         self.fraction = stop
-
-
-def _prior(problem: Problem, start: Start | None) -> Prior:
-    if start is None:
-        layout = build.layout(problem.model, problem.shape, problem.n_outputs)
-        return flat_prior({name: jnp.zeros(shape, jnp.float32) for name, shape in layout})
-    return Prior(_on_device(start.mean), _on_device(start.scale))
-
-
-def _on_device(tree: Mapping[str, np.ndarray]) -> Params:
-    return {name: jnp.asarray(matrix, jnp.float32) for name, matrix in tree.items()}
-
-
-def _new_state(
-    problem: Problem, config: FitConfig, target: Target, start: Start | None, prior: Prior, seed: int
-) -> State:
-    if start is None:
-        return _random_state(problem, config.relative_step, target.mean_outputs, prior, np.uint32(seed))
-    params = _on_device(start.params or start.mean)
-    if problem.weight_bits is not None:
-        log_steps = log_steps_of_bits(params, prior, problem.weight_bits)
-    else:
-        steps = start.steps or {n: config.relative_step * float(np.mean(scale)) for n, scale in start.scale.items()}
-        log_steps = {name: jnp.float32(math.log(step)) for name, step in steps.items()}
-    return init_state(problem, params, log_steps, jnp.uint32(seed))
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _random_state(
-    problem: Problem, relative_step: float, mean_outputs: jax.Array, prior: Prior, seed: jax.Array
-) -> State:
-    """Random weights that begin at the signal's mean."""
-    params = build.init(problem.model, problem.shape, problem.n_outputs, jax.random.key(seed, impl="rbg"))
-    if problem.model.bias:
-        last = f"layer_{len(problem.model.widths)}"
-        params[last] = params[last].at[:, -1].set(mean_outputs)
-    if problem.weight_bits is not None:
-        log_steps = log_steps_of_bits(params, prior, problem.weight_bits)
-    else:
-        log_steps = {name: jnp.log(relative_step * jnp.std(value) + 1e-9) for name, value in params.items()}
-    return init_state(problem, params, log_steps, seed)
 
 
 def _race_chunks(config: FitConfig, n_chunks: int) -> int:

@@ -10,14 +10,14 @@ import numpy as np
 from inrc import presets
 from inrc.config import ModelConfig
 from inrc.errors import ConfigError
-from inrc.fit.config import FitConfig, Start
+from inrc.fit.config import MAX_SEEDS, FitConfig, Start, Target
 from inrc.fit.data import polyphase
 from inrc.fit.loop import default_tile_samples
-from inrc.fit.program import Prior, Problem, Signal, State, distortion, flat_prior, init_state, rounded_cost, run_chunk
+from inrc.fit.program import Problem, Signal, State, distortion, rounded_cost, run_chunk
 from inrc.fit.stages import Schedule, minibatch_order, plan_chunk
+from inrc.fit.start import first_state, prior_of
 from inrc.meta.data import Photographs, output_transform
 from inrc.meta.prior import start_of
-from inrc.models import build
 from inrc.shared_init import SharedInit
 from inrc.signal.image import to_unit
 
@@ -49,15 +49,17 @@ class Summary:
     """Means over pictures, and standard deviations of PSNR.
 
     Attributes:
-      start: name of the start.
-      n_pictures: that were fitted.
+      start: its name.
+      is_random: whether it is one of random weights.
+      pictures: names of those that were fitted.
       steps: numbers of steps.
       psnr_db, deviation_db: after each of them.
       rounded_psnr_db, bpp: after the last, of rounded weights.
     """
 
     start: str
-    n_pictures: int
+    is_random: bool
+    pictures: tuple[str, ...]
     steps: tuple[int, ...]
     psnr_db: tuple[float, ...]
     deviation_db: tuple[float, ...]
@@ -79,14 +81,15 @@ def compare(
     order.
 
     Args:
-      inits: {name: init}, of one canvas. For every network among them there is one random start.
+      inits: {name: init}, of one canvas. For every network among them there is a start called "random", and its
+        widths where there are several.
       pictures: of that canvas.
       steps: after which PSNR is measured.
       seed: of random weights and of the order of minibatches.
       progress: called after every fit.
 
     Raises:
-      ConfigError: There is no init, or one is of another canvas.
+      ConfigError: There is no init, one is of another canvas, or one is called like a random start.
     """
     shapes = {init.shape for init in inits.values()}
     if shapes != {pictures.pixels.shape[2:]}:
@@ -103,16 +106,17 @@ def compare(
             trajectories.append(Trajectory(name, picture, psnr_db, rounded_psnr_db, bpp))
             if progress is not None:
                 progress(trajectories[-1])
-        summaries.append(summary(trajectories, steps))
+        summaries.append(summary(trajectories, steps, is_random=start is None))
     return summaries
 
 
-def summary(trajectories: Sequence[Trajectory], steps: Sequence[int]) -> Summary:
+def summary(trajectories: Sequence[Trajectory], steps: Sequence[int], *, is_random: bool) -> Summary:
     """Means over fits from one start."""
     psnr_db = np.array([trajectory.psnr_db for trajectory in trajectories])
     return Summary(
         start=trajectories[0].start,
-        n_pictures=len(trajectories),
+        is_random=is_random,
+        pictures=tuple(trajectory.picture for trajectory in trajectories),
         steps=tuple(sorted(steps)),
         psnr_db=tuple(psnr_db.mean(axis=0).tolist()),
         deviation_db=tuple(psnr_db.std(axis=0).tolist()),
@@ -145,8 +149,9 @@ def follow(
     signal = Signal(
         polyphase(values, factor, tile_samples), jnp.asarray(matrix, jnp.float32), jnp.asarray(offset, jnp.float32)
     )
-    mean_outputs = np.linalg.solve(matrix, values.reshape(n_channels, -1).mean(1) - offset)
-    state, prior = _begin(problem, config, start, mean_outputs)
+    prior = prior_of(problem, start)
+    seed = config.seed * MAX_SEEDS  # a fit's first one
+    state = first_state(problem, config, Target(values, matrix, offset).mean_outputs, start, prior, seed)
 
     n_steps = max(1, *steps)
     order = minibatch_order(factor**2, n_steps, seed=config.seed, chunk=0)
@@ -174,23 +179,10 @@ def _starts(inits: Mapping[str, SharedInit]) -> dict[str, tuple[ModelConfig, Sta
     for model in models:
         suffix = "" if len(models) == 1 else " " + "-".join(map(str, model.widths))
         starts[RANDOM + suffix] = (model, None)
+    taken = starts.keys() & inits.keys()
+    if taken:
+        raise ConfigError(f"an init is called {min(taken)!r}, as the random start is; give it another name")
     return starts | {name: (init.model, start_of(init)) for name, init in inits.items()}
-
-
-def _begin(problem: Problem, config: FitConfig, start: Start | None, mean_outputs: np.ndarray) -> tuple[State, Prior]:
-    seed = jnp.uint32(config.seed)
-    if start is None:
-        params = build.init(problem.model, problem.shape, problem.n_outputs, jax.random.key(config.seed))
-        if problem.model.bias:
-            last = f"layer_{len(problem.model.widths)}"
-            params[last] = params[last].at[:, -1].set(jnp.asarray(mean_outputs, jnp.float32))
-        prior = flat_prior(params)
-        steps = {name: config.relative_step * jnp.std(matrix) + 1e-9 for name, matrix in params.items()}
-    else:
-        mean, scale = ({n: jnp.asarray(m, jnp.float32) for n, m in tree.items()} for tree in (start.mean, start.scale))
-        params, prior, steps = mean, Prior(mean, scale), start.steps or {}
-    log_steps = {name: jnp.log(jnp.float32(step)) for name, step in steps.items()}
-    return init_state(problem, params, log_steps, seed), prior
 
 
 def _psnr_db(mse: jax.Array) -> float:
