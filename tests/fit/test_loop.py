@@ -85,7 +85,7 @@ def test_more_than_ten_matrices_stay_in_the_order_of_the_file():
 
 
 def test_a_fit_learns():
-    config = dataclasses.replace(CONFIG, n_passes=300, lambda_rd=1e-5, schedule=Schedule(learning_rate=0.01))
+    config = dataclasses.replace(CONFIG, n_passes=300, lambda_rd=1e-5, schedule=Schedule(learning_rate=0.01), seed=1)
     result = fit(problems.target(), MODEL, config)
     variance = problems.picture().var()
     assert rounded_loss(result) < 0.1 * variance
@@ -472,8 +472,10 @@ class TestFixedBits:
             assert np.abs(np.rint(matrix / result.steps[name])).max() <= 2 ** (bits - 1)
 
     def test_more_bits_are_better(self):
+        # By a small lambda: where eight bits cost much, a mean colour of them alone is cheapest.
+        config = dataclasses.replace(CONFIG, n_passes=100, lambda_rd=1e-4)
         coarse, fine = (
-            rounded_loss(fit(problems.target(), MODEL, dataclasses.replace(CONFIG, n_passes=100, weight_bits=bits)))
+            rounded_loss(fit(problems.target(), MODEL, dataclasses.replace(config, weight_bits=bits)))
             for bits in (3, 8)
         )
         assert fine < 0.7 * coarse

@@ -116,16 +116,17 @@ def _start(reference: Reference, target: Target, config: FitConfig) -> Start:
     """
     init = reference.init
     scales = np.array([step_of_index(index) for index in range(N_STEPS)], np.float32)
-    params = {name: matrix.copy() for name, matrix in reference.mean.items()}
-    if init.model.bias:
-        params[f"layer_{len(init.model.widths)}"][:, -1] = target.mean_outputs
     coarser = math.sqrt(config.lambda_rd / config.loss.slope / init.lambda_rd)
-    return Start(
+    start = Start(
         mean=reference.mean,
         scale={name: scales[indices] for name, indices in reference.scale_indices.items()},
         steps={name: step * coarser for name, step in init.steps.items()} if coarser else None,
-        params=params,
     )
+    if start.is_random or not init.model.bias:
+        return start
+    params = {name: matrix.copy() for name, matrix in reference.mean.items()}
+    params[f"layer_{len(init.model.widths)}"][:, -1] = target.mean_outputs
+    return dataclasses.replace(start, params=params)
 
 
 def _refine(candidate: Candidate, n_pixels: int, n_evaluations: int) -> Candidate:

@@ -10,6 +10,7 @@ from inrc.config import ModelConfig
 from inrc.errors import ConfigError
 from inrc.fit.config import FitConfig
 from inrc.fit.loss import LOSSES
+from inrc.fit.optimiser import OptimiserConfig
 from inrc.fit.stages import Schedule
 from inrc.layout import feature_counts
 from inrc.shared_init import SharedInit
@@ -165,11 +166,16 @@ def resolve(
         n_inputs=sum(feature_counts(codec.encoding, shape)),
         n_outputs=n_channels,
     )
+    n_passes = presets.passes_of_effort(options.effort, n_pixels)
+    factor = presets.phase_factor_for(n_pixels)
     config = options.fit or FitConfig(
-        n_passes=presets.passes_of_effort(options.effort, n_pixels),
+        n_passes=n_passes,
+        phase_factor=factor,
+        steps_per_group=20,
+        optimiser=OptimiserConfig(beta_1=presets.momentum_for(n_passes * factor**2)),
         lambda_rd=presets.lambda_of_bpp(bpp) * LOSSES[options.loss].slope,
         loss=LOSSES[options.loss],
-        schedule=Schedule(learning_rate=presets.learning_rate_for(model)),
+        schedule=Schedule(learning_rate=presets.learning_rate_for(model, factor)),
         time_budget=options.time_budget,
         seed=options.seed,
     )

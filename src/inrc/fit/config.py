@@ -103,13 +103,18 @@ class Start:
       mean: {name: matrix}: centre of the prior.
       scale: {name: matrix of the same shape}: expected absolute difference from the mean, positive.
       steps: {name: first quantisation step}; `FitConfig.relative_step` of the mean scale if not given.
-      params: {name: matrix}: first weights; the means if not given.
+      params: {name: matrix}: first weights; if not given the means, or random ones where the means are all 0.
     """
 
     mean: Mapping[str, np.ndarray]
     scale: Mapping[str, np.ndarray]
     steps: Mapping[str, float] | None = None
     params: Mapping[str, np.ndarray] | None = None
+
+    @property
+    def is_random(self) -> bool:
+        """Whether a fit begins at random weights: a network of zeros alone could not learn."""
+        return self.params is None and not any(matrix.any() for matrix in self.mean.values())
 
     def arrays(self) -> Iterator[np.ndarray]:
         """Everything that a fit's course depends on."""

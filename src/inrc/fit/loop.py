@@ -35,8 +35,8 @@ Chunk = Callable[[State, Signal, Prior, StepPlan, jax.Array], tuple[State, tuple
 _EXCESS_WEIGHT = 30.0
 _DIVERGENCE = 2.0
 _RECOVERY = 1.02
-_BEST_EVERY = 50
-"""Steps between two looks at the rounded weights where chunks are short: a look costs half a dozen of them."""
+_LOOK_EVERY = 4
+"""Passes between two looks at the rounded weights: a look costs a third of one."""
 
 
 def default_tile_samples() -> int:
@@ -90,7 +90,7 @@ def fit(
     steering = Steering(config.target_bits, config.lambda_rd, learned=start is not None)
 
     chunk_steps = config.steps_per_group * _groups_per_chunk(config, config.n_passes * n_phases)
-    best_every = 1 if config.target_bits is None else math.ceil(_BEST_EVERY / chunk_steps)
+    best_every = math.ceil(_LOOK_EVERY * n_phases / chunk_steps)
     n_chunks = max(1, round(config.n_passes * n_phases / chunk_steps))
 
     def plan(begin: float, end: float, chunk: int):

@@ -1,7 +1,6 @@
 """First weights of a fit, and the prior of all that follow."""
 
 import functools
-import math
 from collections.abc import Mapping
 
 import jax
@@ -34,33 +33,33 @@ def first_state(
       prior: `prior_of` the start.
       seed: of random weights, and of the noise of all steps.
     """
-    if start is None:
-        return _random_state(problem, config.relative_step, mean_outputs, prior, np.uint32(seed))
-    params = _on_device(start.params or start.mean)
+    if start is None or start.is_random:
+        params, steps = _random_params(problem, mean_outputs, config.relative_step, np.uint32(seed))
+    else:
+        params = _on_device(start.params or start.mean)
+        steps = {n: config.relative_step * jnp.mean(scale) for n, scale in prior.scale.items()}
     if problem.weight_bits is not None:
         log_steps = log_steps_of_bits(params, prior, problem.weight_bits)
     else:
-        steps = start.steps or {n: config.relative_step * float(np.mean(scale)) for n, scale in start.scale.items()}
-        log_steps = {name: jnp.float32(math.log(step)) for name, step in steps.items()}
+        given = None if start is None else start.steps
+        log_steps = {name: jnp.log(jnp.float32(step)) for name, step in (given or steps).items()}
     return init_state(problem, params, log_steps, jnp.uint32(seed))
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _random_state(
-    problem: Problem, relative_step: float, mean_outputs: jax.Array, prior: Prior, seed: jax.Array
-) -> State:
-    """Random weights under a last layer of zeros that shows the signal's mean.
+def _random_params(
+    problem: Problem, mean_outputs: np.ndarray, relative_step: float, seed: jax.Array
+) -> tuple[Params, Params]:
+    """(random weights under a last layer of zeros that shows the signal's mean, their steps).
 
-    A random last layer first has to be unlearned: without it a hundred steps reach 1.2 dB more (experiments/NOTES.md).
+    A random last layer first has to be unlearned (experiments/NOTES.md).
     """
     params = build.init(problem.model, problem.shape, problem.n_outputs, jax.random.key(seed, impl="rbg"))
-    log_steps = {name: jnp.log(relative_step * jnp.std(value) + 1e-9) for name, value in params.items()}
+    steps = {name: relative_step * jnp.std(matrix) + 1e-9 for name, matrix in params.items()}
     if problem.model.bias:
         last = f"layer_{len(problem.model.widths)}"
         params[last] = jnp.zeros_like(params[last]).at[:, -1].set(mean_outputs)
-    if problem.weight_bits is not None:
-        log_steps = log_steps_of_bits(params, prior, problem.weight_bits)
-    return init_state(problem, params, log_steps, seed)
+    return params, steps
 
 
 def _on_device(tree: Mapping[str, np.ndarray]) -> Params:
