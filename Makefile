@@ -7,10 +7,10 @@ N_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo bench test test-slow lint format type contracts golden lock clean \
-	rd-smoke rd-quick rd-kodak rd-anchors rd-ablations plots report
+	rd-smoke rd-quick rd-kodak rd-anchors rd-ablations plots report meta-smoke meta-ablation
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv and install the locked packages (again only when they change)
 
@@ -47,6 +47,13 @@ plots: $(STAMP) ## figures and tables of the records, in docs/figures
 
 report: $(STAMP) ## one page with curves, tables and pictures, out/report.html
 	@$(BIN)/inrc report $(RESULTS)/kodak.jsonl $(PUBLISHED) -o out/report.html
+
+meta-smoke: $(STAMP) ## learn a small shared init in a minute, and compare it (INRC_TRAIN)
+	@$(BIN)/inrc meta train meta_init/smoke.py
+	@$(BIN)/inrc meta compare out/meta/smoke --pictures 3
+
+meta-ablation: $(STAMP) ## ways to learn a start at equal seconds, an hour on photographs (INRC_TRAIN)
+	@$(BIN)/python -m experiments.init_ablation
 
 test: lint type contracts ## all checks and every test but the slow ones
 	@$(BIN)/pytest -n $(N_WORKERS) --dist loadfile

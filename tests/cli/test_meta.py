@@ -1,13 +1,17 @@
 """`inrc meta`: train, export and compare, end to end on tiny pictures."""
 
+import dataclasses
 import json
 import re
 import signal
 import subprocess
 
+import numpy as np
 import pytest
 
 from inrc import shared_init
+from inrc.evaluate import figures
+from inrc.meta.compare import Summary
 from tests.meta import tiny
 
 pytest.importorskip("matplotlib")
@@ -90,10 +94,8 @@ def test_compare_and_export(trained, folder, inrc_command, tmp_path):
     first, second = done.stdout.splitlines()
     assert first == f"{path}: {path.stat().st_size:,} bytes, {init.n_weights} weights"
     assert second == str(path.with_suffix(".json"))
-    assert [start["start"] for start in json.loads(path.with_suffix(".json").read_text())["gains"]] == [
-        "random",
-        "small",
-    ]
+    gains = json.loads(path.with_suffix(".json").read_text())["gains"]
+    assert [start["start"] for start in gains["starts"]] == ["random", "small"]
 
     # By its id and as a file it is what it was as a run, and all pictures of a folder that is named are fitted.
     arguments = ("meta", "compare", init.id.hex()[:6], path, "--data", folder / "pictures", "--pictures", 2, "--json")
@@ -102,6 +104,19 @@ def test_compare_and_export(trained, folder, inrc_command, tmp_path):
     by_id, by_path = json.loads(done.stdout)["starts"][1:]
     assert by_id["pictures"] == ["0.png", "1.png"]
     assert by_id["psnr_db"] == by_path["psnr_db"]
+
+
+def test_the_figure_shows_means_in_bands_over_a_logarithmic_axis():
+    random = Summary("random", True, ("one", "two"), (0, 10, 300), (15.0, 16.0, 20.0), (1.0, 2.0, 3.0), 20.0, 0.1)
+    learned = dataclasses.replace(random, start="mine", is_random=False, psnr_db=(18.0, 21.0, 22.0))
+    (axes,) = figures.starts([random, learned]).axes
+    assert axes.get_xscale() == "log"
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "10", "300"]
+    for line, summary in zip(axes.lines, (random, learned), strict=True):
+        assert line.get_label() == summary.start
+        assert line.get_xydata() == pytest.approx(np.column_stack([(1 / 3, 10, 300), summary.psnr_db]))
+    band = np.asarray(axes.collections[0].get_paths()[0].vertices)
+    assert (band[:, 1].min(), band[:, 1].max()) == (14.0, 23.0)
 
 
 def test_ctrl_c_says_how_it_goes_on(inrc_command, folder, tmp_path):

@@ -12,12 +12,13 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, subcommand
 
-from inrc.cli import codecs, decode, encode, evaluate, info, plot, report
+from inrc.cli import codecs, decode, encode, evaluate, info, meta, plot, report
 from inrc.cli.codecs import Codecs
 from inrc.cli.decode import Decode
 from inrc.cli.encode import Encode
 from inrc.cli.evaluate import Evaluate
 from inrc.cli.info import Info
+from inrc.cli.meta import Meta
 from inrc.cli.plot import Plot
 from inrc.cli.report import Report
 from inrc.errors import InrcError
@@ -39,6 +40,7 @@ _Command = (
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Plot, subcommand("plot")]
     | Annotated[Report, subcommand("report")]
+    | Annotated[Meta, subcommand("meta")]
 )
 
 
@@ -87,6 +89,8 @@ def _run(arguments: list[str]) -> None:
             plot.run(command)
         case Report():
             report.run(command)
+        case Meta():
+            meta.run(command)
 
 
 def _fail(message: str) -> int:

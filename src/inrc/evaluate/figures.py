@@ -38,6 +38,8 @@ from inrc.evaluate.tables import signed
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from inrc.meta.compare import Summary
+
 
 _METRICS: dict[Metric, tuple[str, str]] = {
     "psnr_db": ("PSNR", "PSNR, dB"),
@@ -48,6 +50,8 @@ _METRICS: dict[Metric, tuple[str, str]] = {
 }
 _COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHED = ("#CC79A7", "#009E73", "#000000", "#E69F00", "#56B4E9", GRAY)  # unlike the anchors that lie near by
+_BEFORE_STEPS = 1 / 3
+"""Where a logarithmic axis of steps shows 0."""
 _MARKERS = "osD^v"  # one after the other where there are more codecs than colours
 _ANCHORS = {
     "jpeg_444": "#000000",
@@ -308,6 +312,43 @@ def variant_bars(records: Sequence[Record], metric: Metric = "psnr_db") -> "Figu
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(f"difference in {_METRICS[metric][1]}")
         footnote(figure, "Bars: means, given at the right with the difference in bytes. Dots: pictures.")
+    return figure
+
+
+def starts(summaries: "Sequence[Summary]") -> "Figure":
+    """PSNR of fits against their steps, one line per start: means over pictures in bands of one standard deviation.
+
+    Random starts are gray. What is met before the first step stands at a third of a step.
+
+    Args:
+      summaries: of `inrc.meta.compare`, all after the same steps.
+
+    Raises:
+      InrcError: matplotlib is missing.
+    """
+    steps = summaries[0].steps
+    places = [max(n, _BEFORE_STEPS) for n in steps]
+    learned = [summary.start for summary in summaries if not summary.is_random]
+    with style():
+        figure, axes = new_axes(f"PSNR while fitting, means over {_count(summaries[0].pictures)}")
+        ends, heights = [], []
+        for summary in summaries:
+            colour = GRAY if summary.is_random else _COLOURS[learned.index(summary.start) % len(_COLOURS)]
+            look = Look(summary.start, colour, 1.0 if summary.is_random else 2.2, size=3.5)
+            low, high = (
+                [mean + sign * spread for mean, spread in zip(summary.psnr_db, summary.deviation_db, strict=True)]
+                for sign in (-1, 1)
+            )
+            axes.fill_between(places, low, high, color=colour, alpha=0.12, linewidth=0)
+            look.plot(axes, list(zip(places, summary.psnr_db, strict=True)))
+            ends.append((look, (places[-1], summary.psnr_db[-1])))
+            heights += [*low, *high]
+        log_axis(axes, places[0] / 1.3, places[-1] * 1.3, "steps")
+        axes.set_xticks(places, [f"{n:g}" for n in steps])
+        axes.set_ylabel("PSNR, dB")
+        fit_heights(axes, heights)
+        label_ends(axes, ends)
+        footnote(figure, "Weights as they are, before any rounding. Bands: one standard deviation over pictures.")
     return figure
 
 

@@ -79,14 +79,37 @@ def name_hash(name: str) -> int:
 
 
 def load_pictures(folder: Path, shape: tuple[int, int]) -> Collection:
+    """Reads a folder's pictures, as `read_pictures` does, and tells them apart by use.
+
+    Raises:
+      MissingDataError: There are not two training pictures and one for validation that cover the canvas.
+      ImageError: A picture cannot be read.
+    """
+    pictures, left_out = read_pictures(folder, shape)
+    training, validation = (
+        [i for i, name in enumerate(pictures.names) if (name_hash(name) % _VALIDATION_SHARE == 0) is held_out]
+        for held_out in (False, True)
+    )
+    if len(training) < 2 or not validation:
+        raise MissingDataError(
+            f"{folder} has {len(training)} training and {len(validation)} validation pictures of "
+            f"{shape[1]}x{shape[0]} or more; give a folder with 2 and 1 at least"
+        )
+    return Collection(pictures.take(training), pictures.take(validation), left_out)
+
+
+def read_pictures(folder: Path, shape: tuple[int, int]) -> tuple[Photographs, dict[str, int]]:
     """Reads a folder's pictures; those larger than the canvas are cropped to its middle.
 
     Args:
       folder: of files; what is in folders below it is not looked at.
       shape: (height, width) of the canvas, landscape; pictures in portrait format are transposed.
 
+    Returns:
+      (pictures in the order of their names, why others are not among them: {reason: number}).
+
     Raises:
-      MissingDataError: There are not two training pictures and one for validation that cover the canvas.
+      MissingDataError: There is no picture that covers the canvas.
       ImageError: A picture cannot be read.
     """
     pictures: dict[str, np.ndarray] = {}
@@ -100,19 +123,9 @@ def load_pictures(folder: Path, shape: tuple[int, int]) -> Collection:
             left_out[reason] += 1
         else:
             pictures[path.name] = _on_canvas(image.pixels, shape)
-    training, validation = (
-        [name for name in pictures if (name_hash(name) % _VALIDATION_SHARE == 0) is held_out]
-        for held_out in (False, True)
-    )
-    if len(training) < 2 or not validation:
-        raise MissingDataError(
-            f"{folder} has {len(training)} training and {len(validation)} validation pictures of "
-            f"{shape[1]}x{shape[0]} or more; 2 and 1 are the least"
-        )
-    training, validation = (
-        Photographs(tuple(names), np.stack([pictures[name] for name in names])) for names in (training, validation)
-    )
-    return Collection(training, validation, dict(left_out))
+    if not pictures:
+        raise MissingDataError(f"{folder} has no RGB picture of {shape[1]}x{shape[0]} or more; give a folder with some")
+    return Photographs(tuple(pictures), np.stack(list(pictures.values()))), dict(left_out)
 
 
 def interleaved(pixels: np.ndarray, factor: int) -> np.ndarray:

@@ -6,7 +6,6 @@ changes the fits, it takes a few rounds.
 
 import dataclasses
 import io
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from inrc.config import ModelConfig
 from inrc.fit.checkpoint import fingerprint
+from inrc.fit.config import Progress as FitProgress
 from inrc.fit.config import Start, Target
 from inrc.fit.loop import fit
 from inrc.meta.data import Photographs, name_hash, output_transform
@@ -31,21 +31,32 @@ _FLOOR = 1 / 64
 
 @dataclasses.dataclass(frozen=True)
 class PictureFit:
-    """What a fit of one picture came to: {name: weights} and {name: quantisation step}."""
+    """What a fit of one picture came to: {name: weights}, {name: quantisation step}, and the seconds that it took."""
 
     params: Tensors
     steps: dict[str, float]
+    seconds: float
 
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """Where the prior stage stands: after fit `n_done` of the `n_fits` of a round, the `round`-th of `n_rounds`."""
+    """Where the prior stage stands.
+
+    Attributes:
+      round: the present one, from 1.
+      n_rounds: how many there are.
+      fit: the present one of the round, from 1.
+      n_fits: how many a round has at most.
+      picture: which is fitted.
+      fraction: of the fit that is done, 0..1.
+    """
 
     round: int
     n_rounds: int
-    n_done: int
+    fit: int
     n_fits: int
     picture: str
+    fraction: float
 
 
 def learn_prior(
@@ -55,41 +66,50 @@ def learn_prior(
     *,
     folder: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
-) -> SharedInit:
-    """The shared init that fits from `params` lead to.
+) -> tuple[SharedInit, float]:
+    """The shared init that fits from `params` lead to, and the seconds of these fits.
 
     Args:
       recipe: its second stage says how.
       params: {name: matrix}, the learned start.
       training: pictures.
       folder: where finished fits are kept, so that a run that was stopped fits none twice; nowhere if not given.
-      progress: called after every fit.
+      progress: called after every chunk of a fit.
 
     Raises:
-      KeyboardInterrupt: On Ctrl-C.
+      KeyboardInterrupt: On Ctrl-C, or `progress` has raised it.
     """
     stage, model = recipe.prior, recipe.model
     names = [name for name, _ in layout(model, recipe.shape, training.pixels.shape[1])]
     start = flat_start({name: params[name] for name in names}, stage.fit.relative_step)
     chosen = sorted(range(len(training)), key=lambda i: name_hash(training.names[i]))[: stage.n_pictures]
     pictures = training.take(chosen)
-    began = time.monotonic()
+    seconds = 0.0
     for number in range(1, stage.n_rounds + 1):
-        fits = []
-        for i, name in enumerate(pictures.names):
-            if stage.time_budget is not None and len(fits) >= 2 and time.monotonic() - began > stage.time_budget:
+        fits: list[PictureFit] = []
+        for name, pixels in zip(pictures.names, pictures.pixels, strict=True):
+            if stage.time_budget is not None and len(fits) >= 2 and seconds > stage.time_budget:
                 break
-            fits.append(fit_picture(pictures.pixels[i], model, stage, start, folder))
-            if progress is not None:
-                progress(Progress(number, stage.n_rounds, len(fits), len(pictures), name))
+            at = Progress(number, stage.n_rounds, len(fits) + 1, len(pictures), name, 0.0)
+            fits.append(fit_picture(pixels, model, stage, start, folder, _on_chunk(progress, at)))
+            seconds += fits[-1].seconds
         start = empirical_bayes(fits, start, stage)
-    return shared_init_of(recipe, start)
+    return shared_init_of(recipe, start), seconds
+
+
+def _on_chunk(progress: Callable[[Progress], None] | None, at: Progress) -> Callable[[FitProgress], None] | None:
+    return progress and (lambda state: progress(dataclasses.replace(at, fraction=state.fraction)))
 
 
 def flat_start(params: Tensors, relative_step: float) -> Start:
-    """Weights of whose fits nothing is known: all of one scale, steps as for random weights."""
+    """Weights of whose fits nothing is known: all of one scale, steps as for random weights.
+
+    A matrix that has hardly left zero has steps by the others.
+    """
     mean = {name: as_stored(matrix) for name, matrix in params.items()}
-    steps = {name: relative_step * float(np.std(matrix)) + 1e-9 for name, matrix in mean.items()}
+    deviations = {name: float(np.std(matrix)) for name, matrix in mean.items()}
+    least = float(np.mean(list(deviations.values()))) / 4 + 1e-9
+    steps = {name: relative_step * max(deviation, least) for name, deviation in deviations.items()}
     return Start(mean, {name: np.ones_like(matrix) for name, matrix in mean.items()}, steps)
 
 
@@ -99,7 +119,12 @@ def as_stored(matrix: np.ndarray) -> np.ndarray:
 
 
 def fit_picture(
-    pixels: np.ndarray, model: ModelConfig, stage: PriorStage, start: Start, folder: Path | None = None
+    pixels: np.ndarray,
+    model: ModelConfig,
+    stage: PriorStage,
+    start: Start,
+    folder: Path | None = None,
+    progress: Callable[[FitProgress], None] | None = None,
 ) -> PictureFit:
     """Fits a picture [3, H, W] uint8 from a start.
 
@@ -109,27 +134,35 @@ def fit_picture(
       stage: gives the fit.
       start: where it begins and what its weights are coded against.
       folder: where the result is kept, under a name that says of what; one that is there is taken instead.
+      progress: of the fit.
 
     Raises:
       KeyboardInterrupt: The fit was interrupted.
     """
     if folder is None:
-        return _fit(pixels, model, stage, start, None)
+        return _fit(pixels, model, stage, start, None, progress)
     folder.mkdir(parents=True, exist_ok=True)
     identity = fingerprint([pixels, *start.arrays()], model, stage.fit)[:16]
     kept, partial = folder / f"{identity}.npz", folder / f"{identity}.partial"
     if not kept.exists():
-        _write(kept, _fit(pixels, model, stage, start, partial))
+        _write(kept, _fit(pixels, model, stage, start, partial, progress))
         partial.unlink(missing_ok=True)
     return _read(kept)
 
 
-def _fit(pixels: np.ndarray, model: ModelConfig, stage: PriorStage, start: Start, partial: Path | None) -> PictureFit:
+def _fit(
+    pixels: np.ndarray,
+    model: ModelConfig,
+    stage: PriorStage,
+    start: Start,
+    partial: Path | None,
+    progress: Callable[[FitProgress], None] | None,
+) -> PictureFit:
     target = Target(to_unit(pixels), *output_transform(model, pixels.shape[1:]))
-    result = fit(target, model, stage.fit, start=start, checkpoint_path=partial)
+    result = fit(target, model, stage.fit, start=start, progress=progress, checkpoint_path=partial)
     if result.interrupted:
         raise KeyboardInterrupt
-    return PictureFit(result.params, result.steps)
+    return PictureFit(result.params, result.steps, result.seconds)
 
 
 def empirical_bayes(fits: Sequence[PictureFit], start: Start, stage: PriorStage) -> Start:
@@ -201,7 +234,7 @@ def _write(path: Path, fitted: PictureFit) -> None:
     arrays = {f"params/{name}": matrix for name, matrix in fitted.params.items()}
     arrays |= {f"steps/{name}": np.float64(step) for name, step in fitted.steps.items()}
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
+    np.savez(buffer, allow_pickle=False, seconds=np.float64(fitted.seconds), **arrays)
     write_atomically(path, buffer.getvalue())
 
 
@@ -211,4 +244,5 @@ def _read(path: Path) -> PictureFit:
             {key.removeprefix(kind): archive[key] for key in archive.files if key.startswith(kind)}
             for kind in ("params/", "steps/")
         )
-    return PictureFit(params, {name: float(step) for name, step in steps.items()})
+        seconds = float(archive["seconds"])
+    return PictureFit(params, {name: float(step) for name, step in steps.items()}, seconds)

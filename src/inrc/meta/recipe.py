@@ -140,7 +140,7 @@ class PriorStage:
       fit: the codec's own fit, rate term included.
       n_pictures: how many of the training pictures are fitted; all of them if there are fewer.
       n_rounds: how often; each round's fits begin at what the last one's came to, and 0 leaves a flat prior.
-      time_budget: seconds after which no further fit is begun; a round has two at least.
+      time_budget: seconds of fits after which no further one is begun; a round has two at least.
       centre: see `Centre`.
       scales: see `Scales`.
       shrinkage: pictures that the rank-one product of row and column means weighs against the fits.
@@ -161,6 +161,7 @@ class PriorStage:
         _check("time_budget", self.time_budget, self.time_budget is None or self.time_budget > 0, "above 0")
         if self.fit.time_budget is not None or self.fit.target_bits is not None:
             raise ConfigError("the prior's fits have a time_budget or target_bits; give them passes and a lambda")
+        _check("lambda_rd of the prior's fits", self.fit.lambda_rd, self.fit.lambda_rd > 0, "above 0")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,7 +192,7 @@ class Recipe:
             raise ConfigError(
                 f"the canvas is {width}x{height}; phase_factor {self.learning.phase_factor} must divide both sides"
             )
-        if not self.name or Path(self.name).name != self.name:
+        if Path(self.name).name != self.name or self.name in ("", ".."):
             raise ConfigError(f"the recipe's name is {self.name!r}; it must be fit for a folder")
 
 
@@ -201,7 +202,7 @@ def load_recipe(path: Path) -> Recipe:
     Raises:
       ConfigError: There is no such file or no such value in it.
     """
-    return load_value(path, "RECIPE", Recipe, error=ConfigError, example="meta_init/siren_14k.py")
+    return load_value(path, "RECIPE", Recipe, error=ConfigError, example="meta_init/siren_015.py")
 
 
 def training_folder(given: Path | None) -> Path:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from inrc import shared_init
-from inrc.errors import InrcError
+from inrc.errors import InrcError, MissingDataError
 from inrc.meta import prior, train
 from inrc.meta.data import Collection, load_pictures
 from inrc.meta.recipe import Recipe, as_json, training_folder
@@ -48,27 +47,29 @@ def run(
       recipe: what to do.
       folder: for checkpoints, finished fits and the result; made where there is none.
       data: folder of pictures; the recipe's or that of INRC_TRAIN if not given.
-      progress: called after every outer step and every fit.
+      progress: called after every outer step and every chunk of a fit.
 
     Raises:
       InrcError: The pictures are not to be had, the folder holds another recipe's run, or the outer loop diverged.
-      KeyboardInterrupt: On Ctrl-C; the same call goes on from there.
+      KeyboardInterrupt: On Ctrl-C, or `progress` has raised it; the same call goes on from there.
     """
     source = training_folder(data or recipe.data)
     pictures = load_pictures(source, recipe.shape)
+    about = _about(pictures, source)
     trained = train.train(recipe, pictures, folder=folder / "checkpoints", progress=progress)
-    began = time.monotonic()
     params = {name: np.asarray(matrix) for name, matrix in trained.learned.params.items()}
-    init = prior.learn_prior(recipe, params, pictures.training, folder=folder / "fits", progress=progress)
+    init, prior_seconds = prior.learn_prior(
+        recipe, params, pictures.training, folder=folder / "fits", progress=progress
+    )
     card = {
         "name": recipe.name,
         "recipe": as_json(recipe),
         "n_weights": init.n_weights,
-        "pictures": _about(pictures, source),
+        "pictures": about,
         "outer_steps": trained.n_steps,
         "outer_steps_skipped": trained.n_skipped,
         "outer_seconds": round(trained.seconds, 1),
-        "prior_seconds": round(time.monotonic() - began, 1),
+        "prior_seconds": round(prior_seconds, 1),
         "validation": [
             dict(zip(("step", "seconds", "psnr_before_db", "psnr_after_db"), row, strict=True))
             for row in trained.history
@@ -87,7 +88,13 @@ def load_run(folder: Path) -> Run:
     """
     if not (folder / CARD).is_file() or not (folder / INIT).is_file():
         raise InrcError(f"{folder} holds no finished run; finish it by the `inrc meta train` that began it")
-    return Run(shared_init.load(folder / INIT), json.loads((folder / CARD).read_text()))
+    try:
+        card = json.loads((folder / CARD).read_text())
+    except ValueError as error:
+        raise InrcError(
+            f"{folder / CARD} is damaged ({error}); run the `inrc meta train` that wrote it again"
+        ) from error
+    return Run(shared_init.load(folder / INIT), card)
 
 
 def _about(pictures: Collection, folder: Path) -> dict[str, Any]:
@@ -104,9 +111,15 @@ def _about(pictures: Collection, folder: Path) -> dict[str, Any]:
 
 
 def _licences(folder: Path) -> dict[str, str]:
-    """{file name: licence} of the manifest in the folder of pictures or beside it; none where there is no manifest."""
-    for place in (folder, folder.parent):
-        manifest = place / _MANIFEST
-        if manifest.is_file():
-            return {Path(entry["file"]).name: entry["licence"] for entry in json.loads(manifest.read_text())}
-    return {}
+    """{file name: licence} of the manifest in the folder of pictures or beside it; none where there is no manifest.
+
+    Raises:
+      MissingDataError: The manifest cannot be understood.
+    """
+    manifest = next((place / _MANIFEST for place in (folder, folder.parent) if (place / _MANIFEST).is_file()), None)
+    if manifest is None:
+        return {}
+    try:
+        return {Path(entry["file"]).name: entry["licence"] for entry in json.loads(manifest.read_text())}
+    except (ValueError, KeyError, TypeError) as error:
+        raise MissingDataError(f"{manifest} is no list of files and licences ({error}); repair or remove it") from error

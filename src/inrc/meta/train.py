@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from inrc.errors import InrcError
@@ -88,7 +87,7 @@ def train(
       pictures: of the recipe's canvas.
       folder: where checkpoints are kept; none if not given. A run that finds its own there goes on from it and ends in
         the same arrays as one that was never stopped, if steps and not seconds end it.
-      progress: called after every step.
+      progress: called after every step; may raise KeyboardInterrupt.
       checkpoint_every: seconds between two checkpoints.
       validate_every: steps between two looks at the validation pictures.
 
@@ -129,24 +128,27 @@ class _Loop:
         algorithm = outer.algorithm_of(learning, recipe.model, recipe.shape)
         layout = outer.layout_of(learning)
         self._training, self._validation = (
-            jnp.asarray(interleaved(part.pixels, learning.phase_factor))
+            jax.device_put(interleaved(part.pixels, learning.phase_factor), layout.replicated)
             for part in (pictures.training, pictures.validation)
         )
-        self._step = jax.jit(functools.partial(outer.outer_step, learning, layout, algorithm))
+        self._step = jax.jit(
+            functools.partial(outer.outer_step, learning, layout, algorithm), out_shardings=layout.replicated
+        )
         self._validate = jax.jit(functools.partial(outer.validate, learning, layout, algorithm))
         self._validate_every = validate_every
         self._began = time.monotonic()
-        self._seconds_before = 0.0
+        self._seconds_before = self._seconds_done = 0.0
         self._times: list[float] = []
         self._history: list[tuple[int, float, float, float]] = []
-        self.state = outer.first_state(learning, recipe.model, recipe.shape, algorithm)
+        first = outer.first_state(learning, recipe.model, recipe.shape, algorithm)
+        self.state = jax.device_put(first, layout.replicated)
+        self.fraction = self._fraction()
 
     @property
     def seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._began
 
-    @property
-    def fraction(self) -> float:
+    def _fraction(self) -> float:
         """Of the loop that is done: by steps, or by seconds where those are further."""
         learning = self._learning
         by_steps = int(self.state.step) / learning.n_steps if learning.n_steps else 1.0
@@ -155,11 +157,12 @@ class _Loop:
 
     def resume(self, state: outer.OuterState, notes: dict[str, Any]) -> None:
         self.state = state
-        self._seconds_before = notes["seconds"]
+        self._seconds_before = self._seconds_done = notes["seconds"]
         self._history = [tuple(row) for row in notes["history"]]
+        self.fraction = self._fraction()
 
     def notes(self) -> dict[str, Any]:
-        return {"seconds": self.seconds, "history": self._history}
+        return {"seconds": self._seconds_done, "history": self._history}
 
     def advance(self, progress: Callable[[Progress], None] | None) -> None:
         """Takes a step.
@@ -174,12 +177,15 @@ class _Loop:
                 f"{_MOST_SKIPPED} outer steps in a row had gradients that are not finite or explode; lower outer_rate "
                 f"({self._learning.outer_rate:g}) or inner_rate ({self._learning.inner_rate:g})"
             )
+        # Told once per step, so that the last one is the one that is validated whatever the clock says meanwhile.
+        self.fraction = self._fraction()
         validation = math.nan
         step = int(self.state.step)
         if step % self._validate_every == 0 or self.fraction >= 1:
             held_out: Report = self._validate(self.state.learned, self._validation)
             validation = float(held_out.psnr_after)
             self._history.append((step, round(self.seconds, 1), float(held_out.psnr_before), validation))
+        self._seconds_done = self.seconds
         self._times = [*self._times[-_SPEED_STEPS:], time.monotonic()]
         if progress is not None:
             progress(self._progress(report, validation))
@@ -205,4 +211,4 @@ class _Loop:
 
     def result(self) -> Trained:
         state = self.state
-        return Trained(state.learned, int(state.step), int(state.n_skipped), self.seconds, tuple(self._history))
+        return Trained(state.learned, int(state.step), int(state.n_skipped), self._seconds_done, tuple(self._history))

@@ -1,0 +1,21 @@
+"""All of a run in small: a network of three thousand weights on 192x128 pixels from the middle of each picture.
+
+Command: inrc meta train meta_init/smoke.py --data FOLDER, for any folder with a handful of photographs.
+Cost: about a minute on 2 cores, most of it compilation.
+"""
+
+import dataclasses
+
+from inrc.codec.options import EncodeOptions, resolve
+from inrc.meta.recipe import Learning, PriorStage, Recipe
+
+SHAPE = (128, 192)
+MODEL, FIT = resolve(EncodeOptions(codec="siren"), SHAPE, 3, 0.6)
+
+RECIPE = Recipe(
+    "smoke",
+    MODEL,
+    SHAPE,
+    Learning(n_steps=200, inner_steps=3, n_tasks=2, phase_factor=4),
+    PriorStage(dataclasses.replace(FIT, n_passes=20), n_pictures=4, n_rounds=1),
+)

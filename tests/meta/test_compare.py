@@ -1,0 +1,103 @@
+"""Comparisons follow the codec's own fit, from every start and from random weights."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from inrc import presets
+from inrc.errors import ConfigError
+from inrc.fit.config import FitConfig, Target
+from inrc.fit.loop import fit
+from inrc.fit.program import rounded_cost
+from inrc.fit.stages import Schedule
+from inrc.fit.start import first_state, prior_of
+from inrc.meta.compare import STEPS, compare, follow
+from inrc.meta.data import output_transform
+from inrc.meta.prior import shared_init_of, start_of
+from inrc.signal.image import to_unit
+from tests.meta import tiny
+from tests.models.networks import random_params
+
+PICTURES = tiny.collection().validation
+N_STEPS = 20
+CONFIG = FitConfig(phase_factor=2, schedule=Schedule(learning_rate=0.01), optimiser=tiny.ADAM, seed=3)
+INIT = shared_init_of(tiny.RECIPE, tiny.start())
+
+
+def psnr_db(mse: float) -> float:
+    return float(-10 * np.log10(mse))
+
+
+@pytest.mark.parametrize("start", [None, start_of(INIT)], ids=["random", "learned"])
+def test_its_end_is_that_of_the_fit_itself(start):
+    """A fit of as many steps in one chunk looks at its rounded weights once, at the end."""
+    n_groups = N_STEPS // CONFIG.steps_per_group
+    config = dataclasses.replace(CONFIG, n_passes=N_STEPS / 4, groups_per_chunk=n_groups)
+    pixels = PICTURES.pixels[0]
+    target = Target(to_unit(pixels), *output_transform(tiny.MODEL, tiny.SHAPE))
+    result = fit(target, tiny.MODEL, config, start=start)
+    assert result.n_steps == N_STEPS
+    problem, prior = result.problem, prior_of(result.problem, start)
+    state = first_state(problem, config, target.mean_outputs, start, prior, 0)
+    kept = state._replace(
+        params={name: np.asarray(matrix) for name, matrix in result.params.items()},
+        log_steps={name: np.float32(np.log(step)) for name, step in result.steps.items()},
+    )
+    mse, bits = rounded_cost(problem, kept, result.signal, prior)
+    _, rounded, bpp = follow(pixels, tiny.MODEL, CONFIG, start, (N_STEPS,))
+    assert rounded == pytest.approx(psnr_db(float(mse)), abs=1e-3)
+    assert bpp == pytest.approx(float(bits) / (16 * 24), rel=1e-3)
+
+
+def test_looking_between_groups_does_not_disturb_the_fit():
+    often = follow(PICTURES.pixels[0], tiny.MODEL, CONFIG, None, (0, 3, 10, 15, N_STEPS))
+    seldom = follow(PICTURES.pixels[0], tiny.MODEL, CONFIG, None, (N_STEPS, 0))
+    assert len(often[0]) == 5
+    assert (often[0][0], often[0][-1]) == seldom[0]
+    assert often[1:] == seldom[1:]
+
+
+def test_random_weights_begin_at_the_mean_colour():
+    pixels = PICTURES.pixels[0]
+    (before, *_), _, _ = follow(pixels, tiny.MODEL, CONFIG, None, (0, 1))
+    assert before == pytest.approx(psnr_db(float((pixels / 255).var(axis=(1, 2)).mean())), abs=0.05)
+
+
+def test_summaries_are_means_over_pictures_and_random_is_always_among_them():
+    met = []
+    summaries = compare({"one": INIT}, PICTURES, steps=(0, 10), progress=met.append)
+    assert [(s.start, s.is_random) for s in summaries] == [("random", True), ("one", False)]
+    assert [(t.start, t.picture) for t in met] == [(s, p) for s in ("random", "one") for p in PICTURES.names]
+    for summary in summaries:
+        of_start = [t for t in met if t.start == summary.start]
+        values = np.array([t.psnr_db for t in of_start])
+        assert summary.pictures == PICTURES.names
+        assert summary.steps == (0, 10)
+        assert summary.psnr_db == pytest.approx(values.mean(0))
+        assert summary.deviation_db == pytest.approx(values.std(0))
+        assert summary.bpp == pytest.approx(np.mean([t.bpp for t in of_start]))
+        assert summary.rounded_psnr_db == pytest.approx(np.mean([t.rounded_psnr_db for t in of_start]))
+    config = FitConfig(lambda_rd=INIT.lambda_rd, schedule=Schedule(learning_rate=presets.learning_rate_for(tiny.MODEL)))
+    alone = follow(PICTURES.pixels[1], tiny.MODEL, config, start_of(INIT), (0, 10))
+    assert met[3].psnr_db == alone[0]
+
+
+def test_every_network_has_random_weights_of_its_own():
+    other = dataclasses.replace(tiny.RECIPE, model=dataclasses.replace(tiny.MODEL, widths=(6, 6)))
+    mean = {name: np.asarray(matrix) for name, matrix in random_params(other.model, tiny.SHAPE, 3).items()}
+    start = dataclasses.replace(tiny.start(), mean=mean, scale=dict(mean.items()), steps=dict.fromkeys(mean, 2.0**-8))
+    inits = {"one": INIT, "two": shared_init_of(other, start)}
+    names = [summary.start for summary in compare(inits, PICTURES.take([0]), steps=(0,))]
+    assert names == ["random 6", "random 6-6", "one", "two"]
+
+
+def test_what_cannot_be_compared_is_refused():
+    with pytest.raises(ConfigError, match="the inits' canvases are none"):
+        compare({}, PICTURES)
+    larger = dataclasses.replace(INIT, shape=(18, 24))
+    with pytest.raises(ConfigError, match="the inits' canvases are 24x16, 24x18"):
+        compare({"one": INIT, "two": larger}, PICTURES)
+    with pytest.raises(ConfigError, match="an init is called 'random'"):
+        compare({"random": INIT}, PICTURES)
+    assert STEPS == (0, 1, 3, 10, 30, 100, 300)

@@ -1,0 +1,103 @@
+"""Small pictures, one small network and one short recipe that all tests of meta-learning share."""
+
+import dataclasses
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+
+from inrc.config import EncodingConfig, EncodingKind, ModelConfig
+from inrc.fit.config import FitConfig, Start
+from inrc.fit.optimiser import OptimiserConfig
+from inrc.layout import layout
+from inrc.meta.data import Collection, Photographs, Samples
+from inrc.meta.inner import Learned
+from inrc.meta.recipe import InnerOptimiser, Learning, Method, Objective, PriorStage, Recipe
+from tests.models.networks import random_params
+
+SHAPE = (16, 24)
+MODEL = ModelConfig(widths=(6,), encoding=EncodingConfig(EncodingKind.NERF, 2))
+ADAM = OptimiserConfig(preconditioned=False)  # compiles in half the time
+LEARNING = Learning(n_steps=8, inner_steps=2, n_tasks=2, phase_factor=2, outer_rate=1e-3)
+FIT = FitConfig(n_passes=4, phase_factor=2, steps_per_group=4, groups_per_chunk=2, optimiser=ADAM)
+RECIPE = Recipe("tiny", MODEL, SHAPE, LEARNING, PriorStage(fit=FIT, n_pictures=3, n_rounds=1))
+
+TRAINING_NAMES, VALIDATION_NAMES = ("0.png", "1.png", "2.png", "3.png"), ("10.png", "11.png")
+"""The hashes of the latter are multiples of 8."""
+
+
+def learning(method: Method, **changes) -> Learning:
+    """The tests' learning by another method."""
+    return dataclasses.replace(LEARNING, method=method, **changes)
+
+
+def pixels(n: int, shape: tuple[int, int] = SHAPE, seed: int = 0) -> np.ndarray:
+    """Smooth pictures, [n, 3, height, width] uint8."""
+    generator = np.random.default_rng(seed)
+    rows, columns = np.meshgrid(*(np.linspace(-1, 1, side) for side in shape), indexing="ij")
+    a, b, c = generator.uniform(-3, 3, (3, n, 3, 1, 1))
+    return np.rint(127.5 + 120 * np.sin(a * rows + b * columns + 2 * c)).astype(np.uint8)
+
+
+def collection(seed: int = 0) -> Collection:
+    """Four training pictures and two for validation."""
+    parts = (
+        Photographs(names, pixels(len(names), seed=seed + i))
+        for i, names in enumerate((TRAINING_NAMES, VALIDATION_NAMES))
+    )
+    return Collection(*parts, left_out={})
+
+
+def write_pictures(folder: Path, seed: int = 0) -> None:
+    """The same as files."""
+    for part in collection(seed)[:2]:
+        for name, planes in zip(part.names, part.pixels, strict=True):
+            save_picture(folder / name, planes)
+
+
+def save_picture(path: Path, planes: np.ndarray) -> None:
+    """Writes a picture [3, height, width]."""
+    Image.fromarray(np.moveaxis(planes, 0, -1)).save(path)
+
+
+def start(seed: int = 0, scale: float = 0.01) -> Start:
+    """Some weights as a start, all of one scale."""
+    mean = {name: np.asarray(matrix) for name, matrix in random_params(MODEL, SHAPE, 3, seed).items()}
+    shapes = dict(layout(MODEL, SHAPE, 3))
+    scales = {name: np.full(shape, scale, np.float32) for name, shape in shapes.items()}
+    return Start(mean, scales, dict.fromkeys(shapes, 2.0**-8))
+
+
+# A task with one weight, whose loss is curvature / 2 * (weight - target)^2 ----------------------------------------
+
+CURVATURE = 3.0
+
+
+def quadratic(params, samples: Samples) -> jnp.ndarray:
+    """The loss."""
+    return CURVATURE / 2 * jnp.sum((params["w"] - samples.targets) ** 2)
+
+
+def quadratic_task(*targets: float) -> Samples:
+    """Seen in turn by the inner steps, and the last one by the outer loss."""
+    values = jnp.asarray(targets, jnp.float32)[:, None, None]
+    return Samples(values, values, values)
+
+
+def quadratic_learned(weight: float, rates: tuple[float, ...]) -> Learned:
+    """A start and the rates of the inner steps."""
+    log_rates = jnp.log(jnp.asarray(rates, jnp.float32))[:, None, None]
+    return Learned({"w": jnp.full((1, 1), weight, jnp.float32)}, {"w": log_rates})
+
+
+def quadratic_learning(method: Method, n_steps: int, optimiser: InnerOptimiser = InnerOptimiser.SGD) -> Learning:
+    """Learning whose losses are the quadratic itself."""
+    return Learning(
+        method,
+        inner_steps=n_steps,
+        inner_rate=0.1,
+        inner_optimiser=optimiser,
+        inner_objective=Objective.MSE,
+        outer_objective=Objective.MSE,
+    )
