@@ -1,11 +1,12 @@
-"""What the recipes of the `siren` codec share: one network per rate, on the canvas of a Kodak picture."""
+"""What the recipes of the `siren` codec share: networks per rate, for photographs and for small pictures."""
 
 import dataclasses
 
 from inrc.codec.options import EncodeOptions, resolve
-from inrc.meta.recipe import Learning, PriorStage, Recipe
+from inrc.meta.recipe import Centre, Learning, PriorStage, Recipe
 
 SHAPE = (512, 768)
+SMALL_SHAPE = (64, 64)
 N_PASSES = 20
 SECONDS = 1500.0
 
@@ -23,3 +24,13 @@ def siren(name: str, bpp: float) -> Recipe:
         Learning(time_budget=SECONDS),
         PriorStage(dataclasses.replace(fit, n_passes=N_PASSES), n_pictures=48, n_rounds=2),
     )
+
+
+def small_siren(name: str, bpp: float) -> Recipe:
+    """The recipe of a prior for pictures of about 64x64 that should take `bpp` bits per pixel.
+
+    Small files have no room for a coder that learns; a learned start did not help them (experiments/NOTES.md).
+    """
+    model, fit = resolve(EncodeOptions(codec="siren", effort=3), SMALL_SHAPE, 3, bpp)
+    stage = PriorStage(fit, n_pictures=300, n_rounds=2, centre=Centre.ZERO)
+    return Recipe(name, model, SMALL_SHAPE, Learning(n_steps=0), stage, n_crops=2)

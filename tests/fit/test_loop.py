@@ -171,7 +171,7 @@ class TestCheckpoints:
         assert_same(fit(problems.target(), MODEL, config, **options), uninterrupted)
 
     @pytest.mark.parametrize(
-        "change", ["picture", "matrix", "offset", "model", "config", "mean", "scale", "steps", "params"]
+        "change", ["picture", "matrix", "offset", "model", "config", "mean", "scale", "steps"]
     )
     def test_a_checkpoint_of_something_else_is_a_mismatch(self, tmp_path, change):
         path = tmp_path / "fit.ckpt"
@@ -199,8 +199,6 @@ class TestCheckpoints:
                 other["config"] = dataclasses.replace(CONFIG, lambda_rd=1e-3)
             case "steps":
                 other["start"] = dataclasses.replace(start, steps=dict.fromkeys(start.mean, 0.01))
-            case "params":
-                other["start"] = dataclasses.replace(start, params=start.mean)
             case _:
                 tree = {name: 0.9 * p for name, p in getattr(start, change).items()}
                 other["start"] = dataclasses.replace(start, **{change: tree})
@@ -361,20 +359,30 @@ class TestStart:
     params = random_params(MODEL, problems.SHAPE, 3, seed=8)
     slow = dataclasses.replace(CONFIG, schedule=Schedule(learning_rate=1e-7))
 
-    def test_a_fit_begins_at_the_means(self):
-        result = fit(problems.target(), MODEL, self.slow, start=start_at(self.params))
+    def test_a_fit_begins_at_the_means_and_the_signals_colour(self):
+        target = problems.target()
+        result = fit(target, MODEL, self.slow, start=start_at(self.params))
         for name, matrix in self.params.items():
-            np.testing.assert_allclose(result.params[name], matrix, atol=1e-5)
+            first = np.array(matrix)
+            if name == "layer_2":
+                first[:, -1] = target.mean_outputs
+            np.testing.assert_allclose(result.params[name], first, atol=1e-5)
             assert result.steps[name] == pytest.approx(0.025, rel=0.4)  # a quarter of the scale, and then learned
 
-    def test_first_weights_and_steps_may_be_others(self):
-        others = random_params(MODEL, problems.SHAPE, 3, seed=9)
-        start = start_at(
-            self.params, params={n: np.asarray(p) for n, p in others.items()}, steps=dict.fromkeys(self.params, 2**-7)
+    def test_around_zero_it_begins_at_random_weights_under_the_prior(self):
+        zeros = {name: np.zeros_like(matrix) for name, matrix in self.params.items()}
+        start = start_at(zeros, 1e-3, steps=dict.fromkeys(zeros, 2**-7))
+        with_prior, without = (fit(problems.target(), MODEL, self.slow, start=s) for s in (start, None))
+        for name in zeros:
+            np.testing.assert_allclose(with_prior.params[name], without.params[name], atol=1e-5)
+        assert with_prior.params["layer_0"].std() > 0.01
+        assert with_prior.steps["layer_0"] == pytest.approx(2**-7, rel=0.4)
+
+    def test_first_steps_may_be_others(self):
+        result = fit(
+            problems.target(), MODEL, self.slow, start=start_at(self.params, steps=dict.fromkeys(self.params, 2**-7))
         )
-        result = fit(problems.target(), MODEL, self.slow, start=start)
-        for name, matrix in others.items():
-            np.testing.assert_allclose(result.params[name], matrix, atol=1e-5)
+        for name in self.params:
             assert result.steps[name] == pytest.approx(2**-7, rel=0.4)
 
     @pytest.mark.parametrize(("scale", "near"), [(1e-5, True), (0.3, False)])

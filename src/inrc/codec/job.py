@@ -88,7 +88,7 @@ class Job:
             target,
             header.model,
             config,
-            start=None if reference is None else _start(reference, target, config),
+            start=None if reference is None else _start(reference, config),
             progress=self.progress,
             checkpoint_path=self._next_checkpoint(),
         )
@@ -109,24 +109,19 @@ class Job:
         return psnr_db(self.image.pixels, pixels, bit_depth=self.image.bit_depth)
 
 
-def _start(reference: Reference, target: Target, config: FitConfig) -> Start:
-    """Where a fit begins: at the init, but for its mean colour, which is the picture's.
+def _start(reference: Reference, config: FitConfig) -> Start:
+    """Where a fit begins.
 
     Steps follow lambda: the error that they make grows with their square.
     """
     init = reference.init
     scales = np.array([step_of_index(index) for index in range(N_STEPS)], np.float32)
     coarser = math.sqrt(config.lambda_rd / config.loss.slope / init.lambda_rd)
-    start = Start(
+    return Start(
         mean=reference.mean,
         scale={name: scales[indices] for name, indices in reference.scale_indices.items()},
         steps={name: step * coarser for name, step in init.steps.items()} if coarser else None,
     )
-    if start.is_random or not init.model.bias:
-        return start
-    params = {name: matrix.copy() for name, matrix in reference.mean.items()}
-    params[f"layer_{len(init.model.widths)}"][:, -1] = target.mean_outputs
-    return dataclasses.replace(start, params=params)
 
 
 def _refine(candidate: Candidate, n_pixels: int, n_evaluations: int) -> Candidate:

@@ -32,6 +32,7 @@ def inrc_codec(
     prepare: Callable[[Pixels], Pixels] | None = None,
     restore: Callable[[bytes], Pixels] | None = None,
     reference: Callable[[Pixels], Pixels] | None = None,
+    shape: tuple[int, int] = _REFERENCE_SHAPE,
     **keywords: Unpack[EncodeKeywords],
 ) -> MeasuredCodec:
     """Our codec under given options.
@@ -44,6 +45,7 @@ def inrc_codec(
       restore: a file's bytes to the pixels that are compared: those of the native size if not given. It has to find
         the shared init that the options name, if they name one.
       reference: original to what these are compared with: the original if not given.
+      shape: (height, width) of a typical picture that is encoded; its network and fit are in the record.
       **keywords: fields of `EncodeOptions`.
     """
     given = EncodeOptions(**keywords)
@@ -62,7 +64,7 @@ def inrc_codec(
         encode=run,
         decode=restore or functools.partial(native, init=named),
         points=points,
-        settings=lambda point: settings(options(point)),
+        settings=lambda point: settings(options(point), shape),
         reference=reference or (lambda original: original),
         extension="inr",
     )
@@ -73,18 +75,18 @@ def native(data: bytes, *, init: str | None = None) -> Pixels:
     return decode(data, init=init).pixels
 
 
-def settings(options: EncodeOptions) -> dict[str, Any]:
-    """Options as JSON values, with the network and the fit that they lead to for a 768x512 photograph.
+def settings(options: EncodeOptions, shape: tuple[int, int] = _REFERENCE_SHAPE) -> dict[str, Any]:
+    """Options as JSON values, with the network and the fit that they lead to for an RGB picture of `shape`.
 
     The latter are in the record because a preset may change while the options stay the same.
     """
-    n_pixels = math.prod(_REFERENCE_SHAPE)
+    n_pixels = math.prod(shape)
     if options.max_bytes is not None:
         bpp = 8 * options.max_bytes / n_pixels
     else:
         bpp = options.target_bpp or presets.bpp_of_quality(options.quality)
-    init = choose_init(options, _REFERENCE_SHAPE, 3, bpp)
-    model, config = resolve(options, _REFERENCE_SHAPE, 3, bpp, init)
+    init = choose_init(options, shape, 3, bpp)
+    model, config = resolve(options, shape, 3, bpp, init)
     given = {
         field.name: getattr(options, field.name)
         for field in dataclasses.fields(options)

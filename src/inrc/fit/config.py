@@ -99,26 +99,27 @@ class Target:
 class Start:
     """Where a fit begins, and what its weights are coded against.
 
+    A fit begins at the means, but for the last bias, which shows the signal's mean. Where all means are 0 it begins at
+    random weights, for a network of zeros cannot learn.
+
     Attributes:
       mean: {name: matrix}: centre of the prior.
       scale: {name: matrix of the same shape}: expected absolute difference from the mean, positive.
       steps: {name: first quantisation step}; `FitConfig.relative_step` of the mean scale if not given.
-      params: {name: matrix}: first weights; if not given the means, or random ones where the means are all 0.
     """
 
     mean: Mapping[str, np.ndarray]
     scale: Mapping[str, np.ndarray]
     steps: Mapping[str, float] | None = None
-    params: Mapping[str, np.ndarray] | None = None
 
     @property
     def is_random(self) -> bool:
-        """Whether a fit begins at random weights: a network of zeros alone could not learn."""
-        return self.params is None and not any(matrix.any() for matrix in self.mean.values())
+        """Whether a fit begins at random weights."""
+        return not any(matrix.any() for matrix in self.mean.values())
 
     def arrays(self) -> Iterator[np.ndarray]:
         """Everything that a fit's course depends on."""
-        for tree in (self.mean, self.scale, self.params or {}):
+        for tree in (self.mean, self.scale):
             yield from tree.values()
         yield np.array([*(self.steps or {}).values()], np.float64)
 

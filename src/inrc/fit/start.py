@@ -28,7 +28,7 @@ def first_state(
     Args:
       problem: static.
       config: its `relative_step` gives the steps of weights of which nothing is known.
-      mean_outputs: network outputs [C] that show the signal's mean, where random weights begin.
+      mean_outputs: network outputs [C] that show the signal's mean, where fits begin.
       start: random weights if None.
       prior: `prior_of` the start.
       seed: of random weights, and of the noise of all steps.
@@ -36,7 +36,7 @@ def first_state(
     if start is None or start.is_random:
         params, steps = _random_params(problem, mean_outputs, config.relative_step, np.uint32(seed))
     else:
-        params = _on_device(start.params or start.mean)
+        params = _showing(problem, _on_device(start.mean), mean_outputs)
         steps = {n: config.relative_step * jnp.mean(scale) for n, scale in prior.scale.items()}
     if problem.weight_bits is not None:
         log_steps = log_steps_of_bits(params, prior, problem.weight_bits)
@@ -58,8 +58,16 @@ def _random_params(
     steps = {name: relative_step * jnp.std(matrix) + 1e-9 for name, matrix in params.items()}
     if problem.model.bias:
         last = f"layer_{len(problem.model.widths)}"
-        params[last] = jnp.zeros_like(params[last]).at[:, -1].set(mean_outputs)
-    return params, steps
+        params[last] = jnp.zeros_like(params[last])
+    return _showing(problem, params, mean_outputs), steps
+
+
+def _showing(problem: Problem, params: Params, mean_outputs: np.ndarray) -> Params:
+    """Weights whose last bias, where there is one, shows the signal's mean."""
+    if not problem.model.bias:
+        return params
+    last = f"layer_{len(problem.model.widths)}"
+    return {**params, last: params[last].at[:, -1].set(mean_outputs)}
 
 
 def _on_device(tree: Mapping[str, np.ndarray]) -> Params:

@@ -13,7 +13,7 @@ import numpy as np
 
 from inrc.bitstream.header import Header
 from inrc.codec import pack
-from inrc.codec.options import EncodeOptions
+from inrc.codec.reference import INIT_COLOUR
 from inrc.config import ModelConfig
 from inrc.errors import MissingDataError
 from inrc.meta.recipe import Sampling
@@ -78,14 +78,14 @@ def name_hash(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest())
 
 
-def load_pictures(folder: Path, shape: tuple[int, int]) -> Collection:
+def load_pictures(folder: Path, shape: tuple[int, int], n_crops: int = 1) -> Collection:
     """Reads a folder's pictures, as `read_pictures` does, and tells them apart by use.
 
     Raises:
       MissingDataError: There are not two training pictures and one for validation that cover the canvas.
       ImageError: A picture cannot be read.
     """
-    pictures, left_out = read_pictures(folder, shape)
+    pictures, left_out = read_pictures(folder, shape, n_crops)
     training, validation = (
         [i for i, name in enumerate(pictures.names) if (name_hash(name) % _VALIDATION_SHARE == 0) is held_out]
         for held_out in (False, True)
@@ -98,12 +98,13 @@ def load_pictures(folder: Path, shape: tuple[int, int]) -> Collection:
     return Collection(pictures.take(training), pictures.take(validation), left_out)
 
 
-def read_pictures(folder: Path, shape: tuple[int, int]) -> tuple[Photographs, dict[str, int]]:
+def read_pictures(folder: Path, shape: tuple[int, int], n_crops: int = 1) -> tuple[Photographs, dict[str, int]]:
     """Reads a folder's pictures; those larger than the canvas are cropped to its middle.
 
     Args:
       folder: of files; what is in folders below it is not looked at.
       shape: (height, width) of the canvas, landscape; pictures in portrait format are transposed.
+      n_crops: parts of every picture, all under its name.
 
     Returns:
       (pictures in the order of their names, why others are not among them: {reason: number}).
@@ -112,7 +113,8 @@ def read_pictures(folder: Path, shape: tuple[int, int]) -> tuple[Photographs, di
       MissingDataError: There is no picture that covers the canvas.
       ImageError: A picture cannot be read.
     """
-    pictures: dict[str, np.ndarray] = {}
+    names: list[str] = []
+    crops: list[np.ndarray] = []
     left_out: collections.Counter[str] = collections.Counter()
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in _SUFFIXES:
@@ -122,10 +124,11 @@ def read_pictures(folder: Path, shape: tuple[int, int]) -> tuple[Photographs, di
         if reason:
             left_out[reason] += 1
         else:
-            pictures[path.name] = _on_canvas(image.pixels, shape)
-    if not pictures:
+            names += [path.name] * n_crops
+            crops += _on_canvas(image.pixels, shape, n_crops, np.random.default_rng(name_hash(path.name)))
+    if not names:
         raise MissingDataError(f"{folder} has no RGB picture of {shape[1]}x{shape[0]} or more; give a folder with some")
-    return Photographs(tuple(pictures), np.stack(list(pictures.values()))), dict(left_out)
+    return Photographs(tuple(names), np.stack(crops)), dict(left_out)
 
 
 def interleaved(pixels: np.ndarray, factor: int) -> np.ndarray:
@@ -184,7 +187,7 @@ def draw_task(
 
 def output_transform(model: ModelConfig, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """(matrix [3, 3], offset [3]) from the network's outputs to RGB in [0, 1], as in the codec's files by default."""
-    return pack.output_transform(Header(shape[1], shape[0], N_CHANNELS, 8, EncodeOptions().colour, model))
+    return pack.output_transform(Header(shape[1], shape[0], N_CHANNELS, 8, INIT_COLOUR, model))
 
 
 def _unit(pixels: jax.Array) -> jax.Array:
@@ -199,10 +202,13 @@ def _unfit(image: Image, shape: tuple[int, int]) -> str:
     return "" if sides[0] >= shape[0] and sides[1] >= shape[1] else "smaller than the canvas"
 
 
-def _on_canvas(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The middle of a picture [H, W, 3] that covers the canvas, turned to landscape: [3, height, width]."""
+def _on_canvas(
+    pixels: np.ndarray, shape: tuple[int, int], n_crops: int, generator: np.random.Generator
+) -> list[np.ndarray]:
+    """Parts [3, height, width] of a picture [H, W, 3] that covers the canvas, turned to landscape: the middle first."""
     planes = np.moveaxis(pixels, -1, 0)
     if planes.shape[1] > planes.shape[2]:
         planes = planes.transpose(0, 2, 1)
-    top, left = ((have - want) // 2 for have, want in zip(planes.shape[1:], shape, strict=True))
-    return np.ascontiguousarray(planes[:, top : top + shape[0], left : left + shape[1]])
+    spare = np.array(planes.shape[1:], np.int64) - np.array(shape, np.int64)
+    corners = [spare // 2, *generator.integers(0, spare, (n_crops - 1, 2), endpoint=True)]
+    return [np.ascontiguousarray(planes[:, y : y + shape[0], x : x + shape[1]]) for y, x in corners]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from inrc.config import ModelConfig
@@ -69,6 +70,18 @@ def squared_error(model: ModelConfig, shape: tuple[int, int]) -> Loss:
         return jnp.mean((values.reshape(outputs.shape) - samples.targets) ** 2)
 
     return loss
+
+
+def outputs_of_mean(model: ModelConfig, shape: tuple[int, int]) -> Callable[[Samples], jax.Array]:
+    """From a task to the network outputs [3] that show its mean colour."""
+    matrix, offset = output_transform(model, shape)
+    inverse = jnp.asarray(np.linalg.inv(matrix), jnp.float32)
+
+    def outputs(task: Samples) -> jax.Array:
+        colour = jnp.mean(jnp.moveaxis(task.targets, 1, 0).reshape(N_CHANNELS, -1), axis=1)
+        return inverse @ (colour - jnp.asarray(offset, jnp.float32))
+
+    return outputs
 
 
 def with_objective(loss: Loss, objective: Objective) -> Callable[[Params, Samples], tuple[jax.Array, jax.Array]]:

@@ -12,7 +12,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from inrc.config import ModelConfig
 from inrc.meta.data import N_CHANNELS, Samples, draw_task, pictures_of_step
-from inrc.meta.inner import Algorithm, Learned, Report, squared_error
+from inrc.meta.inner import Algorithm, Learned, Report, outputs_of_mean, squared_error
 from inrc.meta.maml import maml
 from inrc.meta.recipe import Learning, Method
 from inrc.meta.reptile import reptile
@@ -70,9 +70,29 @@ class Layout(NamedTuple):
 
 
 def algorithm_of(learning: Learning, model: ModelConfig, shape: tuple[int, int]) -> Algorithm:
-    """The algorithm of `learning` for a network on a canvas."""
+    """The algorithm of `learning` for a network on a canvas.
+
+    A task begins at its mean colour, as the codec's fits do.
+    """
     make = reptile if learning.method is Method.REPTILE else maml
-    return make(learning, squared_error(model, shape))
+    algorithm = make(learning, squared_error(model, shape))
+    if not model.bias:
+        return algorithm
+    last = f"layer_{len(model.widths)}"
+    mean_outputs = outputs_of_mean(model, shape)
+
+    def begun(learned: Learned, task: Samples) -> Learned:
+        params = {**learned.params, last: learned.params[last].at[:, -1].set(mean_outputs(task))}
+        return learned._replace(params=params)
+
+    def gradient(learned: Learned, task: Samples) -> tuple[Learned, Report]:
+        slope, report = algorithm.gradient(begun(learned, task), task)
+        params = {**slope.params, last: slope.params[last].at[:, -1].set(0.0)}
+        return slope._replace(params=params), report
+
+    return algorithm._replace(
+        adapt=lambda learned, task: algorithm.adapt(begun(learned, task), task), gradient=gradient
+    )
 
 
 def layout_of(learning: Learning) -> Layout:

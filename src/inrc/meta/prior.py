@@ -82,6 +82,8 @@ def learn_prior(
     stage, model = recipe.prior, recipe.model
     names = [name for name, _ in layout(model, recipe.shape, training.pixels.shape[1])]
     start = flat_start({name: params[name] for name in names}, stage.fit.relative_step)
+    if stage.centre is Centre.ZERO:
+        start = dataclasses.replace(start, mean={name: np.zeros_like(matrix) for name, matrix in start.mean.items()})
     chosen = sorted(range(len(training)), key=lambda i: name_hash(training.names[i]))[: stage.n_pictures]
     pictures = training.take(chosen)
     seconds = 0.0
@@ -181,7 +183,7 @@ def empirical_bayes(fits: Sequence[PictureFit], start: Start, stage: PriorStage)
     for name, before in start.mean.items():
         weights = np.stack([fitted.params[name] for fitted in fits]).astype(np.float64)
         match stage.centre:
-            case Centre.START:
+            case Centre.START | Centre.ZERO:
                 mean[name] = before
             case Centre.MEAN:
                 mean[name] = as_stored(weights.mean(axis=0))

@@ -49,9 +49,13 @@ class Objective(enum.Enum):
 
 
 class Centre(enum.Enum):
-    """What becomes of the learned start in the prior stage: it stays, or gives way to the mean or median of fits."""
+    """What becomes of the learned start in the prior stage: it stays, or gives way to the mean or median of fits.
+
+    Around ZERO, fits begin at random weights and the init is a prior and no start.
+    """
 
     START = "start"
+    ZERO = "zero"
     MEAN = "mean"
     MEDIAN = "median"
 
@@ -174,6 +178,7 @@ class Recipe:
       shape: (height, width) of the canvas, landscape; pictures of other sizes are cropped to it or left out.
       learning: first stage.
       prior: second stage.
+      n_crops: of the canvas' size that are cut from every picture: the middle, and others at random.
       data: folder of pictures, where it travels with the recipe.
     """
 
@@ -182,9 +187,11 @@ class Recipe:
     shape: tuple[int, int] = (512, 768)
     learning: Learning = Learning()
     prior: PriorStage = PriorStage()
+    n_crops: int = 1
     data: Path | None = None
 
     def __post_init__(self) -> None:
+        _check("n_crops", self.n_crops, self.n_crops >= 1, "1 or more")
         height, width = self.shape
         if not 0 < height <= width:
             raise ConfigError(f"the canvas is {width}x{height}; it must be a landscape or a square")

@@ -54,7 +54,7 @@ def run(
       KeyboardInterrupt: On Ctrl-C, or `progress` has raised it; the same call goes on from there.
     """
     source = training_folder(data or recipe.data)
-    pictures = load_pictures(source, recipe.shape)
+    pictures = load_pictures(source, recipe.shape, recipe.n_crops)
     about = _about(pictures, source)
     trained = train.train(recipe, pictures, folder=folder / "checkpoints", progress=progress)
     params = {name: np.asarray(matrix) for name, matrix in trained.learned.params.items()}
@@ -106,7 +106,7 @@ def _about(pictures: Collection, folder: Path) -> dict[str, Any]:
         "n_validation": len(pictures.validation),
         "left_out": pictures.left_out,
         "licences": dict(Counter(licences.get(name, "unknown") for name in names)),
-        "training": list(names),
+        "training": list(dict.fromkeys(names)),
     }
 
 

@@ -1,0 +1,33 @@
+"""Small pictures with and without a shared prior: the middle 64x64 pixels of every Kodak picture, at three rates.
+
+Command: inrc evaluate experiments/small_pictures.py. Cost: 10 minutes on 2 cores.
+Expected: README.md.
+"""
+
+from experiments.smoke import PICTURES
+from inrc.baselines.interface import MeasuredCodec, Pixels
+from inrc.evaluate.experiment import Experiment
+from inrc.evaluate.ours import inrc_codec
+from inrc.evaluate.pictures import kodak
+
+SIDE = 64
+QUALITIES = (51.0, 68.0, 84.0, 100.0)
+"""About 0.25, 0.5, 1 and 2 bpp."""
+
+
+def middle(pixels: Pixels) -> Pixels:
+    """The middle of a picture."""
+    top, left = ((n - SIDE) // 2 for n in pixels.shape[:2])
+    return pixels[top : top + SIDE, left : left + SIDE].copy()
+
+
+def codecs(**keywords) -> tuple[MeasuredCodec, ...]:
+    """Our default preset with a prior that comes with it, and without."""
+    return tuple(
+        inrc_codec(name, QUALITIES, init=init, prepare=middle, reference=middle, shape=(SIDE, SIDE), **keywords)
+        for name, init in (("prior", "auto"), ("no prior", "none"))
+    )
+
+
+EXPERIMENT = Experiment("small_pictures", kodak(), codecs(), results="small_pictures")
+SMOKE = Experiment("small_pictures smoke", PICTURES, codecs(effort=1), results="small_pictures")
