@@ -135,6 +135,11 @@ def momentum_for(n_steps: float) -> float:
     return 0.9 if n_steps <= _FEW_STEPS else 0.95
 
 
+def steps_per_group_for(n_steps: float) -> int:
+    """Steps between refreshes of the optimiser's bases, which change fast in short fits."""
+    return 10 if n_steps <= _FEW_STEPS else 20
+
+
 def passes_of_effort(effort: int, n_pixels: int = _REFERENCE_PIXELS) -> float:
     """Passes over a picture of `n_pixels` at an effort of 1..9.
 

@@ -35,6 +35,7 @@ Chunk = Callable[[State, Signal, Prior, StepPlan, jax.Array], tuple[State, tuple
 _EXCESS_WEIGHT = 30.0
 _DIVERGENCE = 2.0
 _RECOVERY = 1.02
+_MIN_CHUNKS = 4
 _LOOK_EVERY = 4
 """Passes between two looks at the rounded weights: a look costs a third of one."""
 
@@ -200,10 +201,9 @@ def fit(
 
 
 def _groups_per_chunk(config: FitConfig, n_steps: float) -> int:
-    """Groups of a chunk: fewer than configured where a fit would end before its rate has been steered."""
-    if config.target_bits is None:
-        return config.groups_per_chunk
-    return min(config.groups_per_chunk, max(1, int(n_steps / (config.steps_per_group * MIN_UPDATES))))
+    """Groups of a chunk: fewer than configured where a fit would end before its rate has been steered, or seen."""
+    n_chunks = _MIN_CHUNKS if config.target_bits is None else MIN_UPDATES
+    return min(config.groups_per_chunk, max(1, int(n_steps / (config.steps_per_group * n_chunks))))
 
 
 @dataclasses.dataclass
