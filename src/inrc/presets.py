@@ -22,7 +22,8 @@ _BITS_PER_WEIGHT = 4.7
 _REFERENCE_PIXELS = 768 * 512
 _REFERENCE_BPP = 0.15
 _REFERENCE_LAMBDA = 7e-3
-_MINIBATCH_PIXELS = 6144
+_MINIBATCH_PIXELS = 24576
+_LAST_SHORT_EFFORT = 4
 _FEW_STEPS = 1500
 _PASSES = {1: 6.0, 2: 15.0, 3: 35.0, 4: 70.0, 5: 140.0, 6: 300.0, 7: 600.0, 8: 1500.0, 9: 4000.0}
 
@@ -108,36 +109,35 @@ def lambda_of_bpp(bpp: float) -> float:
     return _REFERENCE_LAMBDA * (bpp / _REFERENCE_BPP) ** -1.35
 
 
-def phase_factor_for(n_pixels: int) -> int:
-    """Minibatches of a picture are every n-th row and column of it, about 6,000 pixels: here is n, 1..16.
+def phase_factor_for(effort: int, n_pixels: int) -> int:
+    """Minibatches of a picture are every n-th row and column of it: here is n, 1..16.
 
-    Smaller ones take more steps to a pass: six passes over a photograph are worth 1.3 dB more by 8x8 than by 4x4
-    (experiments/NOTES.md). Still smaller ones leave the processor idle.
+    They have about 24,000 pixels. Up to effort 4 they have a quarter of that: more steps to a pass take a short fit
+    much further, and their noise holds a long one back (experiments/NOTES.md).
     """
-    return min(max(round(math.sqrt(n_pixels / _MINIBATCH_PIXELS)), 1), 16)
+    wanted = _MINIBATCH_PIXELS if effort > _LAST_SHORT_EFFORT else _MINIBATCH_PIXELS / 4
+    return min(max(round(math.sqrt(n_pixels / wanted)), 1), 16)
 
 
-def learning_rate_for(model: ModelConfig, phase_factor: int = 4) -> float:
-    """Peak learning rate of a network: 3e-3, less for wide ones, for deep ones, and where minibatches are a small part.
+def learning_rate_for(model: ModelConfig, n_pixels: int = _REFERENCE_PIXELS, phase_factor: int = 4) -> float:
+    """Peak learning rate of a network: 3e-3, less for wide ones, for deep ones, and where minibatches are noisy.
 
     Above 0.2 over the first width fits diverge; above 4 over the number of hidden layers of that, they collapse to the
-    mean colour.
+    mean colour. The variance of a minibatch of m out of n pixels goes with 1 / m - 1 / n.
 
     Args:
       model: the network.
-      phase_factor: minibatches keep every n-th row and column.
+      n_pixels: of the picture.
+      phase_factor: minibatches keep every so many-th row and column.
     """
-    return min(3e-3, 0.2 / model.widths[0]) * min(1.0, 4 / len(model.widths)) * min(1.0, 4 / phase_factor)
+    variance = _MINIBATCH_PIXELS * (phase_factor**2 - 1) / n_pixels
+    noise = 1.0 if variance <= 1.0 else 1.0 / math.sqrt(variance)
+    return min(3e-3, 0.2 / model.widths[0]) * min(1.0, 4 / len(model.widths)) * noise
 
 
 def momentum_for(n_steps: float) -> float:
     """Decay of the optimiser's first moment: short fits cannot wait for a slow one."""
     return 0.9 if n_steps <= _FEW_STEPS else 0.95
-
-
-def steps_per_group_for(n_steps: float) -> int:
-    """Steps between refreshes of the optimiser's bases, which change fast in short fits."""
-    return 10 if n_steps <= _FEW_STEPS else 20
 
 
 def passes_of_effort(effort: int, n_pixels: int = _REFERENCE_PIXELS) -> float:

@@ -170,9 +170,7 @@ class TestCheckpoints:
         fit(problems.target(), MODEL, config, progress=interrupt_after(4), **options)
         assert_same(fit(problems.target(), MODEL, config, **options), uninterrupted)
 
-    @pytest.mark.parametrize(
-        "change", ["picture", "matrix", "offset", "model", "config", "mean", "scale", "steps"]
-    )
+    @pytest.mark.parametrize("change", ["picture", "matrix", "offset", "model", "config", "mean", "scale", "steps"])
     def test_a_checkpoint_of_something_else_is_a_mismatch(self, tmp_path, change):
         path = tmp_path / "fit.ckpt"
         target, start = problems.target(), start_at(random_params(MODEL, problems.SHAPE, 3))

@@ -167,16 +167,14 @@ def resolve(
         n_outputs=n_channels,
     )
     n_passes = presets.passes_of_effort(options.effort, n_pixels)
-    factor = presets.phase_factor_for(n_pixels)
-    n_steps = n_passes * factor**2
+    factor = presets.phase_factor_for(options.effort, n_pixels)
     config = options.fit or FitConfig(
         n_passes=n_passes,
         phase_factor=factor,
-        steps_per_group=presets.steps_per_group_for(n_steps),
-        optimiser=OptimiserConfig(beta_1=presets.momentum_for(n_steps)),
+        optimiser=OptimiserConfig(beta_1=presets.momentum_for(n_passes * factor**2)),
         lambda_rd=presets.lambda_of_bpp(bpp) * LOSSES[options.loss].slope,
         loss=LOSSES[options.loss],
-        schedule=Schedule(learning_rate=presets.learning_rate_for(model, factor)),
+        schedule=Schedule(learning_rate=presets.learning_rate_for(model, n_pixels, factor)),
         time_budget=options.time_budget,
         seed=options.seed,
     )
