@@ -52,7 +52,7 @@ meta-smoke: $(STAMP) ## learn a small shared init in a minute, and compare it (I
 	@$(BIN)/inrc meta train meta_init/smoke.py
 	@$(BIN)/inrc meta compare out/meta/smoke --pictures 3
 
-meta-ablation: $(STAMP) ## ways to learn a start at equal seconds, an hour on photographs (INRC_TRAIN)
+meta-ablation: $(STAMP) ## ways to learn a start at equal seconds, 15 minutes (INRC_TRAIN)
 	@$(BIN)/python -m experiments.init_ablation
 
 test: lint type contracts ## all checks and every test but the slow ones

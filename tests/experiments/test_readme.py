@@ -36,6 +36,13 @@ def test_the_bd_rates_are_those_of_the_records():
     assert body(tables.bd_rate_table(kodak(), "jpeg_444", drawn)) in README
 
 
+def test_what_priors_are_worth_to_small_pictures_is_in_the_records():
+    found = records.load_all([RESULTS / "small_pictures.jsonl"])
+    assert len(found) == 2 * 4 * 24
+    assert body(tables.rate_distortion_table(found)) in README
+    assert body(tables.bd_rate_table(found, "no prior")) in README
+
+
 def test_anchors_were_measured_on_all_of_kodak_without_a_failure():
     found = kodak()
     for codec in ("jpeg_444", "jpeg_420", "jpeg2000", "webp", "avif_444", "jxl"):
