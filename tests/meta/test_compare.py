@@ -7,6 +7,7 @@ import pytest
 
 from inrc import presets
 from inrc.errors import ConfigError
+from inrc.fit import loop
 from inrc.fit.config import FitConfig, Target
 from inrc.fit.loop import fit
 from inrc.fit.program import rounded_cost
@@ -30,8 +31,9 @@ def psnr_db(mse: float) -> float:
 
 
 @pytest.mark.parametrize("start", [None, start_of(INIT)], ids=["random", "learned"])
-def test_its_end_is_that_of_the_fit_itself(start):
+def test_its_end_is_that_of_the_fit_itself(start, monkeypatch):
     """A fit of as many steps in one chunk looks at its rounded weights once, at the end."""
+    monkeypatch.setattr(loop, "_MIN_CHUNKS", 1)
     n_groups = N_STEPS // CONFIG.steps_per_group
     config = dataclasses.replace(CONFIG, n_passes=N_STEPS / 4, groups_per_chunk=n_groups)
     pixels = PICTURES.pixels[0]
