@@ -69,6 +69,14 @@ def test_indices_of_many_steps_are_those_of_each():
     assert indices.tolist() == [[uniform.index_of_step(float(step)) for step in row] for row in steps]
 
 
+def test_steps_of_many_indices_are_those_of_each_and_lead_back():
+    indices = np.arange(uniform.N_STEPS, dtype=np.uint8).reshape(16, 16)
+    steps = uniform.steps_of_indices(indices)
+    assert steps.dtype == np.float32
+    assert steps.ravel().tolist() == [uniform.step_of_index(index) for index in range(uniform.N_STEPS)]
+    np.testing.assert_array_equal(uniform.indices_of_steps(steps), indices)
+
+
 def test_an_origin_is_subtracted_before_and_added_after():
     weights = np.array([1.3, 0.9, -2.0], np.float32)
     origin = np.array([1.0, 1.0, -2.0], np.float32)

@@ -20,7 +20,7 @@ from inrc.fit.loop import fit
 from inrc.fit.program import distortion
 from inrc.metrics.psnr import psnr_db
 from inrc.quant.search import search_steps
-from inrc.quant.uniform import N_STEPS, step_of_index
+from inrc.quant.uniform import steps_of_indices
 from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image, to_unit
 
@@ -115,11 +115,10 @@ def _start(reference: Reference, config: FitConfig) -> Start:
     Steps follow lambda: the error that they make grows with their square.
     """
     init = reference.init
-    scales = np.array([step_of_index(index) for index in range(N_STEPS)], np.float32)
     coarser = math.sqrt(config.lambda_rd / config.loss.slope / init.lambda_rd)
     return Start(
         mean=reference.mean,
-        scale={name: scales[indices] for name, indices in reference.scale_indices.items()},
+        scale={name: steps_of_indices(indices) for name, indices in reference.scale_indices.items()},
         steps={name: step * coarser for name, step in init.steps.items()} if coarser else None,
     )
 

@@ -19,7 +19,7 @@ from inrc.fit.loop import fit
 from inrc.meta.data import Photographs, name_hash, output_transform
 from inrc.meta.recipe import Centre, PriorStage, Recipe, Scales
 from inrc.models.build import layout
-from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index
+from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index, steps_of_indices
 from inrc.shared_init import SharedInit
 from inrc.signal.image import to_unit, write_atomically
 
@@ -211,9 +211,7 @@ def shared_init_of(recipe: Recipe, start: Start) -> SharedInit:
 
 def start_of(init: SharedInit) -> Start:
     """Where fits from a shared init begin."""
-    scale = {
-        name: np.vectorize(step_of_index, otypes=[np.float32])(indices) for name, indices in init.scale_indices.items()
-    }
+    scale = {name: steps_of_indices(indices) for name, indices in init.scale_indices.items()}
     return Start({name: matrix.astype(np.float32) for name, matrix in init.mean.items()}, scale, dict(init.steps))
 
 

@@ -27,6 +27,12 @@ def indices_of_steps(steps: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(octaves * STEPS_PER_OCTAVE), 0, N_STEPS - 1).astype(np.int32)
 
 
+def steps_of_indices(indices: np.ndarray) -> np.ndarray:
+    """Steps, float32, of an array of indices."""
+    ladder = np.array([step_of_index(index) for index in range(N_STEPS)], np.float32)
+    return ladder[indices]
+
+
 def quantise(weights: np.ndarray, step: float, origin: np.ndarray | float = 0.0) -> np.ndarray:
     """Nearest integers int32 of (weights - origin) / step."""
     return np.rint((np.asarray(weights, np.float64) - origin) / step).astype(np.int32)
