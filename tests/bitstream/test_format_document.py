@@ -16,7 +16,7 @@ from inrc.codec import pack
 from inrc.codec.reference import reference_of
 from inrc.config import ModelConfig
 from inrc.entropy import coder, tables
-from inrc.models.build import layout
+from inrc.layout import layout
 from inrc.quant import uniform
 from inrc.signal.colour import ColourTransform
 from tests.bitstream import stranger

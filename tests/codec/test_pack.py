@@ -16,7 +16,7 @@ from inrc.codec import pack
 from inrc.codec.pack import Weights
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import CorruptFileError, FormatError, InitMismatchError, LimitExceededError
-from inrc.models.build import layout
+from inrc.layout import layout
 from inrc.quant import uniform
 from inrc.signal.colour import ColourTransform
 

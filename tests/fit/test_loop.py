@@ -19,7 +19,7 @@ from inrc.fit.loss import LossConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.fit.program import distortion, flat_prior, quantised
 from inrc.fit.stages import Schedule
-from inrc.models.build import layout
+from inrc.layout import layout
 from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index
 from tests.fit import problems
 from tests.models.networks import random_params

@@ -15,7 +15,7 @@ from inrc.bitstream.io import write_varint
 from inrc.codec import pack
 from inrc.codec.reference import reference_of
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
-from inrc.models.build import layout
+from inrc.layout import layout
 from inrc.shared_init import lookup_of
 from inrc.signal.colour import ColourTransform
 from tests.shared_init.inits import MODEL, random_init

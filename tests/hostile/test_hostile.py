@@ -24,7 +24,7 @@ from inrc.codec import pack
 from inrc.codec.reference import Reference, reference_of
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.errors import FormatError, InitMismatchError
-from inrc.models.build import layout
+from inrc.layout import layout
 from inrc.signal.colour import ColourTransform
 from tests.hostile import mutations
 from tests.hostile.mutations import LIMITS

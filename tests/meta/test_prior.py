@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from inrc.fit.config import FitConfig
+from inrc.layout import layout
 from inrc.meta import prior
 from inrc.meta.data import output_transform
 from inrc.meta.prior import PictureFit, Progress, empirical_bayes, flat_start, learn_prior, shared_init_of, start_of
 from inrc.meta.recipe import Centre, PriorStage, Scales
-from inrc.models.build import layout
 from inrc.quant.uniform import STEPS_PER_OCTAVE
 from inrc.shared_init import SharedInit
 from tests.meta import tiny

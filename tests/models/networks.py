@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from inrc.config import ModelConfig
+from inrc.layout import layout
 from inrc.models import build
 from tests.bitstream import stranger
 
@@ -15,7 +16,7 @@ def random_params(model: ModelConfig, shape: tuple[int, ...], n_outputs: int, se
     """Weights of about the size that fits end with."""
     generator = np.random.default_rng(seed)
     params = {}
-    for name, (rows, columns) in build.layout(model, shape, n_outputs):
+    for name, (rows, columns) in layout(model, shape, n_outputs):
         bound = np.sqrt(6 / columns) / (model.omega_0 / 2)
         params[name] = jnp.asarray(generator.uniform(-bound, bound, (rows, columns)), jnp.float32)
     return params

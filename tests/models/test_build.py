@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.layout import layout
 from inrc.models import build
 from tests.models.networks import random_params, stranger_values, values
 
@@ -27,12 +28,12 @@ ENCODINGS = [
 def test_layout_is_that_of_the_initial_parameters(family, encoding, bias, shape, n_outputs):
     model = ModelConfig(family, (7, 5, 3), encoding, bias=bias)
     params = jax.eval_shape(lambda key: build.init(model, shape, n_outputs, key), jax.random.key(0))
-    assert build.layout(model, shape, n_outputs) == tuple((name, p.shape) for name, p in params.items())
+    assert layout(model, shape, n_outputs) == tuple((name, p.shape) for name, p in params.items())
 
 
 def test_layout_of_the_default_network_by_hand():
     # 768 x 512: 1.4^i <= 256 holds for all 16 frequencies (1.4^15 = 155.6), so 33 features an axis.
-    rows = build.layout(ModelConfig(), (512, 768), 3)
+    rows = layout(ModelConfig(), (512, 768), 3)
     assert rows == (
         ("layer_0", (64, 67)),
         ("layer_1", (40, 65)),

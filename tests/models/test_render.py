@@ -217,7 +217,7 @@ import inrc
 from inrc.bitstream.header import Header
 from inrc.codec import pack
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
-from inrc.models.build import layout
+from inrc.layout import layout
 from inrc.models.render import Antialias
 from inrc.signal.colour import ColourTransform
 

@@ -37,8 +37,7 @@ def run(arguments: Codecs) -> None:
 
 
 def _network(codec: presets.Codec, quality: float) -> dict[str, Any]:
-    from inrc.layout import feature_counts
-    from inrc.models.build import layout
+    from inrc.layout import feature_counts, layout
 
     height, width = _SHAPE
     bpp = presets.bpp_of_quality(quality)

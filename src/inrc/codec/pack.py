@@ -13,7 +13,7 @@ from inrc.bitstream.limits import DecodeLimits
 from inrc.codec.reference import Reference, reference_of
 from inrc.entropy import coder
 from inrc.errors import ConfigError, CorruptFileError
-from inrc.models.build import layout
+from inrc.layout import layout
 from inrc.quant import uniform
 from inrc.shared_init import FindInit, SharedInit, find
 
@@ -29,7 +29,7 @@ class Weights:
     """A quantised network.
 
     Attributes:
-      step_indices: index of every matrix's step, in the order of `models.build.layout`.
+      step_indices: index of every matrix's step, in the order of `inrc.layout.layout`.
       integers: int32 matrices, in the same order.
       reference: what the weights are differences from, and how large these are expected to be; 0 and unknown if None.
     """

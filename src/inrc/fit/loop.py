@@ -28,7 +28,7 @@ from inrc.fit.program import (
 from inrc.fit.stages import StepPlan, minibatch_order, plan_chunk
 from inrc.fit.start import first_state, prior_of
 from inrc.fit.steering import MIN_UPDATES, Steering
-from inrc.models import build
+from inrc.layout import layout
 
 Chunk = Callable[[State, Signal, Prior, StepPlan, jax.Array], tuple[State, tuple[jax.Array, jax.Array]]]
 
@@ -84,7 +84,7 @@ def fit(
         jnp.asarray(target.offset, jnp.float32),
     )
     n_phases = signal.phases.targets.shape[0]
-    n_weights = sum(rows * columns for _, (rows, columns) in build.layout(model, shape, target.values.shape[0]))
+    n_weights = sum(rows * columns for _, (rows, columns) in layout(model, shape, target.values.shape[0]))
     problem = Problem(
         model, shape, target.values.shape[0], config.loss, config.optimiser, weight_bits=config.weight_bits
     )
@@ -186,7 +186,7 @@ def fit(
     if not best.params:
         best = best.better(problem, state, signal, prior, config, steering)
     # JAX sorts the keys of a dict, which puts layer_10 before layer_2; a file has them in the order of the layout.
-    names = [name for name, _ in build.layout(model, shape, problem.n_outputs)]
+    names = [name for name, _ in layout(model, shape, problem.n_outputs)]
     return FitResult(
         params={name: np.asarray(best.params[name]) for name in names},
         steps={name: float(np.exp(best.log_steps[name])) for name in names},

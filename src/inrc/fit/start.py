@@ -9,14 +9,15 @@ import numpy as np
 
 from inrc.fit.config import FitConfig, Start
 from inrc.fit.program import Params, Prior, Problem, State, flat_prior, init_state, log_steps_of_bits
+from inrc.layout import layout
 from inrc.models import build
 
 
 def prior_of(problem: Problem, start: Start | None) -> Prior:
     """What weights are coded against: the start's mean and scales, or nothing."""
     if start is None:
-        layout = build.layout(problem.model, problem.shape, problem.n_outputs)
-        return flat_prior({name: jnp.zeros(shape, jnp.float32) for name, shape in layout})
+        shapes = layout(problem.model, problem.shape, problem.n_outputs)
+        return flat_prior({name: jnp.zeros(shape, jnp.float32) for name, shape in shapes})
     return Prior(_on_device(start.mean), _on_device(start.scale))
 
 

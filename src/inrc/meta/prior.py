@@ -16,9 +16,9 @@ from inrc.fit.checkpoint import fingerprint
 from inrc.fit.config import Progress as FitProgress
 from inrc.fit.config import Start, Target
 from inrc.fit.loop import fit
+from inrc.layout import layout
 from inrc.meta.data import Photographs, name_hash, output_transform
 from inrc.meta.recipe import Centre, PriorStage, Recipe, Scales
-from inrc.models.build import layout
 from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index, steps_of_indices
 from inrc.shared_init import SharedInit
 from inrc.signal.image import to_unit, write_atomically

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 
 from inrc.config import ModelConfig, ModelFamily
-from inrc.layout import layout as layout
 from inrc.models.fourier import FourierMlp
 from inrc.models.siren import Siren
 
