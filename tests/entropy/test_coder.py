@@ -290,3 +290,49 @@ class TestHostileStreams:
         stream = np.asarray(encoder.get_compressed()).astype(">u4").tobytes()
         with pytest.raises(CorruptFileError, match="too large"):
             coder.decode(stream, [0], [])
+
+
+class TestAllAtOnce:
+    """Running sums say the same as the context that goes from integer to integer."""
+
+    def one_by_one(self, matrices, exponents=None) -> list[np.ndarray]:
+        context = coder._ScaleContext(coder._UNKNOWN if exponents is None else coder._LEARNED)
+        found = []
+        for i, matrix in enumerate(matrices):
+            indices = np.zeros(matrix.shape, int)
+            context.start_matrix(matrix.shape[0])
+            for position in range(matrix.shape[1]):
+                context.start_input()
+                for unit in range(matrix.shape[0]):
+                    known = coder._NOTHING_KNOWN
+                    if exponents is not None:
+                        known = coder._expectation(int(exponents[i][unit, position]))
+                    indices[unit, position] = context.index(unit, known)
+                    context.add(unit, known, abs(int(matrix[unit, position])))
+            found.append(indices)
+        return found
+
+    @settings(max_examples=60, deadline=None)
+    @given(matrix_lists(), st.booleans(), st.integers(0, 1000))
+    def test_of_any_integers(self, matrices, known, seed):
+        generator = np.random.default_rng(seed)
+        exponents = [generator.integers(-64, 65, m.shape) for m in matrices] if known else None
+        found = coder.scale_indices([m[None] for m in matrices], exponents and [e[None] for e in exponents])
+        for got, expected in zip(found, self.one_by_one(matrices, exponents), strict=True):
+            np.testing.assert_array_equal(got[0], expected)
+
+    @pytest.mark.parametrize("median", [0.2, 3.0, 40.0])
+    def test_of_several_files_with_a_prior(self, median):
+        files = [with_prior(median, seed=seed) for seed in range(3)]
+        matrices, exponents = (
+            [np.stack(parts) for parts in zip(*kind, strict=True)] for kind in zip(*files, strict=True)
+        )
+        found = coder.scale_indices(matrices, exponents)
+        for i, (own, known) in enumerate(files):
+            for got, expected in zip(found, self.one_by_one(own, known), strict=True):
+                np.testing.assert_array_equal(got[i], expected)
+
+    def test_code_lengths_of_several_files(self):
+        files = [fitted(seed) for seed in range(4)]
+        bits = coder.ideal_bits_of_many([np.stack(parts) for parts in zip(*files, strict=True)])
+        assert bits == pytest.approx([coder.ideal_bits([], matrices) for matrices in files])

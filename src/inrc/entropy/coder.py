@@ -9,7 +9,6 @@ The range coder is constriction's (Bamler, 2022).
 
 import dataclasses
 import functools
-import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -169,18 +168,7 @@ def encode(
     encoder = _stream.queue.RangeEncoder()
     for value, index in _with_scales(side, matrices, exponents):
         _encode_integer(encoder, value, index)
-    words = encoder.get_compressed()
-    values, indices = [value for value, _ in side], [index for _, index in side]
-    shapes = [matrix.shape for matrix in matrices]
-
-    def same(candidate: bytes) -> bool:
-        try:
-            got_side, got = decode(candidate, indices, shapes, lambda _: exponents)
-        except CorruptFileError:
-            return False
-        return got_side == values and all(np.array_equal(a, b) for a, b in zip(got, matrices, strict=True))
-
-    return _shortest(_to_bytes(words), same)
+    return _shortest(encoder)
 
 
 def decode(
@@ -206,14 +194,17 @@ def decode(
         matrices = [np.zeros(shape, np.int32) for shape in shapes]
         exponents = exponents_of(side)
         context = _ScaleContext(_UNKNOWN if exponents is None else _LEARNED)
-        for matrix, columns in zip(matrices, _columns(matrices, exponents), strict=True):
-            context.start_matrix(matrix.shape[0])
-            for position, (column, expectations) in enumerate(columns):
+        for i, matrix in enumerate(matrices):
+            n_units, n_inputs = matrix.shape
+            context.start_matrix(n_units)
+            for position in range(n_inputs):
+                known = None if exponents is None else exponents[i][:, position].tolist()
                 context.start_input()
-                for unit, expectation in enumerate(expectations):
-                    column[unit] = _decode_integer(decoder, context.index(unit, expectation))
-                    context.add(unit, expectation, abs(column[unit]))
-                matrix[:, position] = column
+                for unit in range(n_units):
+                    expectation = _NOTHING_KNOWN if known is None else _expectation(known[unit])
+                    value = _decode_integer(decoder, context.index(unit, expectation))
+                    context.add(unit, expectation, abs(value))
+                    matrix[unit, position] = value
     except AssertionError as error:
         raise CorruptFileError("the coded weights are damaged; get the file again") from error
     return side, matrices
@@ -223,7 +214,33 @@ def ideal_bits(
     side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray], exponents: Sequence[np.ndarray] | None = None
 ) -> float:
     """Code length of the integers under the tables that `encode` uses: -sum log2 (frequency / 2^24)."""
-    return sum(_integer_bits(value, index) for value, index in _with_scales(side, matrices, exponents))
+    side_bits = sum(float(_integers_bits(np.array([value]), index)[0]) for value, index in side)
+    return side_bits + float(ideal_bits_of_many(_one(matrices), _one(exponents))[0])
+
+
+def ideal_bits_of_many(matrices: Sequence[np.ndarray], exponents: Sequence[np.ndarray] | None = None) -> np.ndarray:
+    """`ideal_bits` of several files at once, without side values.
+
+    Args:
+      matrices: integer arrays [files, rows, columns].
+      exponents: likewise, where a prior is known.
+
+    Returns:
+      Bits [files], float64.
+    """
+    total = np.zeros(len(matrices[0]) if matrices else 1)
+    for matrix, indices in zip(matrices, scale_indices(matrices, exponents), strict=True):
+        bits = np.empty(matrix.shape)
+        for index in np.unique(indices):
+            chosen = indices == index
+            bits[chosen] = _integers_bits(matrix[chosen], int(index))
+        total += bits.sum(axis=(1, 2))
+    return total
+
+
+def _one(matrices: Sequence[np.ndarray] | None) -> list[np.ndarray] | None:
+    """Matrices of one file as those of several."""
+    return None if matrices is None else [matrix[None] for matrix in matrices]
 
 
 def _with_scales(
@@ -231,26 +248,87 @@ def _with_scales(
 ) -> Iterator[tuple[int, int]]:
     """All (integer, scale index) pairs of a stream, in its order."""
     yield from side
-    context = _ScaleContext(_UNKNOWN if exponents is None else _LEARNED)
-    for matrix, columns in zip(matrices, _columns(matrices, exponents), strict=True):
-        context.start_matrix(matrix.shape[0])
-        for column, expectations in columns:
-            context.start_input()
-            for unit, (value, expectation) in enumerate(zip(column, expectations, strict=True)):
-                yield value, context.index(unit, expectation)
-                context.add(unit, expectation, abs(value))
+    for matrix, (indices,) in zip(matrices, scale_indices(_one(matrices), _one(exponents)), strict=True):
+        yield from zip(matrix.T.ravel().tolist(), indices.T.ravel().tolist(), strict=True)
 
 
-def _columns(
-    matrices: Sequence[np.ndarray], exponents: Sequence[np.ndarray] | None
-) -> Iterator[Iterator[tuple[list[int], list[_Expectation]]]]:
-    """For every matrix its columns, as lists, with what is expected of their integers."""
+def scale_indices(matrices: Sequence[np.ndarray], exponents: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
+    """What `_ScaleContext` says of every integer of several files, for those who know them all beforehand.
+
+    All that the context has seen before an integer are running sums, so that no loop over integers is needed.
+
+    Args:
+      matrices: integer arrays [files, rows, columns].
+      exponents: likewise, where a prior is known.
+
+    Returns:
+      Scale indices, integer arrays of the shapes of `matrices`.
+    """
+    trust = _UNKNOWN if exponents is None else _LEARNED
+    shrinkage, first_count = trust.unit << trust.places, trust.matrix << trust.places
+    total, count = np.array([[trust.mean * first_count]]), np.array([[first_count]])
+    found = []
     for i, matrix in enumerate(matrices):
-        if exponents is None:
-            expectations = itertools.repeat([_NOTHING_KNOWN] * matrix.shape[0], matrix.shape[1])
-        else:
-            expectations = ([_expectation(e) for e in column] for column in exponents[i].T.tolist())
-        yield zip(matrix.T.tolist(), expectations, strict=True)
+        # One column after the other, as they are coded: [files, columns, rows].
+        magnitudes = np.abs(matrix.swapaxes(1, 2).astype(np.int64))
+        scales, weights, awaited = (
+            (np.full_like(magnitudes, part) for part in _NOTHING_KNOWN)
+            if exponents is None
+            else _expectations(exponents[i].swapaxes(1, 2))
+        )
+        counted = _product(magnitudes, weights)
+        total = np.maximum(1, _product(total, np.array(first_count)) // count)
+        totals, total = _running(total, counted)
+        counts, count = _running(np.full_like(count, first_count), awaited)
+
+        unit_sums, unit_counts = (np.cumsum(part, axis=1) - part for part in (counted, awaited))
+        unit_means = _shifted_quotient(
+            _product(unit_sums, counts) + _product(totals, np.array(shrinkage)),
+            _product(unit_counts + shrinkage, counts),
+            trust.mean_places,
+        )
+        belief = np.array(trust.half_inputs << trust.mean_places - 1)
+        first = np.maximum(1, _product(totals[:, :, :1], belief) // counts[:, :, :1])
+        seen = first + _before(counted << trust.mean_places - trust.places)
+        expected = first + _before(_product(unit_means, awaited) >> trust.places)
+        means = (_product(unit_means, seen) << tables.FRACTION_BITS - trust.mean_places) // expected
+        fixed = _product(means, scales) >> _SCALE_PLACES
+        found.append(tables.indices_of_scales(fixed).swapaxes(1, 2))
+    return found
+
+
+def _expectations(exponents: np.ndarray) -> Iterator[np.ndarray]:
+    """Scale, weight and count of the `_expectation` of every exponent."""
+    table = np.array([_expectation(e) for e in range(-MAX_EXPONENT, MAX_EXPONENT + 1)], np.int64)
+    return (part[exponents + MAX_EXPONENT] for part in table.T)
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The exact product: where 64 bits might not hold it, or what it is soon multiplied by, of Python's integers."""
+    if a.dtype == object or b.dtype == object or float(a.max(initial=0)) * float(b.max(initial=0)) >= 2.0**53:
+        return a.astype(object) * b.astype(object)
+    return a * b
+
+
+def _running(start: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(start [files, 1] + the sum of all values [files, columns, rows] before each, the sum with all of them)."""
+    flat = values.reshape(len(values), -1)
+    sums = start + np.cumsum(flat, axis=1)
+    return (sums - flat).reshape(values.shape), sums[:, -1:]
+
+
+def _before(values: np.ndarray) -> np.ndarray:
+    """Sum of what comes before each value in its column."""
+    return np.cumsum(values, axis=2) - values
+
+
+def _shifted_quotient(numerator: np.ndarray, denominator: np.ndarray, places: int) -> np.ndarray:
+    """(numerator << places) // denominator for denominators below 2^53, by long division, eight places at a time."""
+    quotient, rest = numerator // denominator, numerator % denominator
+    for _ in range(places // 8):
+        rest = rest << 8
+        quotient, rest = (quotient << 8) + rest // denominator, rest % denominator
+    return quotient
 
 
 def _encode_integer(encoder: Any, value: int, index: int) -> None:
@@ -290,13 +368,20 @@ def _decode_integer(decoder: Any, index: int) -> int:
     return -magnitude if decoder.decode(_BIT) else magnitude
 
 
-def _integer_bits(value: int, index: int) -> float:
+def _integers_bits(values: np.ndarray, index: int) -> np.ndarray:
+    """Code length of each of `values` under one table."""
     largest = tables.max_magnitude(index)
-    frequencies = tables.frequencies(index)
-    if -largest <= value <= largest:
-        return float(tables.PRECISION_BITS - np.log2(frequencies[value + largest]))
-    length = (abs(value) - largest).bit_length()
-    return float(tables.PRECISION_BITS - np.log2(frequencies[-1])) + 2 * length
+    bits = _table_bits(index)[np.clip(values, -largest, largest + 1) + largest]
+    beyond = np.abs(values) > largest
+    if beyond.any():
+        excess = np.abs(values[beyond]) - largest
+        bits[beyond] = _table_bits(index)[-1] + 2 * (np.floor(np.log2(excess)) + 1)
+    return bits
+
+
+@functools.cache
+def _table_bits(index: int) -> np.ndarray:
+    return tables.PRECISION_BITS - np.log2(tables.frequencies(index))
 
 
 def _to_bytes(words: np.ndarray) -> bytes:
@@ -309,18 +394,30 @@ def _to_words(stream: bytes) -> np.ndarray:
     return np.frombuffer(padded, ">u4").astype(np.uint32)
 
 
-def _shortest(stream: bytes, same: Callable[[bytes], bool]) -> bytes:
-    """Drops trailing bytes as long as the stream, followed by zeros, still decodes to the `same` integers.
+def _shortest(encoder: Any) -> bytes:
+    """The fewest bytes that, followed by zeros, decode to what has been encoded.
 
     The encoder's last words pin down an interval far finer than needed; a point with trailing zeros inside it is
     found by also trying the next larger value of a cut prefix.
     """
+    stream = _to_bytes(encoder.get_compressed())
+    n_words, (lower, width) = encoder.pos()
+    n_bytes = 4 * (n_words + 2)
+
+    def point(candidate: bytes) -> int:
+        return int.from_bytes(candidate.ljust(n_bytes, b"\0"), "big")
+
+    # The state holds the last 64 bits of the interval's lower end; a carry may still be on its way into those before.
+    lower += point(stream[: 4 * n_words])
+    if point(stream) < lower:
+        lower -= 1 << 64
+
     best = stream.rstrip(b"\0")
     for length in range(len(best) - 1, max(len(best) - 8, -1), -1):
         prefix = best[:length]
         above = (int.from_bytes(prefix, "big") + 1).to_bytes(length + 1, "big")[1:] if length else b""
         for candidate in (prefix, above):
-            if same(candidate):
+            if lower <= point(candidate) < lower + width:
                 best = candidate.rstrip(b"\0")
                 break
         else:

@@ -41,6 +41,11 @@ def index_of_scale(mean_magnitude: int) -> int:
     return bisect.bisect_left(_thresholds(), mean_magnitude)
 
 
+def indices_of_scales(mean_magnitudes: np.ndarray) -> np.ndarray:
+    """`index_of_scale` of every element of an array of integers."""
+    return np.searchsorted(np.array(_thresholds()), np.minimum(mean_magnitudes, _thresholds()[-1] + 1).astype(np.int64))
+
+
 @functools.cache
 def max_magnitude(index: int) -> int:
     """Largest |symbol| in table `index`; anything beyond is an escape."""
