@@ -16,6 +16,7 @@ from inrc.signal.image import read_image as read_image
 from inrc.signal.image import write_image as write_image
 
 if TYPE_CHECKING:
+    from inrc.codec.batch import encode_batch as encode_batch
     from inrc.codec.decode import Info as Info
     from inrc.codec.decode import decode as decode
     from inrc.codec.decode import info as info
@@ -32,6 +33,7 @@ _LAZY = {
     "info": "inrc.codec.decode",
     "Info": "inrc.codec.decode",
     "encode": "inrc.codec.encode",
+    "encode_batch": "inrc.codec.batch",
     "Encoded": "inrc.codec.encode",
     "EncodeOptions": "inrc.codec.options",
     "Antialias": "inrc.models.render",

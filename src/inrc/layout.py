@@ -1,5 +1,6 @@
 """The matrices of a network: names, shapes and order, and what the inputs of the first one are. Needs no JAX."""
 
+import math
 from collections.abc import Sequence
 
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
@@ -23,6 +24,14 @@ def feature_counts(config: EncodingConfig, shape: Sequence[int]) -> tuple[int, .
     if config.kind is EncodingKind.GAUSSIAN:
         return (2 * config.n_frequencies,)
     return tuple(1 + 2 * len(axis_frequencies(config, n)) for n in shape)
+
+
+def band_shape(config: EncodingConfig, shape: Sequence[int]) -> tuple[int, ...]:
+    """The smallest shape whose features are those of `shape`; not for Gaussian ones, which depend on all of it."""
+    if config.kind not in _BASE:
+        return (1,) * len(shape)
+    counts = (len(axis_frequencies(config, n)) for n in shape)
+    return tuple(math.ceil(2 * _BASE[config.kind] ** (count - 1)) if count else 1 for count in counts)
 
 
 def kept_features(config: EncodingConfig, shape: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:

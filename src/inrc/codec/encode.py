@@ -8,14 +8,13 @@ from typing import Unpack
 
 import numpy as np
 
-from inrc import presets, shared_init
+from inrc import shared_init
 from inrc.bitstream import header as headers
 from inrc.bitstream.limits import DecodeLimits
-from inrc.codec import pack
+from inrc.codec import pack, targets
 from inrc.codec.decode import render_weights
 from inrc.codec.job import Candidate, Job
 from inrc.codec.options import EncodeKeywords, EncodeOptions
-from inrc.codec.targets import meet_bytes, meet_psnr
 from inrc.fit.config import Progress
 from inrc.metrics.psnr import psnr_db
 from inrc.signal.image import Image, ImageSource, read_image
@@ -98,24 +97,27 @@ def encode(
     """
     began = time.monotonic()
     options = dataclasses.replace(EncodeOptions() if options is None else options, **keywords)
-    if isinstance(image, np.ndarray):
-        image = Image(image)
-    elif not isinstance(image, Image):
-        image = read_image(image)
-    job = Job(image, options, progress, checkpoint_path)
+    job = Job(as_image(image), options, progress, checkpoint_path)
     if options.target_psnr is not None:
-        candidate = meet_psnr(job, options.target_psnr)
-    elif options.target_bpp is not None or options.max_bytes is not None:
-        candidate = meet_bytes(
-            job, options.max_bytes or int((options.target_bpp or 0) * image.height * image.width / 8)
-        )
+        candidate = targets.meet_psnr(job, options.target_psnr)
     else:
-        candidate = job.run(presets.bpp_of_quality(options.quality))
-    return _finish(job, candidate, began)
+        candidate = targets.within_bytes(job, job.run(targets.plan(job)))
+    return finish(job, candidate, began)
 
 
-def _finish(job: Job, candidate: Candidate, began: float) -> Encoded:
-    """Packs, decodes the bytes again and measures what they decode to."""
+def as_image(image: Image | np.ndarray | ImageSource) -> Image:
+    """A picture from its pixels, or from where it can be read.
+
+    Raises:
+      ImageError: It cannot be read or is of a kind that inrc does not hold.
+    """
+    if isinstance(image, np.ndarray):
+        return Image(image)
+    return image if isinstance(image, Image) else read_image(image)
+
+
+def finish(job: Job, candidate: Candidate, began: float) -> Encoded:
+    """Packs, decodes the bytes again and measures what they decode to; work on the picture `began` at that time."""
     image, header = job.image, candidate.header
     data = pack.pack(header, candidate.weights, icc_profile=image.icc_profile)
     reference = candidate.weights.reference

@@ -2,10 +2,9 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 
 from inrc.bitstream.header import Header
@@ -15,11 +14,10 @@ from inrc.codec.decode import render_weights
 from inrc.codec.options import EncodeOptions, choose_init, resolve
 from inrc.codec.pack import Weights
 from inrc.codec.reference import Reference, reference_of
-from inrc.fit.config import FitConfig, FitResult, Progress, Start, Target
+from inrc.fit.config import FitConfig, FitResult, Progress, Start, Target, Task
 from inrc.fit.loop import fit
-from inrc.fit.program import distortion
 from inrc.metrics.psnr import psnr_db
-from inrc.quant.search import search_steps
+from inrc.quant.search import search_together
 from inrc.quant.uniform import steps_of_indices
 from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image, to_unit
@@ -42,6 +40,32 @@ class Candidate:
     def rounded(self, indices: tuple[int, ...]) -> Weights:
         """The fitted weights rounded by other steps."""
         return pack.round_by(self.result.params, indices, self.weights.reference)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plan:
+    """How a picture is to be fitted.
+
+    Attributes:
+      header: of the file.
+      task: the fit.
+      reference: what the weights are differences from.
+    """
+
+    header: Header
+    task: Task
+    reference: Reference | None
+
+    @property
+    def n_pixels(self) -> int:
+        """Of the picture."""
+        return self.header.height * self.header.width
+
+    @property
+    def n_evaluations(self) -> int:
+        """Measurements that a search over the steps of the fitted weights may take; below 3 there is none."""
+        config = self.task.config
+        return 0 if config.weight_bits is not None else min(24, int(config.n_passes / 10))
 
 
 class Job:
@@ -75,8 +99,8 @@ class Job:
         header = dataclasses.replace(header, init_id=init.id, transposed=image.height > image.width)
         return header, config, reference_of(init, header.shape, header.channels)
 
-    def run(self, bpp: float, *, target_bits: float | None = None) -> Candidate:
-        """Fits a network whose size a rate of `bpp` pays for, and rounds it."""
+    def plan(self, bpp: float, *, target_bits: float | None = None) -> Plan:
+        """How a network whose size a rate of `bpp` pays for would be fitted."""
         header, config, reference = self.resolve(bpp)
         DecodeLimits().check_parameters(
             sum(r * c for _, (r, c) in pack.layout(header.model, header.shape, header.channels))
@@ -84,18 +108,21 @@ class Job:
         config = dataclasses.replace(config, target_bits=target_bits)
         values = np.ascontiguousarray(self.values.swapaxes(1, 2)) if header.transposed else self.values
         target = Target(values, *pack.output_transform(header))
+        return Plan(header, Task(target, config, None if reference is None else _start(reference, config)), reference)
+
+    def run(self, plan: Plan) -> Candidate:
+        """Fits a network and rounds it."""
+        task = plan.task
         result = fit(
-            target,
-            header.model,
-            config,
-            start=None if reference is None else _start(reference, config),
+            task.target,
+            plan.header.model,
+            task.config,
+            start=task.start,
             progress=self.progress,
             checkpoint_path=self._next_checkpoint(),
         )
-        candidate = Candidate(header, pack.quantise(result.params, result.steps, reference), result)
-        keep_steps = result.interrupted or config.weight_bits is not None
-        n_evaluations = 0 if keep_steps else min(24, int(config.n_passes / 10))
-        return _refine(candidate, self.n_pixels, n_evaluations)
+        (candidate,) = rounded([plan], [result])
+        return candidate
 
     def _next_checkpoint(self) -> Path | None:
         """A path of its own for every fit of a search, the same ones in the same order when it runs again."""
@@ -123,17 +150,31 @@ def _start(reference: Reference, config: FitConfig) -> Start:
     )
 
 
-def _refine(candidate: Candidate, n_pixels: int, n_evaluations: int) -> Candidate:
-    """Searches over steps by measured loss + lambda * bits."""
-    if n_evaluations < 3:
-        return candidate
-    result = candidate.result
+def rounded(plans: Sequence[Plan], results: Sequence[FitResult]) -> list[Candidate]:
+    """Fits of one batch, in its order and of one `n_evaluations`, with their weights rounded.
 
-    def cost(indices: tuple[int, ...]) -> float:
-        weights = candidate.rounded(indices)
-        params = {n: jnp.asarray(p) for n, p in pack.dequantise(candidate.header, weights).items()}
-        loss = float(distortion(result.problem, params, result.signal))
-        return loss + result.lambda_rd * pack.ideal_bits(weights) / n_pixels
+    Steps are searched by measured loss + lambda * bits, for all fits at the same pace.
+    """
+    candidates = [
+        Candidate(plan.header, pack.quantise(result.params, result.steps, plan.reference), result)
+        for plan, result in zip(plans, results, strict=True)
+    ]
+    n_evaluations = plans[0].n_evaluations
+    if n_evaluations < 3 or results[0].interrupted:
+        return candidates
 
-    indices, _ = search_steps(candidate.weights.step_indices, cost, max_evaluations=n_evaluations)
-    return dataclasses.replace(candidate, weights=candidate.rounded(indices))
+    def costs(asked: Sequence[tuple[int, ...]]) -> np.ndarray:
+        weights = [candidate.rounded(indices) for candidate, indices in zip(candidates, asked, strict=True)]
+        losses = results[0].fitted.distortions(
+            [pack.dequantise(plan.header, own) for plan, own in zip(plans, weights, strict=True)]
+        )
+        lambdas = [result.lambda_rd / plan.n_pixels for plan, result in zip(plans, results, strict=True)]
+        return losses + np.array(lambdas) * pack.ideal_bits_of_many(weights)
+
+    found = search_together(
+        [candidate.weights.step_indices for candidate in candidates], costs, max_evaluations=n_evaluations
+    )
+    return [
+        dataclasses.replace(candidate, weights=candidate.rounded(indices))
+        for candidate, (indices, _) in zip(candidates, found, strict=True)
+    ]

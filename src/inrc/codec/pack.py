@@ -86,6 +86,15 @@ def ideal_bits(weights: Weights) -> float:
     return coder.ideal_bits(weights.side(), weights.integers, weights.exponents())
 
 
+def ideal_bits_of_many(files: Sequence[Weights]) -> np.ndarray:
+    """`ideal_bits` [files] of networks of one layout, all with references or none."""
+    integers = [np.stack(matrices) for matrices in zip(*(weights.integers for weights in files), strict=True)]
+    known = [exponents for exponents in (weights.exponents() for weights in files) if exponents is not None]
+    exponents = [np.stack(matrices) for matrices in zip(*known, strict=True)] or None
+    side_bits = [coder.side_bits(weights.side()) for weights in files]
+    return np.array(side_bits) + coder.ideal_bits_of_many(integers, exponents)
+
+
 def pack(header: Header, weights: Weights, *, icc_profile: bytes = b"") -> bytes:
     """The file's bytes."""
     sections = {ICC_PROFILE: zlib.compress(icc_profile, 9)} if icc_profile else {}

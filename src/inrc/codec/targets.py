@@ -8,7 +8,7 @@ import numpy as np
 
 from inrc import presets
 from inrc.codec import pack
-from inrc.codec.job import Candidate, Job
+from inrc.codec.job import Candidate, Job, Plan
 from inrc.codec.pack import Weights
 from inrc.errors import TargetNotReachedError
 from inrc.quant.search import coarsen_until
@@ -19,14 +19,31 @@ _DB_PER_OCTAVE = 1.9
 """PSNR that a doubling of the rate buys, for the first guess of a search."""
 
 
-def meet_bytes(job: Job, max_bytes: int) -> Candidate:
-    """A fit whose rate is steered to the limit, then steps coarse enough to keep it."""
-    icc = job.image.icc_profile
-    overhead = len(pack.pack(job.resolve(0.1)[0], Weights((), ()), icc_profile=icc))
+def plan(job: Job) -> Plan:
+    """The fit that the options' quality or number of bytes asks for.
+
+    Raises:
+      TargetNotReachedError: So few bytes hold no file.
+    """
+    max_bytes = _max_bytes(job)
+    if max_bytes is None:
+        return job.plan(presets.bpp_of_quality(job.options.quality))
+    overhead = len(pack.pack(job.resolve(0.1)[0], Weights((), ()), icc_profile=job.image.icc_profile))
     available = max_bytes - overhead
     if available < 16:
         raise TargetNotReachedError(f"{max_bytes} bytes are asked for; the least for this picture is {overhead + 16}")
-    candidate = job.run(8 * available / job.n_pixels, target_bits=8.0 * available)
+    return job.plan(8 * available / job.n_pixels, target_bits=8.0 * available)
+
+
+def within_bytes(job: Job, candidate: Candidate) -> Candidate:
+    """The candidate with steps coarse enough for the number of bytes that the options ask for, if they do.
+
+    Raises:
+      TargetNotReachedError: None are.
+    """
+    max_bytes, icc = _max_bytes(job), job.image.icc_profile
+    if max_bytes is None:
+        return candidate
 
     @functools.cache
     def small_enough(indices: tuple[int, ...]) -> bool:
@@ -39,13 +56,20 @@ def meet_bytes(job: Job, max_bytes: int) -> Candidate:
     return dataclasses.replace(candidate, weights=candidate.rounded(indices))
 
 
+def _max_bytes(job: Job) -> int | None:
+    options = job.options
+    if options.target_bpp is not None:
+        return int(options.target_bpp * job.n_pixels / 8)
+    return options.max_bytes
+
+
 def meet_psnr(job: Job, target: float) -> Candidate:
     """Fits at rising or falling rates until one lies above the target, then steps coarse enough to come down to it."""
     bpp, lowest, highest = presets.bpp_of_quality(presets.DEFAULT_QUALITY), 0.0, math.inf
     best: tuple[float, Candidate] | None = None
     reached = -math.inf
     for _ in range(_MAX_ATTEMPTS):
-        candidate = job.run(bpp)
+        candidate = job.run(job.plan(bpp))
         value = job.psnr(candidate, candidate.weights)
         if candidate.result.interrupted:
             return candidate if best is None or value >= target else best[1]

@@ -214,8 +214,13 @@ def ideal_bits(
     side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray], exponents: Sequence[np.ndarray] | None = None
 ) -> float:
     """Code length of the integers under the tables that `encode` uses: -sum log2 (frequency / 2^24)."""
-    side_bits = sum(float(_integers_bits(np.array([value]), index)[0]) for value, index in side)
-    return side_bits + float(ideal_bits_of_many(_one(matrices), _one(exponents))[0])
+    ones = [matrix[None] for matrix in matrices]
+    return side_bits(side) + float(ideal_bits_of_many(ones, exponents and [e[None] for e in exponents])[0])
+
+
+def side_bits(side: Sequence[tuple[int, int]]) -> float:
+    """Code length of the side values."""
+    return sum(float(_integers_bits(np.array([value]), index)[0]) for value, index in side)
 
 
 def ideal_bits_of_many(matrices: Sequence[np.ndarray], exponents: Sequence[np.ndarray] | None = None) -> np.ndarray:
@@ -238,17 +243,13 @@ def ideal_bits_of_many(matrices: Sequence[np.ndarray], exponents: Sequence[np.nd
     return total
 
 
-def _one(matrices: Sequence[np.ndarray] | None) -> list[np.ndarray] | None:
-    """Matrices of one file as those of several."""
-    return None if matrices is None else [matrix[None] for matrix in matrices]
-
-
 def _with_scales(
     side: Sequence[tuple[int, int]], matrices: Sequence[np.ndarray], exponents: Sequence[np.ndarray] | None
 ) -> Iterator[tuple[int, int]]:
     """All (integer, scale index) pairs of a stream, in its order."""
     yield from side
-    for matrix, (indices,) in zip(matrices, scale_indices(_one(matrices), _one(exponents)), strict=True):
+    found = scale_indices([matrix[None] for matrix in matrices], exponents and [e[None] for e in exponents])
+    for matrix, (indices,) in zip(matrices, found, strict=True):
         yield from zip(matrix.T.ravel().tolist(), indices.T.ravel().tolist(), strict=True)
 
 

@@ -1,11 +1,13 @@
 """What goes into a fit and what comes out of it."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+import jax
 import numpy as np
 
 from inrc.errors import ConfigError
+from inrc.fit.lanes import Lanes, distortions, stacked
 from inrc.fit.loss import LossConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.fit.program import Problem, Signal
@@ -125,14 +127,23 @@ class Start:
 
 
 @dataclasses.dataclass(frozen=True)
+class Task:
+    """One fit: a signal, how to fit it, and where to begin (`inrc.fit.loop.fit`)."""
+
+    target: Target
+    config: FitConfig
+    start: Start | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Progress:
-    """State of a fit between two chunks.
+    """State of a fit, or of the fits of a batch, between two chunks.
 
     Attributes:
       fraction: of the fit that is done, 0..1.
       step: optimiser steps taken.
-      loss: mean distortion of the last chunk's steps.
-      bpp: estimated bits per sample position of the last step.
+      loss: mean distortion of the last chunk's steps, over all fits.
+      bpp: estimated bits per sample position of the last step, mean over all fits.
       seconds: since the fit began.
       seconds_left: estimate.
     """
@@ -145,6 +156,27 @@ class Progress:
     seconds_left: float
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fitted:
+    """What was fitted: the signals of a batch, for measuring other weights by the loss that the fits had.
+
+    Attributes:
+      problem: static.
+      lanes: how fits are spread.
+      signals: arrays [fits, ...].
+    """
+
+    problem: Problem
+    lanes: Lanes
+    signals: Signal
+
+    def distortions(self, params: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
+        """Loss without rate of weights for each of the fits, in their order; float64 [fits]."""
+        arrays = self.lanes.put(stacked([dict(p) for p in params], self.lanes.n))
+        found = distortions(self.problem, self.lanes, arrays, self.signals)
+        return np.asarray(found, np.float64)[: len(params)]
+
+
 @dataclasses.dataclass(frozen=True)
 class FitResult:
     """The best weights found.
@@ -152,9 +184,10 @@ class FitResult:
     Attributes:
       params: {name: matrix}, not rounded, in the order of the network's layout.
       steps: {name: quantisation step}.
-      problem, signal: what was fitted, for measuring other weights by the same loss (`distortion`).
+      fitted: what was fitted, and beside which others.
+      lane: its place among these.
       n_steps: optimiser steps taken.
-      seconds: wall-clock time, compilation included.
+      seconds: wall-clock time of the whole batch, compilation included.
       compile_seconds: of which compiling the program of the steps took.
       lambda_rd: the one that the fit ended with.
       interrupted: whether the fit was cut short by the user.
@@ -162,10 +195,20 @@ class FitResult:
 
     params: dict[str, np.ndarray]
     steps: dict[str, float]
-    problem: Problem
-    signal: Signal
+    fitted: Fitted
+    lane: int
     n_steps: int
     seconds: float
     compile_seconds: float
     lambda_rd: float
     interrupted: bool
+
+    @property
+    def problem(self) -> Problem:
+        """What is static about the fit."""
+        return self.fitted.problem
+
+    @property
+    def signal(self) -> Signal:
+        """What was fitted."""
+        return jax.tree.map(lambda leaf: leaf[self.lane], self.fitted.signals)

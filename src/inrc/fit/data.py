@@ -1,13 +1,15 @@
 """A signal as polyphase minibatches, cut into tiles that keep activations in cache."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from inrc.signal.coordinates import pixel_centres, polyphase_indices
+
+_DIGITS = 5
 
 
 class Phases(NamedTuple):
@@ -19,27 +21,40 @@ class Phases(NamedTuple):
       valid: 1 for real samples and 0 for padding, shaped like `axes`.
     """
 
-    targets: jax.Array
-    axes: tuple[jax.Array, ...]
-    valid: tuple[jax.Array, ...]
+    targets: jax.Array | np.ndarray
+    axes: tuple[jax.Array | np.ndarray, ...]
+    valid: tuple[jax.Array | np.ndarray, ...]
 
 
-def polyphase(target: np.ndarray, factor: int, tile_samples: int) -> Phases:
-    """Splits a signal [C, n_0, n_1, ...] into factor ** n_axes interleaved sub-signals.
+def phase_grid(shape: Sequence[int], factor: int, *, padded: bool = False) -> tuple[int, ...]:
+    """Samples per axis of the phases of a signal; padded, signals of nearly the same shape have the same."""
+    grid = (-(-n // factor) for n in shape)
+    return tuple(_round_up(n) if padded else n for n in grid)
+
+
+def _round_up(n: int) -> int:
+    """The next number with at most five binary digits before its zeros: up to a sixteenth more."""
+    unit = 1 << max(0, n.bit_length() - _DIGITS)
+    return -(-n // unit) * unit
+
+
+def polyphase(target: np.ndarray, factor: int, tile_samples: int, grid: Sequence[int] | None = None) -> Phases:
+    """Splits a signal [C, n_0, n_1, ...] into factor ** n_axes interleaved sub-signals, in NumPy.
 
     Each phase is a regular grid, so that structural losses may look at it and separable encodings stay separable.
-    `tile_samples` is the number of samples that a tile should hold at most.
+
+    Args:
+      target: the signal.
+      factor: phases keep every so many-th sample of every axis.
+      tile_samples: that a tile should hold at most.
+      grid: samples per axis of a phase, padding included (`phase_grid`, which is the default).
     """
     shape = target.shape[1:]
     n_axes = len(shape)
-    split = [polyphase_indices(n, factor) for n in shape]
-    rest = int(np.prod([indices.shape[1] for indices, _ in split[1:]], initial=1))
-    rows = split[0][0].shape[1]
-    n_tiles = -(-rows // max(1, tile_samples // rest))
-    tile_rows = -(-rows // n_tiles)
-    n_tiles = -(-rows // tile_rows)
-    padding = n_tiles * tile_rows - rows
-    split[0] = (np.pad(split[0][0], ((0, 0), (0, padding)), mode="edge"), np.pad(split[0][1], ((0, 0), (0, padding))))
+    grid = phase_grid(shape, factor) if grid is None else grid
+    n_tiles, tile_rows = tiling(grid, tile_samples)
+    lengths = [n_tiles * tile_rows, *grid[1:]]
+    split = [_padded(*polyphase_indices(n, factor), length) for n, length in zip(shape, lengths, strict=True)]
 
     targets, axes, valid = [], [], []
     for phase in np.ndindex(*(factor,) * n_axes):
@@ -49,12 +64,26 @@ def polyphase(target: np.ndarray, factor: int, tile_samples: int) -> Phases:
         axes.append([pixel_centres(n)[i] for n, i in zip(shape, indices, strict=True)])
         valid.append([split[a][1][p].astype(np.float32) for a, p in enumerate(phase)])
 
-    def stack(rows_of_axes: list[list[np.ndarray]]) -> tuple[jax.Array, ...]:
+    def stack(rows_of_axes: list[list[np.ndarray]]) -> tuple[np.ndarray, ...]:
         columns = [np.stack(column) for column in zip(*rows_of_axes, strict=True)]
         columns[0] = columns[0].reshape(-1, n_tiles, tile_rows)
-        return tuple(jnp.asarray(column) for column in columns)
+        return tuple(columns)
 
-    return Phases(jnp.asarray(np.stack(targets)), stack(axes), stack(valid))
+    return Phases(np.stack(targets), stack(axes), stack(valid))
+
+
+def tiling(grid: Sequence[int], tile_samples: int) -> tuple[int, int]:
+    """(tiles of a phase, rows of a tile)."""
+    rows = grid[0]
+    n_tiles = -(-rows // max(1, tile_samples // math.prod(grid[1:])))
+    tile_rows = -(-rows // n_tiles)
+    return -(-rows // tile_rows), tile_rows
+
+
+def _padded(indices: np.ndarray, valid: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices and validity [factor, length]: the last sample again, not valid."""
+    extra = ((0, 0), (0, length - indices.shape[1]))
+    return np.pad(indices, extra, mode="edge"), np.pad(valid, extra)
 
 
 def open_grid(axes: Sequence[jax.Array]) -> list[jax.Array]:

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 
 Tree = dict[str, jax.Array]
 
+_SMALL_BASIS = 16
+
 
 class OptimiserState(NamedTuple):
     """State of one matrix; `left` and `right` hold (covariance, basis) and are empty under Adam."""
@@ -51,25 +53,39 @@ def init(config: OptimiserConfig, params: Tree) -> dict[str, OptimiserState]:
 def refresh(config: OptimiserConfig, state: dict[str, OptimiserState]) -> dict[str, OptimiserState]:
     """One step of orthogonal iteration on every basis.
 
-    All bases are padded to one size and decomposed together: one QR compiles several times faster than one per shape.
+    Bases are padded to one of two sizes and decomposed together: that compiles several times faster than one
+    decomposition per size.
     """
     if not config.preconditioned:
         return state
-    pairs = [(side[0], side[1]) for s in state.values() for side in (s.left, s.right) if side]
-    if not pairs:
-        return state
-    largest = max(covariance.shape[0] for covariance, _ in pairs)
-    bases = jnp.linalg.qr(jnp.stack([_iterate(covariance, basis, largest) for covariance, basis in pairs]))[0]
-    fresh = iter(zip(pairs, bases, strict=True))
+    pairs = [side for s in state.values() for side in (s.left, s.right) if side]
+    sizes = [covariance.shape[0] for covariance, _ in pairs]
+    fresh: dict[int, jax.Array] = {}
+    for small in (True, False):
+        places = [i for i, size in enumerate(sizes) if (size <= _SMALL_BASIS) == small]
+        if places:
+            largest = max(sizes[i] for i in places)
+            bases = _orthonormal(jnp.stack([_iterate(*pairs[i], largest) for i in places]))
+            fresh |= {i: bases[place, : sizes[i], : sizes[i]] for place, i in enumerate(places)}
+    renewed = iter([(covariance, fresh[i]) for i, (covariance, _) in enumerate(pairs)])
 
     def side(pair: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        if not pair:
-            return pair
-        (covariance, _), basis = next(fresh)
-        size = covariance.shape[0]
-        return covariance, basis[:size, :size]
+        return next(renewed) if pair else pair
 
     return {name: s._replace(left=side(s.left), right=side(s.right)) for name, s in state.items()}
+
+
+def _orthonormal(matrices: jax.Array) -> jax.Array:
+    """Q [n, m, m] of the QR decompositions of matrices [n, m, m]."""
+    if jax.default_backend() != "cpu":
+        return jnp.linalg.qr(matrices)[0]
+    # One by one: LAPACK's batches wait for the threads on which other devices of this process are running, for ever.
+    return jax.lax.map(_orthonormal_alone, matrices)
+
+
+@jax.custom_batching.sequential_vmap
+def _orthonormal_alone(matrix: jax.Array) -> jax.Array:
+    return jnp.linalg.qr(matrix)[0]
 
 
 def _iterate(covariance: jax.Array, basis: jax.Array, size: int) -> jax.Array:

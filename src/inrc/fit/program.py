@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from inrc.config import ModelConfig
 from inrc.entropy.rate import total_bits
@@ -91,8 +92,8 @@ class Signal(NamedTuple):
     """
 
     phases: Phases
-    matrix: jax.Array
-    offset: jax.Array
+    matrix: jax.Array | np.ndarray
+    offset: jax.Array | np.ndarray
 
 
 class StepPlan(NamedTuple):
@@ -218,7 +219,7 @@ def _render_tile(
     problem: Problem, params: Params, signal: Signal, first: jax.Array, rest: tuple[jax.Array, ...]
 ) -> jax.Array:
     values = build.apply(problem.model, problem.shape, problem.n_outputs, params, open_grid((first, *rest)))
-    flat = signal.matrix @ values.reshape(problem.n_outputs, -1) + signal.offset[:, None]
+    flat = jnp.asarray(signal.matrix) @ values.reshape(problem.n_outputs, -1) + signal.offset[:, None]
     return flat.reshape(values.shape)
 
 

@@ -1,13 +1,15 @@
 """First weights of a fit, and the prior of all that follow."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from inrc.fit.config import FitConfig, Start
+from inrc.fit.lanes import stacked
 from inrc.fit.program import Params, Prior, Problem, State, flat_prior, init_state, log_steps_of_bits
 from inrc.layout import layout
 from inrc.models import build
@@ -34,22 +36,63 @@ def first_state(
       prior: `prior_of` the start.
       seed: of random weights, and of the noise of all steps.
     """
-    if start is None or start.is_random:
-        params, steps = _random_params(problem, mean_outputs, config.relative_step, np.uint32(seed))
+    is_random = start is None or start.is_random
+    return _first_state(problem, is_random, *_arguments(config, mean_outputs, start, prior, seed))
+
+
+def first_states(
+    problem: Problem,
+    configs: Sequence[FitConfig],
+    mean_outputs: Sequence[np.ndarray],
+    starts: Sequence[Start | None],
+    priors: Sequence[Prior],
+    seeds: Sequence[int],
+) -> State:
+    """`first_state` of several fits, arrays [fits, ...]; all starts are of one kind."""
+    is_random = {start is None or start.is_random for start in starts}
+    assert len(is_random) == 1, "random and learned starts in one batch"
+    rows = list(zip(configs, mean_outputs, starts, priors, seeds, strict=True))
+    return _first_states(problem, is_random.pop(), stacked([_arguments(*row) for row in rows], len(rows)))
+
+
+def _arguments(
+    config: FitConfig, mean_outputs: np.ndarray, start: Start | None, prior: Prior, seed: int
+) -> tuple[Any, ...]:
+    given = None if start is None or start.steps is None else start.steps
+    steps = None if given is None else {name: np.float32(step) for name, step in given.items()}
+    return np.float32(config.relative_step), np.asarray(mean_outputs, np.float32), prior, steps, np.uint32(seed)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _first_states(problem: Problem, is_random: bool, arguments: tuple[Any, ...]) -> State:
+    # One after the other: under vmap the generator of random weights would draw others.
+    return jax.lax.map(lambda own: _first_state(problem, is_random, *own), arguments)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _first_state(
+    problem: Problem,
+    is_random: bool,
+    relative_step: jax.Array,
+    mean_outputs: jax.Array,
+    prior: Prior,
+    given_steps: Params | None,
+    seed: jax.Array,
+) -> State:
+    if is_random:
+        params, steps = _random_params(problem, mean_outputs, relative_step, seed)
     else:
-        params = _showing(problem, _on_device(start.mean), mean_outputs)
-        steps = {n: config.relative_step * jnp.mean(scale) for n, scale in prior.scale.items()}
+        params = _showing(problem, dict(prior.mean), mean_outputs)
+        steps = {n: relative_step * jnp.mean(scale) for n, scale in prior.scale.items()}
     if problem.weight_bits is not None:
         log_steps = log_steps_of_bits(params, prior, problem.weight_bits)
     else:
-        given = None if start is None else start.steps
-        log_steps = {name: jnp.log(jnp.float32(step)) for name, step in (given or steps).items()}
-    return init_state(problem, params, log_steps, jnp.uint32(seed))
+        log_steps = {name: jnp.log(step) for name, step in (given_steps or steps).items()}
+    return init_state(problem, params, log_steps, seed)
 
 
-@functools.partial(jax.jit, static_argnums=0)
 def _random_params(
-    problem: Problem, mean_outputs: np.ndarray, relative_step: float, seed: jax.Array
+    problem: Problem, mean_outputs: jax.Array, relative_step: jax.Array, seed: jax.Array
 ) -> tuple[Params, Params]:
     """(random weights under a last layer of zeros that shows the signal's mean, their steps).
 
@@ -63,7 +106,7 @@ def _random_params(
     return _showing(problem, params, mean_outputs), steps
 
 
-def _showing(problem: Problem, params: Params, mean_outputs: np.ndarray) -> Params:
+def _showing(problem: Problem, params: Params, mean_outputs: jax.Array) -> Params:
     """Weights whose last bias, where there is one, shows the signal's mean."""
     if not problem.model.bias:
         return params

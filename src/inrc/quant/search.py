@@ -1,13 +1,15 @@
 """Rate-distortion search over quantisation steps, on measured loss and the coder's own code lengths."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 
 from inrc.quant.uniform import N_STEPS
 
+Indices = tuple[int, ...]
+
 
 def search_steps(
-    indices: Sequence[int], cost: Callable[[tuple[int, ...]], float], *, max_evaluations: int
-) -> tuple[tuple[int, ...], float]:
+    indices: Sequence[int], cost: Callable[[Indices], float], *, max_evaluations: int
+) -> tuple[Indices, float]:
     """Coordinate descent over step indices.
 
     Args:
@@ -18,8 +20,46 @@ def search_steps(
     Returns:
       (best indices, their cost).
     """
+    (found,) = search_together([indices], lambda asked: [cost(asked[0])], max_evaluations=max_evaluations)
+    return found
+
+
+def search_together(
+    starts: Sequence[Sequence[int]],
+    costs: Callable[[Sequence[Indices]], Iterable[float]],
+    *,
+    max_evaluations: int,
+) -> list[tuple[Indices, float]]:
+    """`search_steps` for several networks, each by itself but all at the same pace.
+
+    Args:
+      starts: where to start, for every network.
+      costs: from one tuple of indices per network to their costs. A network whose search has ended is asked about its
+        best indices again.
+      max_evaluations: calls of `costs` at most.
+
+    Returns:
+      For every network (best indices, their cost).
+    """
+    searches = [_search(start, max_evaluations) for start in starts]
+    asked = [next(search) for search in searches]
+    found: list[tuple[Indices, float] | None] = [None] * len(searches)
+    while None in found:
+        for i, cost in enumerate(costs(asked)):
+            if found[i] is not None:
+                continue
+            try:
+                asked[i] = searches[i].send(float(cost))
+            except StopIteration as end:
+                found[i] = end.value
+                asked[i] = end.value[0]
+    return [pair for pair in found if pair is not None]
+
+
+def _search(indices: Sequence[int], max_evaluations: int) -> Generator[Indices, float, tuple[Indices, float]]:
+    """Yields indices, is sent their cost, and returns the best and theirs."""
     best = tuple(indices)
-    best_cost = cost(best)
+    best_cost = yield best
     evaluations = 1
     strides = [2] * len(best)
     while max(strides) > 0 and evaluations < max_evaluations:
@@ -31,7 +71,7 @@ def search_steps(
                     continue
                 candidate = (*best[:matrix], index, *best[matrix + 1 :])
                 evaluations += 1
-                candidate_cost = cost(candidate)
+                candidate_cost = yield candidate
                 if candidate_cost < best_cost:
                     best, best_cost, moved = candidate, candidate_cost, True
                     break
