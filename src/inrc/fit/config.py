@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from inrc.errors import ConfigError
-from inrc.fit.lanes import Lanes, distortions, stacked
+from inrc.fit.lanes import Programs, stacked
 from inrc.fit.loss import LossConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.fit.program import Problem, Signal
@@ -161,19 +161,17 @@ class Fitted:
     """What was fitted: the signals of a batch, for measuring other weights by the loss that the fits had.
 
     Attributes:
-      problem: static.
-      lanes: how fits are spread.
+      programs: that measure.
       signals: arrays [fits, ...].
     """
 
-    problem: Problem
-    lanes: Lanes
+    programs: Programs
     signals: Signal
 
     def distortions(self, params: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
         """Loss without rate of weights for each of the fits, in their order; float64 [fits]."""
-        arrays = self.lanes.put(stacked([dict(p) for p in params], self.lanes.n))
-        found = distortions(self.problem, self.lanes, arrays, self.signals)
+        lanes = self.programs.lanes
+        found = self.programs.distortions(lanes.put(stacked([dict(p) for p in params], lanes.n)), self.signals)
         return np.asarray(found, np.float64)[: len(params)]
 
 
@@ -206,7 +204,7 @@ class FitResult:
     @property
     def problem(self) -> Problem:
         """What is static about the fit."""
-        return self.fitted.problem
+        return self.fitted.programs.problem
 
     @property
     def signal(self) -> Signal:

@@ -1,12 +1,15 @@
-"""Many fits as one program: lanes under `vmap`, groups of them in turn, and all spread over devices.
+"""Many fits as one program: lanes under `vmap`, groups of them in turn, and all sharded over devices.
 
 All arrays of a batch have a leading axis of lanes, one fit each. What a lane computes depends neither on the others nor
 on their number: groups have one size, so that a fit ends in the same weights in any batch and on any number of devices.
+For the same reason every device runs the program of one device on its shard, and not its part of a partitioned program,
+which XLA fuses, and rounds, in another way.
 """
 
 import functools
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
@@ -46,9 +49,32 @@ class Lanes(NamedTuple):
 
     def put(self, tree: Any) -> Any:
         """Arrays [n, ...] on the devices."""
+        return jax.tree.map(jnp.asarray, tree) if self.mesh is None else jax.device_put(tree, self._sharding)
+
+    @property
+    def _sharding(self) -> NamedSharding:
+        assert self.mesh is not None
+        return NamedSharding(self.mesh, PartitionSpec(_AXIS))
+
+    def shards(self, tree: Any) -> list[Any]:
+        """Arrays [n, ...] as what each device holds of them."""
         if self.mesh is None:
-            return jax.tree.map(jnp.asarray, tree)
-        return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec(_AXIS)))
+            return [tree]
+        return [
+            jax.tree.map(lambda leaf, place=place: leaf.addressable_data(place), tree)
+            for place in range(self.mesh.size)
+        ]
+
+    def joined(self, shards: Sequence[Any]) -> Any:
+        """Inverse of `shards`."""
+        if self.mesh is None:
+            return shards[0]
+
+        def join(*leaves: jax.Array) -> jax.Array:
+            shape = self.n, *leaves[0].shape[1:]
+            return jax.make_array_from_single_device_arrays(shape, self._sharding, list(leaves))
+
+        return jax.tree.map(join, *shards)
 
 
 def spread(n_fits: int, side_by_side: int, devices: Sequence[Any] | None = None) -> Lanes:
@@ -89,44 +115,57 @@ def stacked(trees: Sequence[Any], n: int) -> Any:
     return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *trees)
 
 
-@functools.partial(jax.jit, static_argnames=("problem", "lanes"))
-def run_chunks(
-    problem: Problem,
-    lanes: Lanes,
-    states: State,
-    signals: Signal,
-    priors: Prior,
-    plan: StepPlan,
-    rate_scales: jax.Array,
-    bits_weights: jax.Array,
-) -> tuple[State, tuple[jax.Array, jax.Array]]:
-    """`program.run_chunk` of every lane; all follow one plan, each with its own share of the learning rate.
+class Programs:
+    """What a batch runs, compiled for each of its devices.
 
-    Returns:
-      (states after, (distortion, bits)), the latter two [n, groups, steps per group].
+    Attributes:
+      problem: static.
+      lanes: how fits are spread.
     """
 
-    def one(plan: StepPlan, state: State, signal: Signal, prior: Prior, rate_scale: jax.Array, bits_weight: jax.Array):
-        own = plan._replace(learning_rate=plan.learning_rate * rate_scale)
-        return program.run_chunk(problem, state, signal, prior, own, bits_weight)
+    def __init__(self, problem: Problem, lanes: Lanes) -> None:
+        self.problem = problem
+        self.lanes = lanes
+        self._chunks: list[Callable[..., Any]] = []
 
-    return _over_lanes(lanes, one, plan, (states, signals, priors, rate_scales, bits_weights))
+    def compile(self, *arguments: Any) -> None:
+        """Compiles `run_chunks` for arguments of these shapes, for all devices at once."""
+        plan, *arrays = arguments
+        shards = self.lanes.shards(tuple(arrays))
+        lowered = [_run_chunks.lower(self.problem, *self._turns, plan, shard) for shard in shards]
+        with ThreadPoolExecutor(len(lowered)) as pool:
+            self._chunks = list(pool.map(lambda one: one.compile(), lowered))
 
+    def run_chunks(
+        self,
+        plan: StepPlan,
+        states: State,
+        signals: Signal,
+        priors: Prior,
+        rate_scales: jax.Array,
+        bits_weights: jax.Array,
+    ) -> tuple[State, tuple[jax.Array, jax.Array]]:
+        """`program.run_chunk` of every lane; all follow one plan, each with its own share of the learning rate.
 
-@functools.partial(jax.jit, static_argnames=("problem", "lanes"))
-def rounded_costs(
-    problem: Problem, lanes: Lanes, states: State, signals: Signal, priors: Prior
-) -> tuple[jax.Array, jax.Array]:
-    """(distortion [n], bits [n]) of every lane's weights as a file would hold them."""
-    return _over_lanes(
-        lanes, lambda _, *arrays: program.rounded_cost(problem, *arrays), None, (states, signals, priors)
-    )
+        Returns:
+          (states after, (distortion, bits)), the latter two [n, groups, steps per group].
+        """
+        shards = self.lanes.shards((states, signals, priors, rate_scales, bits_weights))
+        return self.lanes.joined([run(plan, shard) for run, shard in zip(self._chunks, shards, strict=True)])
 
+    def rounded_costs(self, states: State, signals: Signal, priors: Prior) -> tuple[jax.Array, jax.Array]:
+        """(distortion [n], bits [n]) of every lane's weights as a file would hold them."""
+        shards = self.lanes.shards((states, signals, priors))
+        return self.lanes.joined([_rounded_costs(self.problem, *self._turns, shard) for shard in shards])
 
-@functools.partial(jax.jit, static_argnames=("problem", "lanes"))
-def distortions(problem: Problem, lanes: Lanes, params: Params, signals: Signal) -> jax.Array:
-    """Distortion [n] of given weights."""
-    return _over_lanes(lanes, lambda _, *arrays: program.distortion(problem, *arrays), None, (params, signals))
+    def distortions(self, params: Params, signals: Signal) -> jax.Array:
+        """Distortion [n] of given weights."""
+        shards = self.lanes.shards((params, signals))
+        return self.lanes.joined([_distortions(self.problem, *self._turns, shard) for shard in shards])
+
+    @property
+    def _turns(self) -> tuple[int, int]:
+        return self.lanes.side_by_side, self.lanes.n_turns
 
 
 @jax.jit
@@ -135,25 +174,36 @@ def chosen(mask: jax.Array, one: Any, other: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(mask.reshape(-1, *(1,) * (a.ndim - 1)), a, b), one, other)
 
 
-def _over_lanes(lanes: Lanes, function: Callable[..., Any], shared: Any, arrays: tuple[Any, ...]) -> Any:
-    """function(shared, *arrays of one lane), for all lanes."""
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _run_chunks(problem: Problem, side_by_side: int, n_turns: int, plan: StepPlan, arrays: tuple[Any, ...]) -> Any:
+    def one(state: State, signal: Signal, prior: Prior, rate_scale: jax.Array, bits_weight: jax.Array):
+        own = plan._replace(learning_rate=plan.learning_rate * rate_scale)
+        return program.run_chunk(problem, state, signal, prior, own, bits_weight)
 
-    def group(shared: Any, arrays: tuple[Any, ...]) -> Any:
-        if lanes.side_by_side == 1:
+    return _over_lanes(side_by_side, n_turns, one, arrays)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _rounded_costs(problem: Problem, side_by_side: int, n_turns: int, arrays: tuple[Any, ...]) -> Any:
+    return _over_lanes(side_by_side, n_turns, functools.partial(program.rounded_cost, problem), arrays)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _distortions(problem: Problem, side_by_side: int, n_turns: int, arrays: tuple[Any, ...]) -> Any:
+    return _over_lanes(side_by_side, n_turns, functools.partial(program.distortion, problem), arrays)
+
+
+def _over_lanes(side_by_side: int, n_turns: int, function: Callable[..., Any], arrays: tuple[Any, ...]) -> Any:
+    """function(*arrays of one lane), for all lanes of a device."""
+
+    def group(arrays: tuple[Any, ...]) -> Any:
+        if side_by_side == 1:
             # A lane alone is the plain program: in arithmetic, and in what it keeps in cache.
-            results = function(shared, *jax.tree.map(lambda x: x[0], arrays))
+            results = function(*jax.tree.map(lambda x: x[0], arrays))
             return jax.tree.map(lambda x: x[None], results)
-        return jax.vmap(lambda *own: function(shared, *own))(*arrays)
+        return jax.vmap(function)(*arrays)
 
-    def device(shared: Any, arrays: tuple[Any, ...]) -> Any:
-        if lanes.n_turns == 1:
-            return group(shared, arrays)
-        turns = jax.tree.map(lambda x: x.reshape(lanes.n_turns, lanes.side_by_side, *x.shape[1:]), arrays)
-        results = jax.lax.map(lambda turn: group(shared, turn), turns)
-        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), results)
-
-    if lanes.mesh is None:
-        return device(shared, arrays)
-    own = PartitionSpec(_AXIS)
-    mapped = jax.shard_map(device, mesh=lanes.mesh, in_specs=(PartitionSpec(), own), out_specs=own, check_vma=False)
-    return mapped(shared, arrays)
+    if n_turns == 1:
+        return group(arrays)
+    turns = jax.tree.map(lambda x: x.reshape(n_turns, side_by_side, *x.shape[1:]), arrays)
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), jax.lax.map(group, turns))

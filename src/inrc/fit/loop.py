@@ -17,7 +17,7 @@ from inrc.fit import checkpoint
 from inrc.fit.config import MAX_SEEDS, FitConfig, FitResult, Fitted, Progress, Start, Target, Task
 from inrc.fit.control import Clock, Guard
 from inrc.fit.data import phase_grid, polyphase
-from inrc.fit.lanes import Lanes, best_side_by_side, chosen, rounded_costs, run_chunks, spread, stacked
+from inrc.fit.lanes import Lanes, Programs, best_side_by_side, chosen, spread, stacked
 from inrc.fit.program import Params, Prior, Problem, Signal, State
 from inrc.fit.stages import StepPlan, minibatch_order, plan_chunk
 from inrc.fit.start import first_states, prior_of
@@ -211,6 +211,7 @@ class _Batch:
             )
         self.course = course = courses[0]
         self.lanes = lanes_for(course, len(tasks)) if lanes is None else lanes
+        self.programs = Programs(course.problem, self.lanes)
         self.n_pixels = [math.prod(shape) for shape in shapes]
         self.steerings = [
             Steering(task.config.target_bits, task.config.lambda_rd, learned=task.start is not None) for task in tasks
@@ -267,7 +268,7 @@ class _Batch:
             while clock.fraction < 1.0 - 1e-9:
                 begin, end = clock.begin_chunk()
                 plan = course.plan(begin, end, clock.chunk)
-                after, (losses, bits) = self._program(state, self.signals, self.priors, plan, *self._multipliers())
+                after, (losses, bits) = self._run(state, plan)
                 losses = np.asarray(losses)[: len(self.tasks)].mean(axis=(1, 2))
                 bits = np.asarray(bits)[: len(self.tasks), -1]
                 clock.end_chunk(end)
@@ -285,7 +286,7 @@ class _Batch:
                     progress(
                         Progress(
                             clock.fraction,
-                            int(state.step[0]),
+                            int(np.asarray(state.step)[0]),
                             float(losses.mean()),
                             statistics.fmean(float(row[-1]) / n for row, n in zip(bits, self.n_pixels, strict=True)),
                             clock.seconds,
@@ -325,10 +326,11 @@ class _Batch:
     def _compile(self, state: State) -> None:
         plan = self.course.plan(0.0, 1.0 / self.course.n_chunks, 0)
         began = time.monotonic()
-        self._program = run_chunks.lower(
-            self.course.problem, self.lanes, state, self.signals, self.priors, plan, *self._multipliers()
-        ).compile()
+        self.programs.compile(plan, state, self.signals, self.priors, *self._multipliers())
         self.compile_seconds = time.monotonic() - began
+
+    def _run(self, state: State, plan: StepPlan) -> tuple[State, tuple[jax.Array, jax.Array]]:
+        return self.programs.run_chunks(plan, state, self.signals, self.priors, *self._multipliers())
 
     def _identity(self) -> str:
         arrays: list[np.ndarray] = []
@@ -362,9 +364,9 @@ class _Batch:
             end, cost = self._first(seed), np.zeros(self.lanes.n)
             for i in range(n_chunks):
                 plan = self.course.plan(i / self.course.n_chunks, (i + 1) / self.course.n_chunks, i)
-                rates, weights = self._multipliers()
-                end, (losses, bits) = self._program(end, self.signals, self.priors, plan, rates, weights)
-                cost = np.asarray(losses + weights[:, None, None] * bits).mean(axis=(1, 2))
+                end, (losses, bits) = self._run(end, plan)
+                weights = np.asarray(self._multipliers()[1])[:, None, None]
+                cost = (np.asarray(losses) + weights * np.asarray(bits)).mean(axis=(1, 2))
             ends.append(end)
             costs.append(cost)
         winners = np.argmin(np.stack(costs), axis=0)
@@ -375,7 +377,7 @@ class _Batch:
 
     def _better(self, best: "_Best", state: State) -> "_Best":
         """The better of the best so far and the present weights, rounded, of each fit."""
-        found = rounded_costs(self.course.problem, self.lanes, state, self.signals, self.priors)
+        found = self.programs.rounded_costs(state, self.signals, self.priors)
         values = np.empty(len(self.tasks))
         for i, (loss, bits) in enumerate(zip(*(np.asarray(x, np.float64).tolist() for x in found), strict=True)):
             if i == len(self.tasks):
@@ -429,7 +431,8 @@ class _Batch:
         names = [name for name, _ in layout(problem.model, problem.shape, problem.n_outputs)]
         params = {name: np.asarray(best.params[name]) for name in names}
         steps = {name: np.exp(np.asarray(best.log_steps[name])) for name in names}
-        fitted = Fitted(problem, self.lanes, self.signals)
+        fitted = Fitted(self.programs, self.signals)
+        n_steps = np.asarray(state.step).astype(int).tolist()
         seconds = time.monotonic() - self.began
         return [
             FitResult(
@@ -437,7 +440,7 @@ class _Batch:
                 steps={name: float(values[i]) for name, values in steps.items()},
                 fitted=fitted,
                 lane=i,
-                n_steps=int(state.step[i]),
+                n_steps=n_steps[i],
                 seconds=seconds,
                 compile_seconds=self.compile_seconds,
                 lambda_rd=self.steerings[i].lambda_rd,

@@ -1,8 +1,8 @@
 """What happens when in a fit: learning rates, noise, hard rounding and the order of minibatches."""
 
 import dataclasses
+from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from inrc.errors import ConfigError
@@ -58,15 +58,15 @@ def plan_chunk(schedule: Schedule, *, start: float, stop: float, phases: np.ndar
     hard = fraction >= schedule.hard_from
     noise = (fraction >= schedule.noise_from) & ~hard
 
-    def grouped(values: np.ndarray, dtype: type) -> jnp.ndarray:
-        return jnp.asarray(values.reshape(-1, steps_per_group), dtype)
+    def grouped(values: np.ndarray, dtype: type) -> Any:  # of NumPy: it goes to each device that runs the plan
+        return values.reshape(-1, steps_per_group).astype(dtype)
 
     return StepPlan(
-        phase=grouped(phases, jnp.int32),
-        learning_rate=grouped(schedule.learning_rate * shape, jnp.float32),
-        step_rate=grouped(shape * noise, jnp.float32),
-        noise=grouped(noise.astype(np.float64), jnp.float32),
-        hard=grouped(hard.astype(np.float64), jnp.float32),
+        phase=grouped(phases, np.int32),
+        learning_rate=grouped(schedule.learning_rate * shape, np.float32),
+        step_rate=grouped(shape * noise, np.float32),
+        noise=grouped(noise, np.float32),
+        hard=grouped(hard, np.float32),
     )
 
 
