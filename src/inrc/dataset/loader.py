@@ -165,9 +165,10 @@ def open_dataset(
 
     Raises:
       DatasetError: There is no such place, or no `.inr` file in it.
+      InitMismatchError: There is no such init.
     """
     read = functools.partial(
-        _pixels, size=size, scale=scale, region=region, antialias=antialias, init=init, limits=limits
+        _pixels, size=size, scale=scale, region=region, antialias=antialias, init=_loaded(init), limits=limits
     )
     return Dataset(list_items(source, INR_FILES), read)
 
@@ -187,18 +188,20 @@ def open_weights(
 
     Raises:
       DatasetError: There is no such place, or no `.inr` file in it.
+      InitMismatchError: There is no such init.
     """
-    return Dataset(list_items(source, INR_FILES), functools.partial(_network, init=init, limits=limits))
+    return Dataset(list_items(source, INR_FILES), functools.partial(_network, init=_loaded(init), limits=limits))
 
 
 def _pixels(data: bytes, **options) -> np.ndarray:
     return decode(data, **options).pixels
 
 
-def _network(data: bytes, *, init: SharedInit | Path | str | None, limits: DecodeLimits) -> Network:
-    if init is None:
-        find = shared_init.find
-    else:
-        find = shared_init.lookup_of(init if isinstance(init, SharedInit) else shared_init.by_name(str(init)))
-    header, weights, _ = pack.unpack(data, limits, find)
+def _network(data: bytes, *, init: SharedInit | None, limits: DecodeLimits) -> Network:
+    header, weights, _ = pack.unpack(data, limits, shared_init.find if init is None else shared_init.lookup_of(init))
     return Network(header, pack.dequantise(header, weights))
+
+
+def _loaded(init: SharedInit | Path | str | None) -> SharedInit | None:
+    """Read once for all files."""
+    return init if init is None or isinstance(init, SharedInit) else shared_init.by_name(str(init))

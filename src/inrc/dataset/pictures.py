@@ -5,7 +5,6 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from pathlib import Path
 
 from inrc.codec.decode import decode
 from inrc.dataset.folder import Folder
@@ -33,7 +32,7 @@ class DecodeOptions:
     scale: float | None = None
     region: tuple[float, float, float, float] | None = None
     antialias: Antialias = Antialias.SUPERSAMPLE
-    init: SharedInit | Path | str | None = None
+    init: SharedInit | None = None
     format: str = "png"
     quality: int | None = None
     force: bool = False

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from inrc import shared_init
 from inrc.codec.batch import BatchEncoder, Fitted, Prepared
 from inrc.codec.decode import decode
 from inrc.codec.encode import Encoded
@@ -141,6 +142,8 @@ class _Pipeline:
         self._options = options
         self._on_rows = on_rows
         self._stop = stop
+        named = options.encode.init if options.encode.names_init else None
+        self._init = None if named is None else shared_init.by_name(named)
         self._taking = threading.Lock()
         self._decoding_large = threading.Lock()
         self._state = threading.Condition()
@@ -378,8 +381,7 @@ class _Pipeline:
     def _ssim(self, image: Image, encoded: Encoded) -> float:
         if not self._options.measure_ssim:
             return math.nan
-        options = self._options.encode
-        decoded = decode(encoded.data, init=options.init if options.names_init else None)
+        decoded = decode(encoded.data, init=self._init)
         return ssim(image.pixels, decoded.pixels, bit_depth=image.bit_depth)
 
 

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import fsspec
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
@@ -19,8 +18,8 @@ def is_url(place: str) -> bool:
     return _SCHEME.match(place) is not None
 
 
-def filesystem(place: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The file system of a place, and its path there.
+def filesystem(place: str) -> tuple[Any, str]:
+    """The file system of a place (fsspec's, whose types promise too little), and its path there.
 
     Raises:
       DatasetError: fsspec knows no such file system, or cannot reach it.
@@ -39,7 +38,7 @@ def local_path(place: str) -> Path | None:
     return Path(path) if isinstance(files, LocalFileSystem) else None
 
 
-def url_of(files: fsspec.AbstractFileSystem, path: str) -> str:
+def url_of(files: Any, path: str) -> str:
     """What `filesystem` would turn into these again."""
     return path if isinstance(files, LocalFileSystem) else files.unstrip_protocol(path)
 

@@ -138,7 +138,7 @@ def members_of(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
         with tarfile.open(fileobj=file, mode="r:") as archive:
             before = -1
             while (member := archive.next()) is not None:
-                archive.members = []  # or it keeps them all
+                archive.members = []  # pyright: ignore[reportAttributeAccessIssue] # or it keeps them all
                 if member.size < 0 or member.offset_data <= before:
                     raise ValueError("a header leads backwards")
                 before = member.offset_data
