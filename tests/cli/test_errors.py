@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import COFFEE_SMALL
 
 USAGE = {
-    "no command": ([], "encode, decode, info, codecs"),
+    "no command": ([], "encode, batch, decode, info, codecs"),
     "no experiment": (["evaluate"], "EXPERIMENT.py"),
     "unknown command": (["compress", "a.png"], "compress"),
     "no input": (["encode"], "IN"),
@@ -20,7 +20,7 @@ USAGE = {
     "malformed region": (["decode", "a.inr", "--region", "1,2,3"], "X,Y,W,H"),
 }
 
-COMMANDS = ("encode", "decode", "info", "codecs", "evaluate", "plot", "report")
+COMMANDS = ("encode", "batch", "decode", "info", "codecs", "evaluate", "plot", "report")
 
 WITHOUT_JAX = """
 import sys

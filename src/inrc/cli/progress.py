@@ -65,7 +65,7 @@ class ProgressBar:
             completed=progress.fraction,
             description="rounding" if done else "fitting" if self._n_fits == 1 else f"fit {self._n_fits}",
             reached=reached,
-            left="" if done else f"{_duration(progress.seconds_left)} left",
+            left="" if done else f"{duration(progress.seconds_left)} left",
         )
 
     def announce(self, message: str) -> None:
@@ -82,7 +82,8 @@ def _quality(loss: float, loss_is_mse: bool) -> str:
     return f"{-10 * math.log10(max(loss, 1e-10)):.1f} dB"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as a user reads them."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
