@@ -110,3 +110,7 @@ class NameCollisionError(DatasetError):
 
 class UnsafeNameError(DatasetError):
     """An entry of an archive has a name that leads out of the folder that it would be written to."""
+
+
+class WorkerLostError(DatasetError):
+    """The process that encoded a picture was lost, again and again."""

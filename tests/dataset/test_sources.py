@@ -50,7 +50,16 @@ def memory():
 
 class TestFolder:
     def test_all_pictures_below_by_name_and_nothing_else(self, tmp_path):
-        for name in ("b.png", "a/ü ß.JPG", "a/c/日本.webp", "notes.md", ".hidden.png", ".git/x.png", "a/._b.png", "x.inr"):
+        for name in (
+            "b.png",
+            "a/ü ß.JPG",
+            "a/c/日本.webp",
+            "notes.md",
+            ".hidden.png",
+            ".git/x.png",
+            "a/._b.png",
+            "x.inr",
+        ):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_bytes(name.encode())
         items = list_items(tmp_path)
