@@ -4,7 +4,6 @@ import tarfile
 import time
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from inrc.dataset import sources
@@ -38,19 +37,18 @@ def tar_bytes(members: dict[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-@pytest.fixture
-def memory():
-    """An empty file system in memory."""
-    files = fsspec.filesystem("memory")
-    files.store.clear()
-    files.pseudo_dirs[:] = [""]
-    yield files
-    files.store.clear()
-
-
 class TestFolder:
     def test_all_pictures_below_by_name_and_nothing_else(self, tmp_path):
-        for name in ("b.png", "a/ü ß.JPG", "a/c/日本.webp", "notes.md", ".hidden.png", ".git/x.png", "a/._b.png", "x.inr"):
+        for name in (
+            "b.png",
+            "a/ü ß.JPG",
+            "a/c/日本.webp",
+            "notes.md",
+            ".hidden.png",
+            ".git/x.png",
+            "a/._b.png",
+            "x.inr",
+        ):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_bytes(name.encode())
         items = list_items(tmp_path)
