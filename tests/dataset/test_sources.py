@@ -4,7 +4,6 @@ import tarfile
 import time
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from inrc.dataset import sources
@@ -36,16 +35,6 @@ def tar_bytes(members: dict[str, bytes]) -> bytes:
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
     return stream.getvalue()
-
-
-@pytest.fixture
-def memory():
-    """An empty file system in memory."""
-    files = fsspec.filesystem("memory")
-    files.store.clear()
-    files.pseudo_dirs[:] = [""]
-    yield files
-    files.store.clear()
 
 
 class TestFolder:
