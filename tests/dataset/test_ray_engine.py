@@ -50,9 +50,9 @@ def test_without_ray_the_message_says_how_to_get_it(monkeypatch):
 def test_what_only_this_process_sees_is_refused():
     with pytest.raises(DatasetError, match="memory://out is in the memory of this process"):
         RayEngine()([], "memory://out", samples.OPTIONS, lambda rows: None, stop=threading.Event())
-    for changes in ({"cores_per_worker": 0}, {"n_workers": 0}):
+    for cores, workers in ((0, 1), (1, 0)):
         with pytest.raises(ConfigError, match="it must be 1 or more"):
-            RayEngine(**changes)
+            RayEngine(cores_per_worker=cores, n_workers=workers)
 
 
 # A local cluster --------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import math
 import sys
 import threading
 import types
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional
 
@@ -15,7 +15,7 @@ from inrc.cli.progress import duration
 from inrc.errors import InrcError
 
 if TYPE_CHECKING:
-    from inrc.dataset.run import Totals
+    from inrc.dataset.run import Engine, Totals
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +36,10 @@ class Batch:
       readers: Threads that read and prepare pictures.
       memory: Gigabytes for the pictures in work.
       no_ssim: Do not measure SSIM, which decodes every file once more.
+      engine: "ray" shares the pictures among workers of a Ray cluster, one for every accelerator; needs inrc[cluster].
+      address: Of the cluster, as HOST:PORT or "auto"; by default that of RAY_ADDRESS, or one of this machine alone.
+      workers: At most; by default as many as the cluster has room for.
+      cores: Of a worker, where the cluster has no accelerators.
       json: Print one JSON object on stdout at the end.
       quiet: No progress and no summary on stderr.
     """
@@ -49,6 +53,10 @@ class Batch:
     readers: Annotated[int, value("N", hint=None)] = 2
     memory: Annotated[float, value("GB", hint=None)] = 1.0
     no_ssim: Annotated[bool, FLAG] = False
+    engine: Literal["local", "ray"] = "local"
+    address: Annotated[str | None, value("ADDRESS")] = None
+    workers: Annotated[int | None, value("N")] = None
+    cores: Annotated[int, value("N", hint=None)] = 2
     json: Annotated[bool, FLAG] = False
     quiet: Annotated[bool, FLAG] = False
 
@@ -77,10 +85,11 @@ def run(arguments: Batch) -> None:
         again=arguments.again,
     )
     bar = _Bar(quiet=arguments.quiet)
+    engine = _engine(arguments, bar)
     was_stopped = threading.Event()
 
     def work(stop: threading.Event) -> "Totals":
-        return dataset.run(arguments.input, arguments.output, options, progress=bar, stop=stop)
+        return dataset.run(arguments.input, arguments.output, options, engine=engine, progress=bar, stop=stop)
 
     def announce() -> None:
         was_stopped.set()
@@ -103,6 +112,26 @@ def run(arguments: Batch) -> None:
             f"{n_failed:,} of {totals.n_items:,} pictures failed; their lines in {manifest} say why, and --again tries "
             "them again"
         )
+
+
+def _engine(arguments: Batch, bar: "_Bar") -> "Engine":
+    """Who encodes.
+
+    Raises:
+      InrcError: Ray is missing, or its options are out of range.
+    """
+    if arguments.engine == "local":
+        from inrc.dataset.pipeline import encode_tasks
+
+        return encode_tasks
+    from inrc.dataset.ray_engine import Event, RayEngine, import_ray
+
+    def tell(event: Event) -> None:
+        if event.kind == "lost" and not arguments.quiet:
+            bar.announce(f"inrc: worker {event.worker} on {event.host} is lost: {event.reason}")
+
+    import_ray()
+    return RayEngine(arguments.address, arguments.cores, arguments.workers, on_event=tell)
 
 
 def _values(totals: "Totals") -> dict[str, Any]:
