@@ -15,6 +15,8 @@ USAGE = {
     "not a number": (["encode", "a.png", "-q", "high"], "high"),
     "unknown codec": (["encode", "a.png", "--codec", "jpeg"], "siren"),
     "two targets": (["encode", "a.png", "--target-bpp", "1", "--max-bytes", "9"], "--max-bytes"),
+    "no output": (["batch", "photos"], "OUT"),
+    "two targets of a batch": (["batch", "a", "b", "--target-bpp", "1", "--max-bytes", "9"], "--max-bytes"),
     "scale and size": (["decode", "a.inr", "--scale", "2", "--size", "4x4"], "--scale"),
     "malformed size": (["decode", "a.inr", "--size", "4"], "WxH"),
     "malformed region": (["decode", "a.inr", "--region", "1,2,3"], "X,Y,W,H"),

@@ -137,8 +137,9 @@ def test_bad_files_are_named_and_may_be_left_out(folder, tmp_path):
     (tmp_path / "1.inr").unlink()
     with pytest.raises(UnreadableImageError, match="No such file"):
         dataset[1]
+    (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="nothing to read"):
-        open_dataset(tmp_path / "1").names if (tmp_path / "1").mkdir() is None else None
+        open_dataset(tmp_path / "empty")
 
 
 def test_an_init_is_read_once_and_travels(tmp_path):

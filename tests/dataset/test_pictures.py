@@ -68,5 +68,6 @@ def test_stopping_and_nothing_to_do(tmp_path, data):
     stop = threading.Event()
     stop.set()
     assert decode_all(tmp_path, tmp_path / "out", stop=stop).n_done == 0
+    (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="nothing to read"):
-        decode_all(tmp_path / "out2" if (tmp_path / "out2").mkdir() is None else "", tmp_path / "out")
+        decode_all(tmp_path / "empty", tmp_path / "out")

@@ -5,6 +5,7 @@ import math
 import sys
 import threading
 import types
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional
@@ -85,7 +86,7 @@ def run(arguments: Batch) -> None:
         again=arguments.again,
     )
     bar = _Bar(quiet=arguments.quiet)
-    engine = _engine(arguments, bar)
+    engine = _engine(arguments, bar.announce)
     was_stopped = threading.Event()
 
     def work(stop: threading.Event) -> "Totals":
@@ -114,7 +115,7 @@ def run(arguments: Batch) -> None:
         )
 
 
-def _engine(arguments: Batch, bar: "_Bar") -> "Engine":
+def _engine(arguments: Batch, announce: Callable[[str], None]) -> "Engine":
     """Who encodes.
 
     Raises:
@@ -128,7 +129,7 @@ def _engine(arguments: Batch, bar: "_Bar") -> "Engine":
 
     def tell(event: Event) -> None:
         if event.kind == "lost" and not arguments.quiet:
-            bar.announce(f"inrc: worker {event.worker} on {event.host} is lost: {event.reason}")
+            announce(f"inrc: worker {event.worker} on {event.host} is lost: {event.reason}")
 
     import_ray()
     return RayEngine(arguments.address, arguments.cores, arguments.workers, on_event=tell)

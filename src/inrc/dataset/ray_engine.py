@@ -8,7 +8,6 @@ is done by another: a file that was written without its row is written again, wi
 import contextlib
 import dataclasses
 import logging
-import math
 import os
 import platform
 import queue
@@ -17,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import jax
 
 from inrc.codec.batch import BatchEncoder
 from inrc.dataset.manifest import Row
@@ -135,13 +136,18 @@ class Worker:
     """The process that encodes; Ray makes an actor of it."""
 
     def __init__(
-        self, output: str, options: RunOptions, jax_settings: Mapping[str, Any], environment: Mapping[str, str]
+        self,
+        output: str,
+        options: RunOptions,
+        n_devices: int | None,
+        jax_settings: Mapping[str, Any],
+        environment: Mapping[str, str],
     ) -> None:
         os.environ.update(environment)
-        import jax
-
         for name, value in jax_settings.items():
             jax.config.update(name, value)
+        if n_devices is not None and "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+            jax.config.update("jax_num_cpu_devices", n_devices)
         self._output = output
         self._options = options
         self._encoder = BatchEncoder(options.encode, batch_size=options.batch_size)
@@ -219,7 +225,10 @@ class _Driver:
         n_workers, asked = workers_of(nodes, engine.cores_per_worker)
         self._n_workers = min(engine.n_workers or n_workers, max(1, len(tasks)))
         self._make = ray.remote(Worker).options(max_restarts=0, max_concurrency=2, **asked)
-        self._arguments = output, _with_absolute_init(options), _jax_settings(asked), _environment()
+        n_devices = asked["num_cpus"] if asked.keys() == {"num_cpus"} else None
+        settings = {name: getattr(jax.config, name) for name in _JAX_SETTINGS}
+        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        self._arguments = output, _with_absolute_init(options), n_devices, settings, environment
         self._n_made = 0
         self._starting: dict[Any, _Member] = {}
         self._running: dict[Any, _Member] = {}
@@ -382,17 +391,3 @@ def _with_absolute_init(options: RunOptions) -> RunOptions:
     if not options.encode.names_init or not init.is_file():
         return options
     return dataclasses.replace(options, encode=dataclasses.replace(options.encode, init=str(init.absolute())))
-
-
-def _jax_settings(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """How JAX is set up here, and a device for every core where there are no accelerators."""
-    import jax
-
-    settings = {name: getattr(jax.config, name) for name in _JAX_SETTINGS}
-    if asked.keys() == {"num_cpus"}:
-        settings["jax_num_cpu_devices"] = max(1, math.floor(asked["num_cpus"]))
-    return settings
-
-
-def _environment() -> dict[str, str]:
-    return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
