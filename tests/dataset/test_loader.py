@@ -2,6 +2,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import grain
 import numpy as np
@@ -46,22 +47,24 @@ def test_elements_are_what_decode_gives(folder, files):
 
 def test_at_any_size(folder, files):
     data = list(files.values())[2]
-    for options, shape in (
+    cases: list[tuple[dict[str, Any], tuple[int, ...]]] = [
         ({"size": (5, 4)}, (4, 5, 3)),
         ({"scale": 2.0}, (12, 16, 3)),
         ({"region": (1, 2, 4, 3)}, (3, 4, 3)),
-    ):
+    ]
+    for options, shape in cases:
         element = open_dataset(folder, **options)[2]
         assert element.shape == shape
         np.testing.assert_array_equal(element, inrc.decode(data, **options).pixels)
 
 
 def test_files_of_one_network_share_a_program(folder):
+    programs = render._render_tile._cache_size  # pyright: ignore[reportAttributeAccessIssue]
     dataset = open_dataset(folder, scale=3.0)
     dataset[0]
-    n_programs = render._render_tile._cache_size()
+    n_programs = programs()
     list(dataset)
-    assert render._render_tile._cache_size() == n_programs
+    assert programs() == n_programs
 
 
 def test_weights_are_those_of_the_decoder(folder, files):

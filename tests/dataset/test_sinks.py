@@ -10,6 +10,7 @@ from inrc.dataset import sinks
 from inrc.dataset.manifest import Row
 from inrc.dataset.sinks import Written, member_bytes, open_sink, recover, remove_stale, remove_temporary
 from inrc.errors import DatasetError
+from tests.dataset.samples import ignore
 
 
 def written(name: str, data: bytes = b"content") -> Written:
@@ -86,10 +87,10 @@ class TestShards:
         assert files_in(tmp_path)[2:] == ["shard-w1-000002.tar", "shard-w2-000000.tar"]
 
     def test_a_sink_without_files_leaves_nothing(self, tmp_path):
-        open_sink(str(tmp_path), list, images_per_shard=3).close()
+        open_sink(str(tmp_path), ignore, images_per_shard=3).close()
         assert files_in(tmp_path) == []
         with pytest.raises(DatasetError, match="letters, digits"):
-            open_sink(str(tmp_path), list, images_per_shard=3, writer="../x")
+            open_sink(str(tmp_path), ignore, images_per_shard=3, writer="../x")
 
     def test_elsewhere_rows_wait_for_the_whole_shard(self, memory):
         rows = []
@@ -166,15 +167,18 @@ class TestRecovery:
 
 
 @pytest.mark.parametrize("place", ["local", "memory"])
-def test_what_was_replaced_goes(tmp_path, memory, place):
+def test_what_was_replaced_goes_once(tmp_path, memory, place):
     folder = str(tmp_path) if place == "local" else "memory://out"
-    tree = open_sink(folder, list)
+    tree = open_sink(folder, ignore)
     tree.write([written("a"), written("b")])
-    sink = open_sink(folder, list, images_per_shard=2)
+    sink = open_sink(folder, ignore, images_per_shard=2)
     sink.write([written(name) for name in "cdef"])
     stale = {("", "a.inr"), ("", "gone.inr"), ("shard-0-000000.tar", "c.inr"), ("shard-9-000000.tar", "x.inr")}
     remove_stale(folder, stale | {("shard-0-000001.tar", "e.inr"), ("shard-0-000001.tar", "f.inr")})
     if place == "local":
+        before = (tmp_path / "shard-0-000000.tar").stat()
+        remove_stale(folder, stale)
+        assert (tmp_path / "shard-0-000000.tar").stat() == before
         assert files_in(tmp_path) == ["b.inr", "shard-0-000000.tar"]
         assert contents(tmp_path / "shard-0-000000.tar") == {"d.inr": b"content"}
     else:

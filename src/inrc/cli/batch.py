@@ -4,7 +4,6 @@ import dataclasses
 import math
 import sys
 import threading
-import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,7 +11,7 @@ from tyro.conf import Positional
 
 from inrc.cli.arguments import FLAG, as_json, value
 from inrc.cli.encoding import EncodingArguments
-from inrc.cli.progress import duration
+from inrc.cli.progress import Bar
 from inrc.errors import InrcError
 
 if TYPE_CHECKING:
@@ -85,12 +84,15 @@ def run(arguments: Batch) -> None:
         measure_ssim=not arguments.no_ssim,
         again=arguments.again,
     )
-    bar = _Bar(quiet=arguments.quiet)
+    bar = Bar(quiet=arguments.quiet, description="listing", counts=True)
     engine = _engine(arguments, bar.announce)
     was_stopped = threading.Event()
 
+    def show(totals: "Totals") -> None:
+        bar.show("encoding", totals.n_items - totals.n_left, totals.n_items, reached(totals), totals.seconds_left)
+
     def work(stop: threading.Event) -> "Totals":
-        return dataset.run(arguments.input, arguments.output, options, engine=engine, progress=bar, stop=stop)
+        return dataset.run(arguments.input, arguments.output, options, engine=engine, progress=show, stop=stop)
 
     def announce() -> None:
         was_stopped.set()
@@ -173,64 +175,6 @@ def amount(n_bytes: float) -> str:
         return f"{n_bytes:.0f} bytes"
     power = min(int(math.log10(abs(n_bytes)) / 3), 4)
     return f"{n_bytes / 1000**power:.3g} {('kB', 'MB', 'GB', 'TB')[power - 1]}"
-
-
-class _Bar:
-    """Where a run stands, on stderr; nothing where that is no terminal. A context manager; call it with totals."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._bar = None
-        if quiet or not sys.stderr.isatty():
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[reached]}"),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}", style="dim"),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self._bar.add_task("listing", total=None, reached="", left="")
-
-    def __enter__(self) -> "_Bar":
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def __call__(self, totals: "Totals") -> None:
-        """Shows where the run stands."""
-        if self._bar is None:
-            return
-        self._bar.update(
-            self._task,
-            description="encoding",
-            total=totals.n_items,
-            completed=totals.n_items - totals.n_left,
-            reached=reached(totals),
-            left="" if math.isnan(totals.seconds_left) else f"{duration(totals.seconds_left)} left",
-        )
-
-    def announce(self, message: str) -> None:
-        """A line above the bar."""
-        if self._bar is not None:
-            self._bar.console.print(message, highlight=False)
-        else:
-            print(message, file=sys.stderr, flush=True)
 
 
 def reached(totals: "Totals") -> str:

@@ -73,16 +73,17 @@ def run(arguments: Encode) -> None:
 def _encode(arguments: Encode, image: "Image", options: "EncodeOptions", checkpoint: Path) -> "Encoded":
     from inrc.cli.interrupt import run_interruptibly
     from inrc.cli.jax_setup import jax_set_up
-    from inrc.cli.progress import ProgressBar
+    from inrc.cli.progress import Bar, FitProgress
     from inrc.codec.encode import encode
     from inrc.errors import CheckpointMismatchError
     from inrc.fit.config import Progress
 
-    bar = ProgressBar(quiet=arguments.quiet, loss_is_mse=options.loss == "mse")
+    bar = Bar(quiet=arguments.quiet, description="compiling")
+    show = FitProgress(bar, loss_is_mse=options.loss == "mse")
 
     def work(stop: threading.Event) -> "Encoded":
         def progress(state: Progress) -> None:
-            bar(state)
+            show(state)
             if stop.is_set():
                 raise KeyboardInterrupt  # which the fit takes as the wish to end with the best so far
 

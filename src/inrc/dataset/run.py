@@ -63,8 +63,11 @@ class Totals:
         """At the rate so far; NaN where there is none."""
         return self.n_left / self.images_per_second if self.images_per_second else math.nan
 
-    def count(self, row: Row) -> None:
-        """Counts a row of this run."""
+    def count(self, row: Row, *, is_old: bool = False) -> None:
+        """Counts a row; `is_old` if its file was there and is still good."""
+        if is_old:
+            self.n_kept += 1
+            return
         if not row.is_ok:
             self.n_failed += 1
             return
@@ -122,18 +125,19 @@ def run(
     stop = stop or threading.Event()
     lock = threading.Lock()
     with Manifest(output) as manifest:
-        if manifest.rows:
-            sinks.remove_temporary(output)
+        sinks.remove_temporary(output)
         sinks.recover(output, manifest.rows.values)
         sinks.remove_stale(output, manifest.stale())
         tasks = plan(items, manifest.rows, output, config_hash, options, totals)
+        formers = {task.item.name: task.former for task in tasks if task.former is not None}
         began = time.monotonic()
 
         def on_rows(rows: Sequence[Row]) -> None:
             manifest.add(rows)
             with lock:
                 for row in rows:
-                    totals.count(row)
+                    former = formers.get(row.name)
+                    totals.count(row, is_old=former is not None and former.input_hash == row.input_hash)
                 totals.seconds = time.monotonic() - began
                 if progress is not None:
                     progress(totals)

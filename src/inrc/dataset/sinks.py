@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import re
+import secrets
 import tarfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -272,6 +273,9 @@ def remove_stale(folder: str, places: set[tuple[str, str]]) -> None:
             place.remove(output)
     for shard in sorted(shards.keys() & set(place.names())):
         gone = shards[shard]
+        with place.open(shard) as file:
+            if not gone & sizes_in_shard(file).keys():
+                continue
         if place.path is not None:
             _rewrite(place.path / shard, place.path / shard, lambda name, _, gone=gone: name not in gone)
         else:
@@ -289,7 +293,7 @@ def sizes_in_shard(file: BinaryIO) -> dict[str, int]:
 
 def _rewrite(source: Path, target: Path, keep: Callable[[str, int], bool]) -> None:
     """Copies an archive's complete members that should stay, once each; removes the target if there are none."""
-    temporary = target.with_suffix(".tmp")
+    temporary = target.with_name(f".inrc-{secrets.token_hex(8)}.tmp")
     kept: set[str] = set()
     with source.open("rb") as old, temporary.open("wb") as new, source.open("rb") as content:
         n_bytes = os.fstat(old.fileno()).st_size
