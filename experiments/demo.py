@@ -18,7 +18,7 @@ from rich.table import Table
 import inrc
 from inrc.baselines import jpeg_at_most, jpeg_decode, jpeg_encode
 from inrc.cli.jax_setup import jax_set_up
-from inrc.cli.progress import ProgressBar
+from inrc.cli.progress import Bar, FitProgress
 from inrc.metrics import psnr_db, ssim
 
 ASSETS = Path(__file__).parent / "assets"
@@ -54,8 +54,8 @@ def run(path: Path, *, effort: int, region: Region) -> None:
     console = Console(highlight=False)
     original = inrc.read_image(path).pixels
     console.print(f"encoding {path.name}, quality {QUALITY}, effort {effort}")
-    with ProgressBar(quiet=False, loss_is_mse=True) as bar:
-        encoded = inrc.encode(original, quality=QUALITY, effort=effort, progress=bar)
+    with Bar(quiet=False, description="compiling") as bar:
+        encoded = inrc.encode(original, quality=QUALITY, effort=effort, progress=FitProgress(bar, loss_is_mse=True))
     (OUT / "demo.inr").write_bytes(encoded.data)
 
     pixels, decode_seconds = _timed(lambda: inrc.decode(encoded.data).pixels)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from inrc.codec.encode import Encoded as Encoded
     from inrc.codec.encode import encode as encode
     from inrc.codec.options import EncodeOptions as EncodeOptions
+    from inrc.dataset.loader import open_dataset as open_dataset
+    from inrc.dataset.loader import open_weights as open_weights
+    from inrc.dataset.manifest import load_manifest as load_manifest
     from inrc.models.render import Antialias as Antialias
 
 __version__ = version("inrc")
@@ -36,6 +39,9 @@ _LAZY = {
     "encode_batch": "inrc.codec.batch",
     "Encoded": "inrc.codec.encode",
     "EncodeOptions": "inrc.codec.options",
+    "open_dataset": "inrc.dataset.loader",
+    "open_weights": "inrc.dataset.loader",
+    "load_manifest": "inrc.dataset.manifest",
     "Antialias": "inrc.models.render",
 }
 

@@ -95,3 +95,22 @@ class RecordError(InrcError):
 
 class ExperimentError(InrcError):
     """A file is not an experiment, or its values contradict each other."""
+
+
+# Datasets --------------------------------------------------------------------------------------------------------
+
+
+class DatasetError(InrcError):
+    """A folder, list, archive or shard of many pictures cannot be used."""
+
+
+class NameCollisionError(DatasetError):
+    """Two inputs of a dataset would be written under one name."""
+
+
+class UnsafeNameError(DatasetError):
+    """An entry of an archive has a name that leads out of the folder that it would be written to."""
+
+
+class WorkerLostError(DatasetError):
+    """The process that encoded a picture was lost, again and again."""

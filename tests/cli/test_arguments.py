@@ -10,9 +10,9 @@ import pytest
 
 from inrc.cli import jax_setup
 from inrc.cli.arguments import as_json, output_path
-from inrc.cli.encode import Encode
+from inrc.cli.encoding import EncodingArguments
 from inrc.cli.interrupt import run_interruptibly
-from inrc.cli.progress import _duration, _quality
+from inrc.cli.progress import _quality, duration
 from inrc.codec.encode import encode
 from inrc.codec.options import EncodeKeywords, EncodeOptions
 from inrc.errors import ConfigError, UnwritableImageError
@@ -21,7 +21,7 @@ from inrc.signal.colour import ColourTransform
 
 
 def test_encode_offers_what_the_package_has():
-    hints = typing.get_type_hints(Encode)
+    hints = typing.get_type_hints(EncodingArguments)
     assert set(typing.get_args(hints["loss"])) == set(LOSSES)
     assert {name.upper().replace("-", "_") for name in typing.get_args(hints["colour"])} == set(
         ColourTransform.__members__
@@ -30,10 +30,11 @@ def test_encode_offers_what_the_package_has():
 
 def test_encode_has_the_defaults_of_the_api():
     default = EncodeOptions()
-    names = {field.name for field in dataclasses.fields(Encode)}
+    names = {field.name for field in dataclasses.fields(EncodingArguments)}
+    assert names == {field.name for field in dataclasses.fields(EncodeOptions)} - {"model", "fit"}
     for name in names & {field.name for field in dataclasses.fields(EncodeOptions)} - {"colour"}:
-        assert getattr(Encode, name, None) == getattr(default, name), name
-    assert Encode.colour == default.colour.name.lower()
+        assert getattr(EncodingArguments, name, None) == getattr(default, name), name
+    assert EncodingArguments.colour == default.colour.name.lower()
 
 
 def test_keywords_of_the_api_are_the_fields_of_its_options(coffee_small):
@@ -111,7 +112,7 @@ def test_errors_of_a_worker_reach_the_caller():
 
 
 def test_what_the_progress_bar_says():
-    assert [_duration(s) for s in (0.2, 59.4, 59.6, 3599.7, 7380)] == ["0 s", "59 s", "1:00 min", "1:00 h", "2:03 h"]
+    assert [duration(s) for s in (0.2, 59.4, 59.6, 3599.7, 7380)] == ["0 s", "59 s", "1:00 min", "1:00 h", "2:03 h"]
     assert _quality(1e-3, True) == "30.0 dB"
     assert _quality(0.0, True) == "100.0 dB"
     assert _quality(0.0123, False) == "loss 0.0123"

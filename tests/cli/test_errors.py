@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import COFFEE_SMALL
 
 USAGE = {
-    "no command": ([], "encode, decode, info, codecs"),
+    "no command": ([], "encode, batch, decode, info, codecs"),
     "no experiment": (["evaluate"], "EXPERIMENT.py"),
     "unknown command": (["compress", "a.png"], "compress"),
     "no input": (["encode"], "IN"),
@@ -15,12 +15,14 @@ USAGE = {
     "not a number": (["encode", "a.png", "-q", "high"], "high"),
     "unknown codec": (["encode", "a.png", "--codec", "jpeg"], "siren"),
     "two targets": (["encode", "a.png", "--target-bpp", "1", "--max-bytes", "9"], "--max-bytes"),
+    "no output": (["batch", "photos"], "OUT"),
+    "two targets of a batch": (["batch", "a", "b", "--target-bpp", "1", "--max-bytes", "9"], "--max-bytes"),
     "scale and size": (["decode", "a.inr", "--scale", "2", "--size", "4x4"], "--scale"),
     "malformed size": (["decode", "a.inr", "--size", "4"], "WxH"),
     "malformed region": (["decode", "a.inr", "--region", "1,2,3"], "X,Y,W,H"),
 }
 
-COMMANDS = ("encode", "decode", "info", "codecs", "evaluate", "plot", "report")
+COMMANDS = ("encode", "batch", "decode", "info", "codecs", "evaluate", "plot", "report")
 
 WITHOUT_JAX = """
 import sys

@@ -12,7 +12,8 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, subcommand
 
-from inrc.cli import codecs, decode, encode, evaluate, info, meta, plot, report
+from inrc.cli import batch, codecs, decode, encode, evaluate, info, meta, plot, report
+from inrc.cli.batch import Batch
 from inrc.cli.codecs import Codecs
 from inrc.cli.decode import Decode
 from inrc.cli.encode import Encode
@@ -28,12 +29,14 @@ Pictures stored as the weights of a small network that is fitted to them.
   inrc encode photo.png            writes photo.inr
   inrc encode photo.png -q 70 -e 7 more quality, more effort
   inrc decode photo.inr -o 2x.png --scale 2
+  inrc batch photos files          every picture in a folder, and what is left of it when run again
   inrc info photo.inr
 
 Each command has its own --help. inrc --version prints the version."""
 
 _Command = (
     Annotated[Encode, subcommand("encode")]
+    | Annotated[Batch, subcommand("batch")]
     | Annotated[Decode, subcommand("decode")]
     | Annotated[Info, subcommand("info")]
     | Annotated[Codecs, subcommand("codecs")]
@@ -77,6 +80,8 @@ def _run(arguments: list[str]) -> None:
     match command:
         case Encode():
             encode.run(command)
+        case Batch():
+            batch.run(command)
         case Decode():
             decode.run(command)
         case Info():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,53 +10,74 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, create_mutex_group
 
 from inrc.cli.arguments import FLAG, REGION, SIZE, as_json, output_path, read_file, value
+from inrc.errors import ConfigError, InrcError
 
 _DENSITY = create_mutex_group(required=False, title="size")
 
 
 @dataclasses.dataclass(frozen=True)
 class Decode:
-    """Decode an .inr file to a picture, at its own size or at any other.
+    """Decode an .inr file to a picture, at its own size or at any other; or all files of a folder to another.
 
     Attributes:
-      input: The .inr file.
+      input: The .inr file; or many: a folder with all that is below it, a glob in quotes, a .txt list, or a .tar
+        archive; of many also a URL of any file system of fsspec.
       output: Where to write, overwritten if it exists: .png, .tif, .jpg, .webp, .ppm or .pgm. By default IN with
-        .png, which is not overwritten.
+        .png, which is not overwritten. Of many files the folder for their pictures; those that are there are kept.
       scale: Pixels per native pixel: 2 doubles width and height.
       size: Width and height in pixels, of the region where one is given.
       region: The part to render, in native pixels: left, top, width, height.
       antialias: For renders below the native size: supersample evaluates every native pixel and averages, damp
         weakens high frequencies and is faster.
       quality: 1..100, of JPEG (95 by default) and WebP (lossless by default).
-      force: Overwrite the default output.
+      format: Of the pictures of many files: png, tif, jpg, webp, ppm or pgm.
+      force: Overwrite the default output, or the pictures of many files.
       init: The shared init that the file needs: the path of its .npz file, or digits of its id. By default it is looked
         for in the folders of INRC_INIT_PATH and in the package.
       json: Print one JSON object on stdout.
       quiet: No summary on stderr.
     """
 
-    input: Annotated[Positional[Path], value("IN.inr")]
-    output: Annotated[Path | None, value("OUT", "-o")] = None
+    input: Annotated[Positional[str], value("IN")]
+    output: Annotated[str | None, value("OUT", "-o")] = None
     scale: Annotated[float | None, value("S"), _DENSITY] = None
     size: Annotated[tuple[int, int] | None, SIZE, value("WxH"), _DENSITY] = None
     region: Annotated[tuple[float, float, float, float] | None, REGION, value("X,Y,W,H")] = None
     antialias: Literal["supersample", "damp", "none"] = "supersample"
     quality: Annotated[int | None, value("1..100", "-q")] = None
     init: Annotated[str | None, value("ID|PATH")] = None
+    format: Literal["png", "tif", "jpg", "webp", "ppm", "pgm"] = "png"
     force: Annotated[bool, FLAG] = False
     json: Annotated[bool, FLAG] = False
     quiet: Annotated[bool, FLAG] = False
 
 
 def run(arguments: Decode) -> None:
-    """Decodes and writes the picture.
+    """Decodes and writes the picture, or the pictures.
 
     Raises:
-      InrcError: As `inrc.decode` and `inrc.write_image`.
+      InrcError: As `inrc.decode` and `inrc.write_image`; or some of many files failed.
     """
+    if _are_many(arguments.input):
+        _run_many(arguments)
+    else:
+        _run_one(arguments)
+
+
+def _are_many(source: str) -> bool:
+    """Whether a source is more than one file on this machine."""
+    path = Path(source)
+    if path.is_file():
+        return path.suffix.lower() in (".tar", ".txt")
+    return path.is_dir() or "://" in source or any(mark in source for mark in "*?[")
+
+
+def _run_one(arguments: Decode) -> None:
     began = time.monotonic()
-    data = read_file(arguments.input)
-    output = output_path(arguments.input, arguments.output, ".png", force=arguments.force)
+    source = Path(arguments.input)
+    data = read_file(source)
+    output = Path(arguments.output) if arguments.output is not None else None
+    output = output_path(source, output, f".{arguments.format}", force=arguments.force)
     from inrc.cli.jax_setup import jax_set_up
     from inrc.codec.decode import decode
     from inrc.models.render import Antialias
@@ -86,3 +108,56 @@ def run(arguments: Decode) -> None:
             "decode_seconds": seconds,
         }
         print(as_json(values))
+
+
+def _run_many(arguments: Decode) -> None:
+    if arguments.output is None:
+        raise ConfigError(f"{arguments.input} holds many files; name a folder for their pictures with -o")
+    began = time.monotonic()
+    from inrc import shared_init
+    from inrc.cli.interrupt import run_interruptibly
+    from inrc.cli.jax_setup import jax_set_up, n_cores
+    from inrc.dataset.pictures import DecodeOptions, DecodeTotals, decode_all
+    from inrc.models.render import Antialias
+
+    options = DecodeOptions(
+        size=arguments.size,
+        scale=arguments.scale,
+        region=arguments.region,
+        antialias=Antialias(arguments.antialias),
+        init=None if arguments.init is None else shared_init.by_name(arguments.init),
+        format=arguments.format,
+        quality=arguments.quality,
+        force=arguments.force,
+        n_threads=n_cores(),
+    )
+    output = arguments.output
+
+    def work(stop: threading.Event) -> DecodeTotals:
+        return decode_all(arguments.input, output, options, on_error=_report, stop=stop)
+
+    def announce() -> None:
+        if not arguments.quiet:
+            print("inrc: stopping after the pictures in work; Ctrl-C again to abort", file=sys.stderr, flush=True)
+
+    with jax_set_up():
+        totals = run_interruptibly(work, announce)
+    seconds = time.monotonic() - began
+    if not arguments.quiet:
+        kept = f", {totals.n_kept:,} kept" if totals.n_kept else ""
+        failed = f", {totals.n_failed:,} failed" if totals.n_failed else ""
+        print(f"{output}: {totals.n_done:,} pictures decoded{kept}{failed}, {seconds:.2f} s", file=sys.stderr)
+    if arguments.json:
+        print(as_json({"input": arguments.input, "output": output, **vars(totals), "seconds": seconds}))
+        sys.stdout.flush()
+    n_left = totals.n_items - totals.n_kept - totals.n_done - totals.n_failed
+    if n_left:
+        raise KeyboardInterrupt(f"interrupted with {n_left:,} files left; the same command goes on")
+    if totals.n_failed:
+        raise InrcError(f"{totals.n_failed:,} of {totals.n_items:,} files failed; the lines above say why")
+
+
+def _report(name: str, error: Exception) -> None:
+    """One line on stderr for every file that failed."""
+    message = " ".join(f"{name}: {error}".split())
+    print(f"inrc: error: {message}", file=sys.stderr, flush=True)

@@ -7,19 +7,17 @@ import re
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import Positional, create_mutex_group
+from tyro.conf import Positional
 
-from inrc.cli.arguments import FLAG, as_json, one_of, output_path, value, write_file
-from inrc.presets import CODECS, DEFAULT_EFFORT, DEFAULT_QUALITY
+from inrc.cli.arguments import FLAG, as_json, output_path, value, write_file
+from inrc.cli.encoding import EncodingArguments
 
 if TYPE_CHECKING:
     from inrc.codec.encode import Encoded
     from inrc.codec.options import EncodeOptions
     from inrc.signal.image import Image
-
-_TARGET = create_mutex_group(required=False, title="target (instead of -q)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,18 +27,7 @@ class Encode:
     Attributes:
       input: The picture: PNG, JPEG, WebP, TIFF, BMP, PPM or PGM; 8 or 16 bits; gray, RGB, with or without alpha.
       output: Where to write; overwritten if it exists. By default IN with .inr, which is not overwritten.
-      quality: 0..100. Moves the rate: 0 is about 0.03 bits per pixel, every 17 more double it.
-      effort: 1..9. Moves the time that encoding takes and nothing else. `inrc codecs` says what each means.
-      target_psnr: Decibels to reach, with as few bytes as possible.
-      target_bpp: Bits per pixel that the file does not exceed.
-      max_bytes: Bytes that the file does not exceed.
-      time_budget: Seconds after which fitting ends, whatever the effort.
-      codec: The network; `inrc codecs` describes them.
-      loss: What the fit minimises; visual and the SSIM kinds trade PSNR for structure.
-      colour: Transform between RGB and the network's outputs.
-      init: The shared init to begin with, which decoding then needs too: auto takes one that comes with inrc where it
-        suits picture, codec and rate; none takes none; else digits of an id, or the path of a .npz file.
-      seed: Of everything random: the same seed gives the same file.
+      encoding: What the file should be.
       force: Overwrite the default output.
       json: Print one JSON object on stdout; psnr_db is null for an exact copy.
       quiet: No progress and no summary on stderr.
@@ -48,17 +35,7 @@ class Encode:
 
     input: Annotated[Positional[Path], value("IN")]
     output: Annotated[Path | None, value("OUT.inr", "-o")] = None
-    quality: Annotated[float, value("0..100", "-q", hint=None)] = DEFAULT_QUALITY
-    effort: Annotated[int, value("1..9", "-e", hint=None)] = DEFAULT_EFFORT
-    target_psnr: Annotated[float | None, value("DB"), _TARGET] = None
-    target_bpp: Annotated[float | None, value("B"), _TARGET] = None
-    max_bytes: Annotated[int | None, value("N"), _TARGET] = None
-    time_budget: Annotated[float | None, value("S")] = None
-    codec: Annotated[str, one_of(CODECS)] = "siren"
-    loss: Literal["mse", "l1", "log-cosh", "visual", "ssim", "msssim"] = "mse"
-    colour: Literal["rgb", "ycbcr", "ycocg", "ycocg-orthonormal"] = "ycbcr"
-    init: Annotated[str, value("auto|none|ID|PATH")] = "auto"
-    seed: Annotated[int, value("N", hint=None)] = 0
+    encoding: EncodingArguments = EncodingArguments()
     force: Annotated[bool, FLAG] = False
     json: Annotated[bool, FLAG] = False
     quiet: Annotated[bool, FLAG] = False
@@ -75,7 +52,7 @@ def run(arguments: Encode) -> None:
     from inrc.signal.image import read_image
 
     image = read_image(arguments.input)
-    options = _options(arguments)
+    options = arguments.encoding.options()
     checkpoint = output.with_name(f"{output.name}.{_identity(image, options)}.ckpt")
     encoded = _encode(arguments, image, options, checkpoint)
     write_file(output, encoded.data)
@@ -93,38 +70,20 @@ def run(arguments: Encode) -> None:
         print(as_json({"input": arguments.input, "output": output, **dataclasses.asdict(stats)}))
 
 
-def _options(arguments: Encode) -> "EncodeOptions":
-    from inrc.codec.options import EncodeOptions
-    from inrc.signal.colour import ColourTransform
-
-    return EncodeOptions(
-        codec=arguments.codec,
-        quality=arguments.quality,
-        effort=arguments.effort,
-        target_psnr=arguments.target_psnr,
-        target_bpp=arguments.target_bpp,
-        max_bytes=arguments.max_bytes,
-        time_budget=arguments.time_budget,
-        loss=arguments.loss,
-        seed=arguments.seed,
-        init=arguments.init,
-        colour=ColourTransform[arguments.colour.upper().replace("-", "_")],
-    )
-
-
 def _encode(arguments: Encode, image: "Image", options: "EncodeOptions", checkpoint: Path) -> "Encoded":
     from inrc.cli.interrupt import run_interruptibly
     from inrc.cli.jax_setup import jax_set_up
-    from inrc.cli.progress import ProgressBar
+    from inrc.cli.progress import Bar, FitProgress
     from inrc.codec.encode import encode
     from inrc.errors import CheckpointMismatchError
     from inrc.fit.config import Progress
 
-    bar = ProgressBar(quiet=arguments.quiet, loss_is_mse=options.loss == "mse")
+    bar = Bar(quiet=arguments.quiet, description="compiling")
+    show = FitProgress(bar, loss_is_mse=options.loss == "mse")
 
     def work(stop: threading.Event) -> "Encoded":
         def progress(state: Progress) -> None:
-            bar(state)
+            show(state)
             if stop.is_set():
                 raise KeyboardInterrupt  # which the fit takes as the wish to end with the best so far
 

@@ -50,6 +50,25 @@ def jax_set_up() -> Iterator[None]:
                 _prune(folder)
 
 
+def use_all_cores() -> None:
+    """Makes a device of every core, so that batches are spread over them. Call it before anything uses JAX's devices.
+
+    Accelerators, where there are any, stay JAX's choice; a number of devices that the user has set stays too.
+    """
+    import jax
+
+    is_set = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if is_set or os.environ.get("JAX_NUM_CPU_DEVICES"):
+        return
+    with contextlib.suppress(RuntimeError):  # it is too late: the devices are there
+        jax.config.update("jax_num_cpu_devices", n_cores())
+
+
+def n_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _prune(folder: Path) -> None:
     """Removes the oldest files until half of the allowed size is left, once it is exceeded."""
     files = [(Path(entry), entry.stat()) for entry in os.scandir(folder) if entry.is_file()]

@@ -1,4 +1,4 @@
-"""The encoder's progress bar on stderr."""
+"""Progress bars on stderr."""
 
 import math
 import sys
@@ -9,35 +9,34 @@ if TYPE_CHECKING:
     from inrc.fit.config import Progress
 
 
-class ProgressBar:
-    """What a fit has reached: a bar, its quality and rate, the time left; nothing where stderr is no terminal.
+class Bar:
+    """A bar on stderr with what is done, what was reached and what is left; nothing where stderr is no terminal.
 
-    Use it as a context manager, and call it with every `Progress`.
+    Use it as a context manager.
     """
 
-    def __init__(self, *, quiet: bool, loss_is_mse: bool) -> None:
-        self._loss_is_mse = loss_is_mse
-        self._n_fits = 1
-        self._fraction = 0.0
+    def __init__(self, *, quiet: bool, description: str, counts: bool = False) -> None:
+        """`counts` shows how many of how many are done."""
         self._bar = None
         if quiet or not sys.stderr.isatty():
             return
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
+            *([MofNCompleteColumn()] if counts else []),
             TextColumn("{task.fields[reached]}"),
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}", style="dim"),
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._bar.add_task("compiling", total=1.0, reached="", left="")
+        self._task = self._bar.add_task(description, total=None if counts else 1.0, reached="", left="")
 
-    def __enter__(self) -> "ProgressBar":
+    def __enter__(self) -> "Bar":
         if self._bar is not None:
             self._bar.start()
         return self
@@ -51,22 +50,13 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.stop()
 
-    def __call__(self, progress: "Progress") -> None:
-        """Shows where the fit stands."""
-        if self._bar is None:
-            return
-        if progress.fraction < self._fraction:
-            self._n_fits += 1  # a search for a target fits several times
-        self._fraction = progress.fraction
-        reached = f"{_quality(progress.loss, self._loss_is_mse)}  {progress.bpp:.3f} bpp"
-        done = progress.fraction >= 1.0
-        self._bar.update(
-            self._task,
-            completed=progress.fraction,
-            description="rounding" if done else "fitting" if self._n_fits == 1 else f"fit {self._n_fits}",
-            reached=reached,
-            left="" if done else f"{_duration(progress.seconds_left)} left",
-        )
+    def show(self, description: str, completed: float, total: float, reached: str, seconds_left: float) -> None:
+        """Moves the bar; where the seconds are NaN there is no word of what is left."""
+        if self._bar is not None:
+            left = "" if math.isnan(seconds_left) else f"{duration(seconds_left)} left"
+            self._bar.update(
+                self._task, description=description, completed=completed, total=total, reached=reached, left=left
+            )
 
     def announce(self, message: str) -> None:
         """A line above the bar."""
@@ -76,13 +66,38 @@ class ProgressBar:
             print(message, file=sys.stderr, flush=True)
 
 
+class FitProgress:
+    """Shows on a bar what a fit has reached; call it with every `Progress`."""
+
+    def __init__(self, bar: Bar, *, loss_is_mse: bool) -> None:
+        self._bar = bar
+        self._loss_is_mse = loss_is_mse
+        self._n_fits = 1
+        self._fraction = 0.0
+
+    def __call__(self, progress: "Progress") -> None:
+        """Shows where the fit stands."""
+        if progress.fraction < self._fraction:
+            self._n_fits += 1  # a search for a target fits several times
+        self._fraction = progress.fraction
+        done = progress.fraction >= 1.0
+        self._bar.show(
+            "rounding" if done else "fitting" if self._n_fits == 1 else f"fit {self._n_fits}",
+            progress.fraction,
+            1.0,
+            f"{_quality(progress.loss, self._loss_is_mse)}  {progress.bpp:.3f} bpp",
+            math.nan if done else progress.seconds_left,
+        )
+
+
 def _quality(loss: float, loss_is_mse: bool) -> str:
     if not loss_is_mse:
         return f"loss {loss:.4f}"
     return f"{-10 * math.log10(max(loss, 1e-10)):.1f} dB"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as a user reads them."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -1,24 +1,22 @@
 """Our own codecs as experiments measure them."""
 
 import dataclasses
-import enum
 import functools
 import math
 import time
 from collections.abc import Callable
-from typing import Any, Literal, Unpack
+from typing import Literal, Unpack
 
 import numpy as np
 
-from inrc import presets
 from inrc.baselines.interface import Encoding, MeasuredCodec, Pixels
 from inrc.codec.decode import decode
 from inrc.codec.encode import encode
-from inrc.codec.options import EncodeKeywords, EncodeOptions, choose_init, resolve
+from inrc.codec.options import EncodeKeywords, EncodeOptions
+from inrc.codec.settings import REFERENCE_SHAPE, settings
 from inrc.fit.config import Progress
 from inrc.fit.loss import LOSSES
 
-_REFERENCE_SHAPE = (512, 768)
 _TRACE_LENGTH = 48
 
 Target = Literal["quality", "target_bpp", "target_psnr", "max_bytes", "effort", "time_budget"]
@@ -32,7 +30,7 @@ def inrc_codec(
     prepare: Callable[[Pixels], Pixels] | None = None,
     restore: Callable[[bytes], Pixels] | None = None,
     reference: Callable[[Pixels], Pixels] | None = None,
-    shape: tuple[int, int] = _REFERENCE_SHAPE,
+    shape: tuple[int, int] = REFERENCE_SHAPE,
     **keywords: Unpack[EncodeKeywords],
 ) -> MeasuredCodec:
     """Our codec under given options.
@@ -73,41 +71,6 @@ def inrc_codec(
 def native(data: bytes, *, init: str | None = None) -> Pixels:
     """The picture of a file at its own size; `init` as for `inrc.decode`."""
     return decode(data, init=init).pixels
-
-
-def settings(options: EncodeOptions, shape: tuple[int, int] = _REFERENCE_SHAPE) -> dict[str, Any]:
-    """Options as JSON values, with the network and the fit that they lead to for an RGB picture of `shape`.
-
-    The latter are in the record because a preset may change while the options stay the same.
-    """
-    n_pixels = math.prod(shape)
-    if options.max_bytes is not None:
-        bpp = 8 * options.max_bytes / n_pixels
-    else:
-        bpp = options.target_bpp or presets.bpp_of_quality(options.quality)
-    init = choose_init(options, shape, 3, bpp)
-    model, config = resolve(options, shape, 3, bpp, init)
-    given = {
-        field.name: getattr(options, field.name)
-        for field in dataclasses.fields(options)
-        if field.name not in ("model", "fit", "init") and getattr(options, field.name) is not None
-    }
-    if init is not None:
-        given["init"] = init.id.hex()
-    return _plain({**given, "model": model, "fit": config})
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses, enumerations and tuples as JSON values."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, enum.Enum):
-        return value.name.lower()
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(part) for part in value]
-    return value
 
 
 @functools.lru_cache(maxsize=8)

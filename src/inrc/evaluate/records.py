@@ -1,19 +1,18 @@
 """Records: one JSON line per picture, codec and point, in files that survive any interruption."""
 
-import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
 import math
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from inrc import json_lines
 from inrc.errors import RecordError
+from inrc.json_lines import exclusive as exclusive
 
 Key = tuple[str, str, str]
 """Digest of the picture's pixels, name of the codec, digest of its settings: what a record is a record of."""
@@ -147,13 +146,8 @@ def load(path: Path) -> list[Record]:
     Raises:
       RecordError: Another line is no record; the message names it.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return []
-    *lines, _ = content.split(b"\n")
     records = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(json_lines.lines_of(path), start=1):
         try:
             records.append(from_json(line.decode()))
         except (RecordError, UnicodeDecodeError) as error:
@@ -178,31 +172,6 @@ def load_all(paths: Iterable[Path]) -> list[Record]:
     return [record for record in found.values() if newest[record.codec, record.point] == record.settings_digest]
 
 
-@contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Holds a file of records for one run: two at once would measure everything twice.
-
-    Raises:
-      RecordError: Another process holds it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RecordError(f"another run writes to {path}; wait for it") from error
-        yield
-
-
 def append(path: Path, record: Record) -> None:
     """Adds a record, on disk when this returns; a torn line that a killed process left goes first."""
-    with path.open("r+b" if path.exists() else "w+b") as file:
-        if file.seek(0, os.SEEK_END):
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                file.seek(0)
-                file.truncate(file.read().rfind(b"\n") + 1)
-                file.seek(0, os.SEEK_END)
-        file.write(to_json(record).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    json_lines.append(path, [to_json(record)])

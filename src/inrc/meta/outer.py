@@ -2,7 +2,7 @@
 
 import functools
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +11,15 @@ import optax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from inrc.config import ModelConfig
+from inrc.errors import ConfigError
 from inrc.meta.data import N_CHANNELS, Samples, draw_task, pictures_of_step
 from inrc.meta.inner import Algorithm, Learned, Report, outputs_of_mean, squared_error
 from inrc.meta.maml import maml
 from inrc.meta.recipe import Learning, Method
 from inrc.meta.reptile import reptile
 from inrc.models import build
+
+TreeT = TypeVar("TreeT")
 
 _AXIS = "tasks"
 _EXPLOSION = 10.0
@@ -68,6 +71,15 @@ class Layout(NamedTuple):
         """Of what all devices need: states and pictures."""
         return NamedSharding(self.mesh, PartitionSpec())
 
+    def replicate(self, tree: TreeT) -> TreeT:
+        """Puts arrays, which every process has, on all devices."""
+
+        def put(leaf: np.ndarray | jax.Array) -> jax.Array:
+            array = np.asarray(leaf)
+            return jax.make_array_from_callback(array.shape, self.replicated, lambda index: array[index])
+
+        return jax.tree.map(put, tree)
+
 
 def algorithm_of(learning: Learning, model: ModelConfig, shape: tuple[int, int]) -> Algorithm:
     """The algorithm of `learning` for a network on a canvas.
@@ -96,14 +108,24 @@ def algorithm_of(learning: Learning, model: ModelConfig, shape: tuple[int, int])
 
 
 def layout_of(learning: Learning) -> Layout:
-    """Tasks side by side as `learning` says, on as many devices as divide them."""
-    devices = jax.devices()
+    """Tasks side by side as `learning` says, on as many devices as divide them, equally many of every process.
+
+    Raises:
+      ConfigError: The processes cannot have equal parts of the tasks.
+    """
+    n_processes, devices = jax.process_count(), jax.devices()
     n_at_once = learning.tasks_at_once
     if n_at_once is None:
         on_cpu = devices[0].platform == "cpu"
         n_at_once = math.gcd(learning.n_tasks, len(devices)) if on_cpu else learning.n_tasks
-    n_devices = math.gcd(n_at_once, len(devices))
-    mesh = jax.make_mesh((n_devices,), (_AXIS,), axis_types=(AxisType.Auto,), devices=devices[:n_devices])
+    if n_at_once % n_processes:
+        raise ConfigError(
+            f"{n_processes} processes cannot share {n_at_once} tasks side by side, of {learning.n_tasks} in an outer "
+            f"step: make n_tasks and tasks_at_once multiples of {n_processes}, or take other processes"
+        )
+    n_devices = math.gcd(n_at_once // n_processes, jax.local_device_count())
+    chosen = [device for i in range(n_processes) for device in [d for d in devices if d.process_index == i][:n_devices]]
+    mesh = jax.make_mesh((len(chosen),), (_AXIS,), axis_types=(AxisType.Auto,), devices=chosen)
     return Layout(learning.n_tasks // n_at_once, n_at_once, mesh)
 
 

@@ -5,10 +5,12 @@ changes the fits, it takes a few rounds.
 """
 
 import dataclasses
+import functools
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from inrc.config import ModelConfig
@@ -17,6 +19,7 @@ from inrc.fit.config import Progress as FitProgress
 from inrc.fit.config import Start, Target
 from inrc.fit.loop import fit
 from inrc.layout import layout
+from inrc.meta import processes
 from inrc.meta.data import Photographs, name_hash, output_transform
 from inrc.meta.recipe import Centre, PriorStage, Recipe, Scales
 from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index, steps_of_indices
@@ -69,6 +72,9 @@ def learn_prior(
 ) -> tuple[SharedInit, float]:
     """The shared init that fits from `params` lead to, and the seconds of these fits.
 
+    Several processes, which all call it, fit pictures side by side and come to what one would; of fits side by side
+    the longest counts.
+
     Args:
       recipe: its second stage says how.
       params: {name: matrix}, the learned start.
@@ -89,14 +95,38 @@ def learn_prior(
     seconds = 0.0
     for number in range(1, stage.n_rounds + 1):
         fits: list[PictureFit] = []
-        for name, pixels in zip(pictures.names, pictures.pixels, strict=True):
+        while len(fits) < len(pictures):
             if stage.time_budget is not None and len(fits) >= 2 and seconds > stage.time_budget:
                 break
-            at = Progress(number, stage.n_rounds, len(fits) + 1, len(pictures), name, 0.0)
-            fits.append(fit_picture(pixels, model, stage, start, folder, _on_chunk(progress, at)))
-            seconds += fits[-1].seconds
+            mine = len(fits) + jax.process_index()  # processes fit one picture each, side by side
+            work = None
+            if mine < len(pictures):
+                at = Progress(number, stage.n_rounds, mine + 1, len(pictures), pictures.names[mine], 0.0)
+                work = functools.partial(
+                    fit_picture, pictures.pixels[mine], model, stage, start, folder, _on_chunk(progress, at)
+                )
+            together = _of_all_processes(work)
+            fits += together
+            seconds += max(fitted.seconds for fitted in together)
         start = empirical_bayes(fits, start, stage)
     return shared_init_of(recipe, start), seconds
+
+
+def _of_all_processes(work: Callable[[], PictureFit] | None) -> list[PictureFit]:
+    """The fits that all processes have made meanwhile, in their order.
+
+    Raises:
+      KeyboardInterrupt: One of them was interrupted.
+    """
+    mine, interrupted = b"", False
+    try:
+        if work is not None:
+            mine = _packed(work())
+    except KeyboardInterrupt:
+        interrupted = True
+    if processes.any_of(interrupted):
+        raise KeyboardInterrupt
+    return [_unpacked(data) for data in processes.gather(mine) if data]
 
 
 def _on_chunk(progress: Callable[[Progress], None] | None, at: Progress) -> Callable[[FitProgress], None] | None:
@@ -147,9 +177,9 @@ def fit_picture(
     identity = fingerprint([pixels, *start.arrays()], model, stage.fit)[:16]
     kept, partial = folder / f"{identity}.npz", folder / f"{identity}.partial"
     if not kept.exists():
-        _write(kept, _fit(pixels, model, stage, start, partial, progress))
+        write_atomically(kept, _packed(_fit(pixels, model, stage, start, partial, progress)))
         partial.unlink(missing_ok=True)
-    return _read(kept)
+    return _unpacked(kept.read_bytes())
 
 
 def _fit(
@@ -230,16 +260,16 @@ def _scales(magnitude: np.ndarray, step: float, stage: PriorStage) -> np.ndarray
     return np.maximum(shrunk, _FLOOR * overall).astype(np.float32)
 
 
-def _write(path: Path, fitted: PictureFit) -> None:
+def _packed(fitted: PictureFit) -> bytes:
     arrays = {f"params/{name}": matrix for name, matrix in fitted.params.items()}
     arrays |= {f"steps/{name}": np.float64(step) for name, step in fitted.steps.items()}
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, seconds=np.float64(fitted.seconds), **arrays)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
-def _read(path: Path) -> PictureFit:
-    with np.load(path, allow_pickle=False) as archive:
+def _unpacked(data: bytes) -> PictureFit:
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         params, steps = (
             {key.removeprefix(kind): archive[key] for key in archive.files if key.startswith(kind)}
             for kind in ("params/", "steps/")

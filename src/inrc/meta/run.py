@@ -11,7 +11,8 @@ import numpy as np
 
 from inrc import shared_init
 from inrc.errors import InrcError, MissingDataError
-from inrc.meta import prior, train
+from inrc.fit.checkpoint import fingerprint
+from inrc.meta import prior, processes, train
 from inrc.meta.data import Collection, load_pictures
 from inrc.meta.recipe import Recipe, as_json, training_folder
 from inrc.shared_init import SharedInit
@@ -43,19 +44,38 @@ def run(
 ) -> Run:
     """Runs a recipe; what has been done in `folder` before is not done again.
 
+    Of several processes (`processes.join`) all call it with the same recipe and pictures, and all return the same
+    init: that of one process with as many devices, bit for bit on two, to within rounding on more, where sums have
+    another order. The first alone writes checkpoints and results.
+
     Args:
       recipe: what to do.
-      folder: for checkpoints, finished fits and the result; made where there is none.
+      folder: for checkpoints, finished fits and the result; made where there is none. Processes that do not share it
+        keep the fits that they make.
       data: folder of pictures; the recipe's or that of INRC_TRAIN if not given.
       progress: called after every outer step and every chunk of a fit.
 
     Raises:
-      InrcError: The pictures are not to be had, the folder holds another recipe's run, or the outer loop diverged.
+      InrcError: The pictures are not to be had, the folder holds another recipe's run, the outer loop diverged, or
+        another process is lost.
       KeyboardInterrupt: On Ctrl-C, or `progress` has raised it; the same call goes on from there.
     """
     source = training_folder(data or recipe.data)
     pictures = load_pictures(source, recipe.shape, recipe.n_crops)
     about = _about(pictures, source)
+    with processes.loss_reported():
+        return _run(recipe, folder, pictures, about, progress)
+
+
+def _run(
+    recipe: Recipe,
+    folder: Path,
+    pictures: Collection,
+    about: dict[str, Any],
+    progress: Callable[[train.Progress | prior.Progress], None] | None,
+) -> Run:
+    arrays = [pictures.training.pixels, pictures.validation.pixels]
+    processes.check_same(fingerprint(arrays, dataclasses.replace(recipe, data=None)))
     trained = train.train(recipe, pictures, folder=folder / "checkpoints", progress=progress)
     params = {name: np.asarray(matrix) for name, matrix in trained.learned.params.items()}
     init, prior_seconds = prior.learn_prior(
@@ -75,8 +95,10 @@ def run(
             for row in trained.history
         ],
     }
-    shared_init.save(init, folder / INIT)
-    write_atomically(folder / CARD, json.dumps(card, indent=1).encode())
+    if processes.is_first():
+        shared_init.save(init, folder / INIT)
+        write_atomically(folder / CARD, json.dumps(card, indent=1).encode())
+    processes.gather(b"")  # none is done before the result is written
     return Run(init, card)
 
 

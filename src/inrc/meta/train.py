@@ -13,7 +13,7 @@ import numpy as np
 
 from inrc.errors import InrcError
 from inrc.fit.checkpoint import fingerprint
-from inrc.meta import outer
+from inrc.meta import outer, processes
 from inrc.meta.checkpoint import Checkpoints
 from inrc.meta.data import Collection, interleaved
 from inrc.meta.inner import Learned, Report
@@ -80,13 +80,14 @@ def train(
     checkpoint_every: float = 60.0,
     validate_every: int = 250,
 ) -> Trained:
-    """Learns a start.
+    """Learns a start; together with others where this process is one of several, which all call it.
 
     Args:
       recipe: how.
       pictures: of the recipe's canvas.
       folder: where checkpoints are kept; none if not given. A run that finds its own there goes on from it and ends in
-        the same arrays as one that was never stopped, if steps and not seconds end it.
+        the same arrays as one that was never stopped, if steps and not seconds end it. Of several processes the first
+        alone looks at it.
       progress: called after every step; may raise KeyboardInterrupt.
       checkpoint_every: seconds between two checkpoints.
       validate_every: steps between two looks at the validation pictures.
@@ -128,20 +129,23 @@ class _Loop:
         algorithm = outer.algorithm_of(learning, recipe.model, recipe.shape)
         layout = outer.layout_of(learning)
         self._training, self._validation = (
-            jax.device_put(interleaved(part.pixels, learning.phase_factor), layout.replicated)
+            layout.replicate(interleaved(part.pixels, learning.phase_factor))
             for part in (pictures.training, pictures.validation)
         )
         self._step = jax.jit(
             functools.partial(outer.outer_step, learning, layout, algorithm), out_shardings=layout.replicated
         )
-        self._validate = jax.jit(functools.partial(outer.validate, learning, layout, algorithm))
+        self._validate = jax.jit(
+            functools.partial(outer.validate, learning, layout, algorithm), out_shardings=layout.replicated
+        )
+        self._layout = layout
         self._validate_every = validate_every
         self._began = time.monotonic()
         self._seconds_before = self._seconds_done = 0.0
         self._times: list[float] = []
         self._history: list[tuple[int, float, float, float]] = []
         first = outer.first_state(learning, recipe.model, recipe.shape, algorithm)
-        self.state = jax.device_put(first, layout.replicated)
+        self.state = layout.replicate(first)
         self.fraction = self._fraction()
 
     @property
@@ -152,11 +156,14 @@ class _Loop:
         """Of the loop that is done: by steps, or by seconds where those are further."""
         learning = self._learning
         by_steps = int(self.state.step) / learning.n_steps if learning.n_steps else 1.0
-        by_time = self.seconds / learning.time_budget if learning.time_budget else 0.0
-        return min(1.0, max(by_steps, by_time))
+        if learning.time_budget is None:
+            return min(1.0, by_steps)
+        by_time = np.float64(self.seconds / learning.time_budget)
+        (by_time,) = np.frombuffer(processes.of_first(by_time.tobytes()))
+        return min(1.0, max(by_steps, float(by_time)))
 
     def resume(self, state: outer.OuterState, notes: dict[str, Any]) -> None:
-        self.state = state
+        self.state = self._layout.replicate(state)
         self._seconds_before = self._seconds_done = notes["seconds"]
         self._history = [tuple(row) for row in notes["history"]]
         self.fraction = self._fraction()
@@ -169,6 +176,7 @@ class _Loop:
 
         Raises:
           InrcError: Too many in a row had to be skipped.
+          KeyboardInterrupt: `progress` has raised it, here or in another process.
         """
         rate = np.float32(self._learning.outer_rate) * outer.cosine(self.fraction)
         self.state, report = jax.block_until_ready(self._step(self.state, self._training, rate))
@@ -187,8 +195,14 @@ class _Loop:
             self._history.append((step, round(self.seconds, 1), float(held_out.psnr_before), validation))
         self._seconds_done = self.seconds
         self._times = [*self._times[-_SPEED_STEPS:], time.monotonic()]
-        if progress is not None:
-            progress(self._progress(report, validation))
+        interrupted = False
+        try:
+            if progress is not None:
+                progress(self._progress(report, validation))
+        except KeyboardInterrupt:
+            interrupted = True
+        if processes.any_of(interrupted):
+            raise KeyboardInterrupt
 
     def _progress(self, report: Report, validation: float) -> Progress:
         per_step = (self._times[-1] - self._times[0]) / (len(self._times) - 1) if len(self._times) > 1 else math.nan

@@ -1,0 +1,66 @@
+"""Everything that decides the bytes of files, as JSON values and as one digest."""
+
+import dataclasses
+import enum
+import hashlib
+import json
+import math
+from importlib.metadata import version
+from typing import Any
+
+from inrc import presets, shared_init
+from inrc.bitstream import header
+from inrc.codec.options import AUTO_INIT, EncodeOptions, choose_init, resolve
+
+REFERENCE_SHAPE = (512, 768)
+"""(height, width) of the picture whose network and fit stand for all."""
+
+
+def settings(options: EncodeOptions, shape: tuple[int, int] = REFERENCE_SHAPE) -> dict[str, Any]:
+    """Options as JSON values, with the network and the fit that they lead to for an RGB picture of `shape`.
+
+    The latter are in the record because a preset may change while the options stay the same.
+    """
+    n_pixels = math.prod(shape)
+    if options.max_bytes is not None:
+        bpp = 8 * options.max_bytes / n_pixels
+    else:
+        bpp = options.target_bpp or presets.bpp_of_quality(options.quality)
+    init = choose_init(options, shape, 3, bpp)
+    model, config = resolve(options, shape, 3, bpp, init)
+    given = {
+        field.name: getattr(options, field.name)
+        for field in dataclasses.fields(options)
+        if field.name not in ("model", "fit", "init") and getattr(options, field.name) is not None
+    }
+    if init is not None:
+        given["init"] = init.id.hex()
+    return _plain({**given, "model": model, "fit": config})
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses, enumerations and tuples as JSON values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return value.name.lower()
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(part) for part in value]
+    return value
+
+
+def settings_hash(options: EncodeOptions) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of `settings`, the release, the format and the inits at hand.
+
+    Raises:
+      InitMismatchError: The init that the options name is not there.
+    """
+    values = settings(dataclasses.replace(options, init="none") if options.names_init else options)
+    if options.names_init:
+        inits = [shared_init.by_name(options.init).sha256]
+    else:
+        inits = [init.sha256 for init in shared_init.shipped()] if options.init == AUTO_INIT else []
+    values |= {"inrc": version("inrc"), "format": header.VERSION, "inits": inits}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

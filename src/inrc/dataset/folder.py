@@ -1,0 +1,105 @@
+"""A folder that files are put into whole, here or on any file system that fsspec knows."""
+
+import contextlib
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from inrc.dataset.places import child, filesystem, local_path
+from inrc.signal.image import write_atomically
+
+
+class Folder:
+    """A folder by its path or URL; it need not exist yet. Names are relative to it, with forward slashes.
+
+    Attributes:
+      path: of a folder on this machine, else None.
+
+    Raises:
+      DatasetError: There is no such file system.
+    """
+
+    def __init__(self, place: str) -> None:
+        self.path: Path | None = local_path(place)
+        self._files, self._root = filesystem(place)
+        self._made: set[str] = set()
+        self._sizes: dict[str, int] | None = None
+
+    def put(self, name: str, data: bytes) -> None:
+        """Writes all of a file or nothing, and the folders above it.
+
+        Raises:
+          OSError: It cannot be written.
+        """
+        if self.path is None:
+            path = child(self._root, name)
+            parent = path.rpartition("/")[0]
+            if parent not in self._made:
+                self._files.makedirs(parent, exist_ok=True)
+                self._made.add(parent)
+            self._files.pipe_file(path, data)
+            return
+        target = self.path / name
+        try:
+            write_atomically(target, data)
+        except FileNotFoundError:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(target, data)
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file; None if it is not there. Elsewhere than on this machine, as of the first call."""
+        if self.path is not None:
+            try:
+                return (self.path / name).stat().st_size
+            except OSError:
+                return None
+        if self._sizes is None:
+            self._files.invalidate_cache()
+            try:
+                found: dict[str, Any] = self._files.find(self._root, detail=True)
+            except FileNotFoundError:
+                found = {}
+            self._sizes = {path: info["size"] for path, info in found.items()}
+        return self._sizes.get(child(self._root, name))
+
+    def names(self) -> list[str]:
+        """Of the files and folders in it."""
+        if self.path is not None:
+            return [path.name for path in self.path.iterdir()] if self.path.exists() else []
+        self._files.invalidate_cache()
+        try:
+            return [str(name).rstrip("/").rpartition("/")[2] for name in self._files.ls(self._root, detail=False)]
+        except FileNotFoundError:
+            return []
+
+    def open(self, name: str) -> BinaryIO:
+        """Opens a file for reading.
+
+        Raises:
+          OSError: It is not there.
+        """
+        return (self.path / name).open("rb") if self.path is not None else self._files.open(child(self._root, name))
+
+    def read(self, name: str) -> bytes:
+        """All bytes of a file.
+
+        Raises:
+          OSError: It is not there.
+        """
+        return (
+            (self.path / name).read_bytes() if self.path is not None else self._files.cat_file(child(self._root, name))
+        )
+
+    def remove(self, name: str) -> None:
+        """Removes a file, if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.path is not None:
+                (self.path / name).unlink()
+            else:
+                self._files.rm_file(child(self._root, name))
+
+    def move(self, name: str, other: str) -> None:
+        """Gives a file another name."""
+        if self.path is not None:
+            (self.path / name).replace(self.path / other)
+        else:
+            self._files.mv(child(self._root, name), child(self._root, other))

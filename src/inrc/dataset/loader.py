@@ -1,0 +1,207 @@
+"""Datasets of `.inr` files for those who learn: decoded at any size, or as the weights themselves.
+
+Imports nothing of the training stack, and no data loader: grain takes a `Dataset` as it is.
+"""
+
+import dataclasses
+import functools
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+
+from inrc import shared_init
+from inrc.bitstream.header import Header
+from inrc.bitstream.limits import DecodeLimits
+from inrc.codec import pack
+from inrc.codec.decode import decode
+from inrc.dataset.sources import INR_FILES, Item, list_items, read_item
+from inrc.errors import ConfigError, InrcError
+from inrc.models.render import Antialias
+from inrc.shared_init import SharedInit
+
+ElementT = TypeVar("ElementT")
+
+_DEFAULT_LIMITS = DecodeLimits()
+
+
+class Network(NamedTuple):
+    """What a file holds.
+
+    Attributes:
+      header: picture and network.
+      params: {name: float32 matrix [out, in (+ 1)]} as the decoder sees them, in the order of the network's layout.
+    """
+
+    header: Header
+    params: dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset(Generic[ElementT]):
+    """Elements by index, each read and decoded when it is asked for. May be pickled, and used by several threads.
+
+    It is a source of random access as grain wants it: `grain.MapDataset.source(dataset)`.
+
+    Attributes:
+      items: where each element is.
+      decode: from the bytes of a file to an element.
+    """
+
+    items: Sequence[Item]
+    decode: Callable[[bytes], ElementT]
+
+    @property
+    def names(self) -> list[str]:
+        """Relative path of every element."""
+        return [item.name for item in self.items]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> ElementT:
+        """One element.
+
+        Raises:
+          FormatError: Its file is damaged or asks for too much.
+          InitMismatchError: It needs a shared init that is not there.
+          UnreadableImageError: It is gone.
+          ConfigError: A region does not lie within its picture.
+          IndexError: There is no such element.
+        """
+        item = self.items[index]
+        try:
+            return self.decode(read_item(item))
+        except InrcError as error:
+            raise type(error)(f"{item.name}: {error}") from error
+
+    def __iter__(self) -> Iterator[ElementT]:
+        return self.iterate()
+
+    def shard(self, index: int, count: int) -> "Dataset[ElementT]":
+        """Every `count`-th element from `index` on: the part of one host among several.
+
+        Raises:
+          ConfigError: The index does not lie in 0..count - 1.
+        """
+        if not 0 <= index < count:
+            raise ConfigError(f"the shard is {index} of {count}; it must lie in 0..{count - 1}")
+        return dataclasses.replace(self, items=self.items[index::count])
+
+    def iterate(
+        self,
+        *,
+        seed: int | None = None,
+        epoch: int = 0,
+        n_threads: int = 2,
+        n_ahead: int = 8,
+        on_error: Callable[[str, InrcError], None] | None = None,
+    ) -> Iterator[ElementT]:
+        """All elements once, decoded ahead in threads.
+
+        Args:
+          seed: shuffles, the same way on every machine; None keeps the order of names.
+          epoch: another order for every epoch of a seed.
+          n_threads: that decode.
+          n_ahead: elements in memory that are not asked for yet.
+          on_error: takes the name and the error of elements that cannot be had, which are then left out; if not given,
+            the first one is raised.
+
+        Raises:
+          InrcError: As for an index.
+        """
+        order: Sequence[int] = range(len(self))
+        if seed is not None:
+            order = np.random.default_rng((seed, epoch)).permutation(len(self)).tolist()
+        ahead: deque[tuple[int, Future[ElementT]]] = deque()
+        pool = ThreadPoolExecutor(n_threads, "inrc-loader")
+        try:
+            remaining = iter(order)
+            while True:
+                while len(ahead) < max(n_ahead, 1) and (index := next(remaining, None)) is not None:
+                    ahead.append((index, pool.submit(self.__getitem__, index)))
+                if not ahead:
+                    return
+                index, future = ahead.popleft()
+                try:
+                    element = future.result()
+                except InrcError as error:
+                    if on_error is None:
+                        raise
+                    on_error(self.items[index].name, error)
+                    continue
+                yield element
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def open_dataset(
+    source: str | os.PathLike[str],
+    *,
+    size: tuple[int, int] | None = None,
+    scale: float | None = None,
+    region: tuple[float, float, float, float] | None = None,
+    antialias: Antialias = Antialias.SUPERSAMPLE,
+    init: SharedInit | Path | str | None = None,
+    limits: DecodeLimits = _DEFAULT_LIMITS,
+) -> Dataset[np.ndarray]:
+    """The pictures of a folder, glob, list or tar shards of `.inr` files, as arrays.
+
+    Elements are what `inrc.decode(data, ...).pixels` gives: [H, W, C], uint8 or uint16, C of 1 to 4. Files of one
+    network and size share one compiled program.
+
+    Args:
+      source: path or URL of a folder, a .tar file, a .txt list or one file, or a glob.
+      size: (width, height) of all elements; native sizes if neither this nor `scale` is given.
+      scale: pixels per native pixel.
+      region: (x, y, width, height) in native pixels.
+      antialias: for renders below native density.
+      init: the shared init that files need, as for `inrc.decode`.
+      limits: what decoding one file may spend.
+
+    Raises:
+      DatasetError: There is no such place, or no `.inr` file in it.
+      InitMismatchError: There is no such init.
+    """
+    read = functools.partial(
+        _pixels, size=size, scale=scale, region=region, antialias=antialias, init=_loaded(init), limits=limits
+    )
+    return Dataset(list_items(source, INR_FILES), read)
+
+
+def open_weights(
+    source: str | os.PathLike[str],
+    *,
+    init: SharedInit | Path | str | None = None,
+    limits: DecodeLimits = _DEFAULT_LIMITS,
+) -> Dataset[Network]:
+    """The networks of a folder, glob, list or tar shards of `.inr` files, as pytrees of weights.
+
+    Args:
+      source: as for `open_dataset`.
+      init: the shared init that files need, as for `inrc.decode`.
+      limits: what decoding one file may spend.
+
+    Raises:
+      DatasetError: There is no such place, or no `.inr` file in it.
+      InitMismatchError: There is no such init.
+    """
+    return Dataset(list_items(source, INR_FILES), functools.partial(_network, init=_loaded(init), limits=limits))
+
+
+def _pixels(data: bytes, **options) -> np.ndarray:
+    return decode(data, **options).pixels
+
+
+def _network(data: bytes, *, init: SharedInit | None, limits: DecodeLimits) -> Network:
+    header, weights, _ = pack.unpack(data, limits, shared_init.find if init is None else shared_init.lookup_of(init))
+    return Network(header, pack.dequantise(header, weights))
+
+
+def _loaded(init: SharedInit | Path | str | None) -> SharedInit | None:
+    """Read once for all files."""
+    return init if init is None or isinstance(init, SharedInit) else shared_init.by_name(str(init))

@@ -1,0 +1,119 @@
+"""All pictures of a dataset of `.inr` files, decoded into a folder. Imports nothing of the training stack."""
+
+import dataclasses
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from inrc.codec.decode import decode
+from inrc.dataset.folder import Folder
+from inrc.dataset.sources import INR_FILES, Item, list_items, output_names, read_item
+from inrc.models.render import Antialias
+from inrc.shared_init import SharedInit
+from inrc.signal.image import encode_image
+
+_AHEAD = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class DecodeOptions:
+    """What is rendered of every file, and how it is written; see `inrc.decode` and `inrc.signal.image.encode_image`.
+
+    Attributes:
+      size, scale, region, antialias, init: as for `inrc.decode`.
+      format: of the pictures, and their suffix.
+      quality: of JPEG and WebP.
+      force: writes again what is there.
+      n_threads: that decode.
+    """
+
+    size: tuple[int, int] | None = None
+    scale: float | None = None
+    region: tuple[float, float, float, float] | None = None
+    antialias: Antialias = Antialias.SUPERSAMPLE
+    init: SharedInit | None = None
+    format: str = "png"
+    quality: int | None = None
+    force: bool = False
+    n_threads: int = 2
+
+
+@dataclasses.dataclass
+class DecodeTotals:
+    """Where it stands: files in all, those whose picture was there, those decoded now and those that failed."""
+
+    n_items: int = 0
+    n_kept: int = 0
+    n_done: int = 0
+    n_failed: int = 0
+
+
+def decode_all(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    options: DecodeOptions | None = None,
+    *,
+    on_error: Callable[[str, Exception], None] | None = None,
+    progress: Callable[[DecodeTotals], None] | None = None,
+    stop: threading.Event | None = None,
+) -> DecodeTotals:
+    """Decodes a folder, glob, list or tar shards of `.inr` files into a folder of pictures.
+
+    A picture that is there is left alone, so that a run which was killed goes on; one that fails does not end it.
+
+    Args:
+      source: as for `inrc.dataset.sources.list_items`.
+      output: path or URL of the folder; it mirrors the names of the files.
+      options: the defaults if not given.
+      on_error: takes the name and the error of a file that could not be decoded.
+      progress: called after every file.
+      stop: set it to end after the pictures in work.
+
+    Raises:
+      DatasetError: The files cannot be listed, or the folder is on no known file system.
+    """
+    options = options or DecodeOptions()
+    items = list_items(source, INR_FILES)
+    folder = Folder(os.fspath(output))
+    totals = DecodeTotals(n_items=len(items))
+    running: dict[Future[None], Item] = {}
+
+    def settle(done: set[Future[None]]) -> None:
+        for future in done:
+            item, error = running.pop(future), future.exception()
+            if error is None:
+                totals.n_done += 1
+            elif isinstance(error, Exception):
+                totals.n_failed += 1
+                if on_error is not None:
+                    on_error(item.name, error)
+            else:
+                raise error
+            if progress is not None:
+                progress(totals)
+
+    with ThreadPoolExecutor(options.n_threads, "inrc-decoder") as pool:
+        for item, name in zip(items, output_names(items, f".{options.format}"), strict=True):
+            if stop is not None and stop.is_set():
+                break
+            if not options.force and folder.size(name) and item.refusal is None:
+                totals.n_kept += 1
+                continue
+            running[pool.submit(_decode_one, item, folder, name, options)] = item
+            if len(running) >= _AHEAD * options.n_threads:
+                settle(wait(running, return_when=FIRST_COMPLETED).done)
+        settle(wait(running).done)
+    return totals
+
+
+def _decode_one(item: Item, folder: Folder, name: str, options: DecodeOptions) -> None:
+    image = decode(
+        read_item(item),
+        size=options.size,
+        scale=options.scale,
+        region=options.region,
+        antialias=options.antialias,
+        init=options.init,
+    )
+    folder.put(name, encode_image(image, options.format, quality=options.quality))

@@ -1,0 +1,116 @@
+"""Who encodes what: chunks of a dataset for workers of different speed, which may be lost. Plain values, no engine.
+
+An idle worker takes the next chunk; chunks shrink towards the end, so that all end together (guided self-scheduling,
+Polychronopoulos and Kuck, 1987). What a lost worker leaves behind goes to others in halves, so that a picture that
+kills workers is alone in the end, and fails alone.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from inrc.dataset.manifest import OK, Row
+from inrc.dataset.pipeline import Task
+from inrc.dataset.sinks import failed
+from inrc.errors import DatasetError, WorkerLostError
+
+LEAST, MOST = 8, 512
+"""Pictures of a chunk, but for the last ones: fewer are no batch, more are much to do again."""
+_MOST_ALONE = 3
+_MOST_IN_A_ROW = 10
+
+
+def chunk_size(n_left: int, n_workers: int, least: int = LEAST, most: int = MOST) -> int:
+    """Pictures of the next chunk: half of a worker's part of what is left, within bounds, and no more than that part.
+
+    Args:
+      n_left: pictures that nobody has yet.
+      n_workers: that share them.
+      least: that a chunk should have.
+      most: that it may have.
+    """
+    part = math.ceil(n_left / n_workers)
+    return min(part, most, max(least, math.ceil(part / 2)))
+
+
+class Shares:
+    """The pictures of a run, and which worker has which.
+
+    Args:
+      tasks: to be shared.
+      least, most: pictures of a chunk.
+    """
+
+    def __init__(self, tasks: Iterable[Task], *, least: int = LEAST, most: int = MOST) -> None:
+        self._fresh = deque(tasks)
+        self._left_behind: deque[tuple[list[Task], int]] = deque()  # and how often one was lost alone
+        self._taken: dict[str, tuple[dict[str, Task], int, int]] = {}
+        self._bounds = least, most
+        self._n_in_a_row = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all pictures have rows."""
+        return not (self._fresh or self._left_behind or self._taken)
+
+    def take(self, worker: str, n_workers: int) -> list[Task]:
+        """The next chunk of an idle worker, one of so many; empty if nothing waits."""
+        assert worker not in self._taken
+        if self._fresh:
+            size = chunk_size(len(self._fresh), n_workers, *self._bounds)
+            chunk, n_alone = [self._fresh.popleft() for _ in range(size)], 0
+        elif self._left_behind:
+            chunk, n_alone = self._left_behind.popleft()
+        else:
+            return []
+        self._taken[worker] = {task.item.name: task for task in chunk}, len(chunk), n_alone
+        return chunk
+
+    def settle(self, worker: str, rows: Sequence[Row]) -> list[Row]:
+        """Those of a worker's rows that are of pictures it has; they are done."""
+        tasks = self._taken[worker][0]
+        wanted = [row for row in rows if tasks.pop(row.name, None) is not None]
+        if wanted:
+            self._n_in_a_row = 0
+        return wanted
+
+    def finish(self, worker: str) -> list[Task]:
+        """Ends a worker's chunk: what has no row, as after a stop, is given back to the caller."""
+        return list(self._taken.pop(worker)[0].values())
+
+    def lose(self, worker: str, reason: str) -> list[Row]:
+        """Takes back what a lost worker has no rows of.
+
+        Args:
+          worker: it is gone.
+          reason: in a few words.
+
+        Returns:
+          Rows of pictures that are given up: they have cost a worker alone, several times.
+
+        Raises:
+          DatasetError: Many workers in a row were lost without a single row.
+        """
+        self._n_in_a_row += 1
+        if self._n_in_a_row >= _MOST_IN_A_ROW:
+            raise DatasetError(
+                f"{_MOST_IN_A_ROW} workers in a row were lost before they had finished a picture ({reason}); "
+                "see to the machines, and run the same command again"
+            )
+        if worker not in self._taken:
+            return []
+        left, size, n_alone = self._taken.pop(worker)
+        tasks = list(left.values())
+        if size > 1:
+            middle = math.ceil(len(tasks) / 2)
+            self._left_behind.extend((half, 0) for half in (tasks[:middle], tasks[middle:]) if half)
+            return []
+        if n_alone + 1 < _MOST_ALONE:
+            self._left_behind.extend((tasks, n_alone + 1) for _ in tasks)
+            return []
+        error = WorkerLostError(f"its worker was lost {_MOST_ALONE} times ({reason}); give workers more memory")
+        return [failed(_row_of(task), error) for task in tasks]
+
+
+def _row_of(task: Task) -> Row:
+    return Row(task.item.name, OK, stamp=task.item.stamp, config_hash=task.config_hash)

@@ -1,0 +1,364 @@
+"""What a dataset consists of: names, where to read them, and stamps that tell whether they changed.
+
+Listing opens lists and the headers of archives, never a picture.
+"""
+
+import dataclasses
+import os
+import tarfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from fsspec.implementations.local import LocalFileSystem
+
+from inrc.dataset.places import filesystem, is_url, local_path, stamp_of, url_of
+from inrc.errors import (
+    DatasetError,
+    ImageTooLargeError,
+    InrcError,
+    NameCollisionError,
+    UnreadableImageError,
+    UnsafeNameError,
+)
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pbm")
+"""Suffixes of the pictures that inrc reads, in lower case."""
+INR_FILES = (".inr",)
+"""The suffix of this package's files."""
+
+MAX_ITEM_BYTES = 1 << 30
+"""No item is larger: what one claims to be could not be held in memory."""
+_ARCHIVE, _LIST = ".tar", ".txt"
+_N_STAMPS_AT_ONCE = 16
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Item:
+    """One entry of a dataset.
+
+    Attributes:
+      name: relative path with forward slashes that stays below any folder, the same in every listing.
+      url: of the file, or of the archive that holds it.
+      stamp: changes when the content does; empty where nothing could be found out.
+      offset: where it begins in the archive; -1 for a file of its own.
+      n_bytes: in the archive; -1 for a file of its own.
+      refusal: the error that reading it will raise, if it was refused while it was listed.
+    """
+
+    name: str
+    url: str
+    stamp: str
+    offset: int = -1
+    n_bytes: int = -1
+    refusal: InrcError | None = None
+
+
+def list_items(source: str | os.PathLike[str], suffixes: tuple[str, ...] = PICTURES) -> list[Item]:
+    """The items of a folder (with all folders below it), a glob, a list, a tar archive, or one file.
+
+    Args:
+      source: path or URL of a folder or a file, or a glob. A list is a .txt file with one path or URL in a line,
+        relative to the list's folder. Folders and globs may hold archives: their members are named by the archive,
+        without .tar, and their own names within it. Compressed archives are not read.
+      suffixes: of the names that count; all entries of a list do, and hidden files never.
+
+    Returns:
+      Items by name, one of each.
+
+    Raises:
+      DatasetError: There is no such place, or nothing in it.
+      NameCollisionError: Two different items have one name.
+    """
+    source = os.fspath(source)
+    try:
+        items = list(_items(source, suffixes))
+    except OSError as error:
+        raise DatasetError(f"cannot list {source}: {error.strerror or error}; check the path") from error
+    if not items:
+        kinds = ", ".join(suffix.removeprefix(".") for suffix in suffixes)
+        raise DatasetError(f"there is nothing to read in {source}; wanted are files of type {kinds}, or .tar of them")
+    return _unique(items)
+
+
+def read_item(item: Item) -> bytes:
+    """The bytes of an item.
+
+    Raises:
+      UnreadableImageError: It is not there, or cannot be read.
+      ImageTooLargeError: It is larger than `MAX_ITEM_BYTES`.
+      UnsafeNameError: It was refused by its name.
+    """
+    if item.refusal is not None:
+        raise item.refusal
+    begin, end = (item.offset, item.offset + item.n_bytes) if item.offset >= 0 else (0, MAX_ITEM_BYTES + 1)
+    if end - begin > MAX_ITEM_BYTES and item.offset >= 0:
+        raise _too_large(item.n_bytes)
+    try:
+        path = local_path(item.url)
+        if path is not None:
+            with path.open("rb") as file:
+                file.seek(begin)
+                data = file.read(min(end - begin, max(0, os.fstat(file.fileno()).st_size - begin)))
+        else:
+            files, remote = filesystem(item.url)
+            data = files.cat_file(remote, begin, end) if item.offset >= 0 else files.cat_file(remote)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+        raise UnreadableImageError(f"cannot read {item.url}: {reason}; check the path") from error
+    if len(data) > MAX_ITEM_BYTES:
+        raise _too_large(len(data))
+    if item.offset >= 0 and len(data) != item.n_bytes:
+        raise UnreadableImageError(
+            f"{item.url} ends within {item.name}: {len(data)} of {item.n_bytes} bytes; get the archive again"
+        )
+    return data
+
+
+def safe_name(name: str) -> str:
+    """A name without empty parts and dots.
+
+    Raises:
+      UnsafeNameError: It is absolute, leads upwards or is empty.
+    """
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if name.startswith("/") or ".." in parts or not parts or "\0" in name:
+        raise UnsafeNameError(f"the name {name!r} is absolute, leads upwards or is empty; rename it")
+    return "/".join(parts)
+
+
+def members_of(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
+    """The regular files in an open tar archive, header after header in constant memory.
+
+    Raises:
+      DatasetError: The archive is damaged or cut; what comes before that was yielded.
+    """
+    try:
+        with tarfile.open(fileobj=file, mode="r:") as archive:
+            before = -1
+            while (member := archive.next()) is not None:
+                archive.members = []  # pyright: ignore[reportAttributeAccessIssue] # or it keeps them all
+                if member.size < 0 or member.offset_data <= before:
+                    raise ValueError("a header leads backwards")
+                before = member.offset_data
+                if member.isreg() and not member.issparse():
+                    yield member
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+        raise DatasetError(f"the archive is damaged or cut ({error}); get it again") from error
+
+
+def _items(source: str, suffixes: tuple[str, ...]) -> Iterator[Item]:
+    path = local_path(source)
+    if path is not None and path.is_dir():
+        yield from _expanded(_walk(path), suffixes)
+        return
+    if path is not None and path.exists():
+        if path.suffix.lower() == _LIST:
+            yield from _list(str(path), path.read_text("utf-8", "surrogateescape"))
+        elif path.suffix.lower() == _ARCHIVE:
+            yield from _archive(str(path), _local_stamp(path), suffixes, prefix="")
+        else:
+            yield Item(path.name, str(path), _local_stamp(path))
+        return
+    files, remote = filesystem(source)
+    if any(mark in remote for mark in "*?["):
+        found = files.glob(remote, detail=True)
+        start = _fixed_folder(remote)
+        yield from _expanded(_listed(files, found, start), suffixes)
+    elif files.isdir(remote):
+        yield from _expanded(_listed(files, files.find(remote, detail=True), remote), suffixes)
+    elif files.exists(remote):
+        info = files.info(remote)
+        url, name = url_of(files, remote), remote.rpartition("/")[2]
+        if name.lower().endswith(_LIST):
+            yield from _list(url, files.cat_file(remote).decode("utf-8", "surrogateescape"))
+        elif name.lower().endswith(_ARCHIVE):
+            yield from _archive(url, stamp_of(info), suffixes, prefix="")
+        else:
+            yield Item(name, url, stamp_of(info))
+    else:
+        raise DatasetError(f"there is no {source}; check the path")
+
+
+def _walk(root: Path) -> Iterator[Item]:
+    """All files below a folder. Links are followed, but for those that lead back up."""
+
+    def walk(folder: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[Item]:
+        status = Path(folder).stat()
+        identity = status.st_dev, status.st_ino
+        if identity in above:
+            return
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                name = f"{prefix}{entry.name}"
+                if entry.is_dir():
+                    yield from walk(entry.path, f"{name}/", above | {identity})
+                else:
+                    try:
+                        stamp = _stamp(entry.stat())
+                    except OSError:  # a link to nowhere: reading it will say so
+                        stamp = ""
+                    yield Item(name, entry.path, stamp)
+
+    yield from walk(str(root), "", frozenset())
+
+
+def _listed(files: Any, found: dict[str, dict[str, Any]], start: str) -> Iterator[Item]:
+    is_local = isinstance(files, LocalFileSystem)
+    for path, info in found.items():
+        name = path.removeprefix(start).lstrip("/")
+        if info["type"] == "directory" or any(part.startswith(".") for part in name.split("/")):
+            continue
+        yield Item(name, url_of(files, path), _local_stamp(Path(path)) if is_local else stamp_of(info))
+
+
+def _expanded(found: Iterable[Item], suffixes: tuple[str, ...]) -> Iterator[Item]:
+    """Those of the wanted kind, and the members of archives."""
+    for item in found:
+        lower = item.name.lower()
+        if lower.endswith(suffixes):
+            yield item
+        elif lower.endswith(_ARCHIVE):
+            yield from _archive(item.url, item.stamp, suffixes, prefix=item.name[: -len(_ARCHIVE)] + "/")
+
+
+def _archive(url: str, stamp: str, suffixes: tuple[str, ...], prefix: str) -> Iterator[Item]:
+    """Members of an archive, the last one of each name, as tar has it."""
+    path = local_path(url)
+    files, remote = filesystem(url)
+    found: dict[str, Item] = {}
+    damage = None
+    with path.open("rb") if path is not None else files.open(remote, "rb") as file:
+        members = members_of(file)  # pyright: ignore[reportArgumentType]
+        try:
+            for member in members:
+                if not member.name.lower().endswith(suffixes) or member.name.rpartition("/")[2].startswith("."):
+                    continue
+                refusal = None
+                try:
+                    name = prefix + safe_name(member.name)
+                except UnsafeNameError as error:
+                    name, refusal = prefix + member.name, error
+                found[name] = Item(
+                    name, url, f"{stamp}-{member.size}", member.offset_data, member.size, refusal
+                )  # fmt: skip
+        except DatasetError as error:
+            damage = error
+    yield from found.values()
+    if damage is not None:
+        name = (prefix.rstrip("/") or url.rpartition("/")[2].removesuffix(_ARCHIVE)) + _ARCHIVE
+        yield Item(name, url, stamp, refusal=UnreadableImageError(f"cannot read all of {url}: {damage}"))
+
+
+def _list(url: str, content: str) -> Iterator[Item]:
+    """Entries of a list. One below its folder is named from there, any other by all of its path."""
+    files, path = filesystem(url)
+    folder = path.rpartition("/")[0]
+    entries: list[tuple[str, str]] = []
+    for line in content.splitlines():
+        entry = line.strip()
+        if not entry:
+            continue
+        if is_url(entry):
+            other_files, other = filesystem(entry)
+            entries.append((_name_of(url_of(other_files, other)), url_of(other_files, other)))
+            continue
+        if entry.startswith("/"):  # on this machine, wherever the list lies
+            full = os.path.normpath(entry)
+            own = local_path(url) is not None and full.startswith(f"{folder}/")
+            entries.append((full[len(folder) + 1 :] if own else full.strip("/"), full))
+            continue
+        full = os.path.normpath(f"{folder}/{entry}")
+        name = full[len(folder) + 1 :] if full.startswith(f"{folder}/") else full.strip("/")
+        entries.append((name, url_of(files, full)))
+    if not any(is_url(place) for _, place in entries):
+        yield from (Item(name, place, _stamp_at(place)) for name, place in entries)
+        return
+    with ThreadPoolExecutor(_N_STAMPS_AT_ONCE) as pool:  # a request for each
+        stamps = pool.map(_stamp_at, (place for _, place in entries))
+        yield from (Item(name, place, stamp) for (name, place), stamp in zip(entries, stamps, strict=True))
+
+
+def _name_of(url: str) -> str:
+    """A relative name for a file anywhere: its path, with the bucket but not the scheme."""
+    path = os.path.normpath("/" + url.partition("://")[2]) if is_url(url) else os.path.normpath(url)
+    return path.strip("/")
+
+
+def _stamp_at(place: str) -> str:
+    path = local_path(place)
+    try:
+        if path is not None:
+            return _local_stamp(path)
+        files, remote = filesystem(place)
+        return stamp_of(files.info(remote))
+    except (OSError, InrcError):
+        return ""
+
+
+def _local_stamp(path: Path) -> str:
+    try:
+        return _stamp(path.stat())
+    except OSError:
+        return ""
+
+
+def _stamp(status: os.stat_result) -> str:
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _fixed_folder(pattern: str) -> str:
+    """The folders of a glob before its first part with a wildcard."""
+    parts = pattern.split("/")
+    first = next(i for i, part in enumerate(parts) if any(mark in part for mark in "*?["))
+    return "/".join(parts[:first])
+
+
+def _unique(items: list[Item]) -> list[Item]:
+    items.sort(key=lambda item: item.name)
+    unique: list[Item] = []
+    for item in items:
+        if unique and unique[-1].name == item.name:
+            other = unique[-1]
+            if (other.url, other.offset) != (item.url, item.offset):
+                raise NameCollisionError(
+                    f"{other.url} and {item.url} would both be named {item.name}; rename one, or run them apart"
+                )
+            continue  # listed twice
+        unique.append(item)
+    return unique
+
+
+def _too_large(n_bytes: int) -> ImageTooLargeError:
+    return ImageTooLargeError(f"it has {n_bytes:,} bytes; the limit is {MAX_ITEM_BYTES:,}: leave it out")
+
+
+def output_names(items: Iterable[Item], suffix: str) -> list[str]:
+    """A name of its own for the output of every item: with another suffix, or with one more where that is taken.
+
+    a.png gives a.inr; a.png and a.jpg give a.png.inr and a.jpg.inr.
+
+    Raises:
+      NameCollisionError: Names are shared even so.
+    """
+    names = [item.name for item in items]
+    short = [_without_suffix(name) for name in names]
+    n_of: dict[str, int] = {}
+    for name in short:
+        n_of[name] = n_of.get(name, 0) + 1
+    outputs = [(stem if n_of[stem] == 1 else name) + suffix for name, stem in zip(names, short, strict=True)]
+    seen: dict[str, str] = {}
+    for name, output in zip(names, outputs, strict=True):
+        if output in seen:
+            raise NameCollisionError(f"{seen[output]} and {name} would both be written as {output}; rename one of them")
+        seen[output] = name
+    return outputs
+
+
+def _without_suffix(name: str) -> str:
+    folder, slash, last = name.rpartition("/")
+    stem, dot, _ = last.rpartition(".")
+    return f"{folder}{slash}{stem}" if dot and stem else name

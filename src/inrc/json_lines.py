@@ -1,0 +1,54 @@
+"""Files of JSON lines that survive any interruption: one run at a time appends to them, and whole lines only."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from inrc.errors import RecordError
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """The lines of a file, one after the other; none where there is no file.
+
+    A last line without an end is what a killed process left behind: it is passed over, and the next `append` removes
+    it.
+    """
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield line[:-1]
+    except FileNotFoundError:
+        return
+
+
+def append(path: Path, lines: Iterable[str]) -> None:
+    """Adds lines, on disk when this returns; a torn line that a killed process left goes first."""
+    with path.open("r+b" if path.exists() else "w+b") as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
+                file.seek(0, os.SEEK_END)
+        file.write("".join(line + "\n" for line in lines).encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Holds a file for one run: two at once would do everything twice.
+
+    Raises:
+      RecordError: Another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RecordError(f"another run writes to {path}; wait for it") from error
+        yield

@@ -1,0 +1,93 @@
+"""Tiny pictures of all kinds, an encode that takes milliseconds, and an encoder that only pretends."""
+
+import dataclasses
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from inrc.codec.batch import BatchEncoder, Fitted, Prepared
+from inrc.codec.encode import Encoded, EncodeStats
+from inrc.codec.options import EncodeOptions
+from inrc.config import EncodingConfig, EncodingKind, ModelConfig
+from inrc.dataset.pipeline import RunOptions
+from inrc.fit.config import FitConfig
+from inrc.fit.optimiser import OptimiserConfig
+from inrc.signal.image import Image, encode_image
+
+ENCODE = EncodeOptions(
+    init="none",
+    model=ModelConfig(widths=(4,), encoding=EncodingConfig(EncodingKind.NERF, 2)),
+    fit=FitConfig(
+        n_passes=4,
+        phase_factor=1,
+        steps_per_group=4,
+        groups_per_chunk=1,
+        optimiser=OptimiserConfig(preconditioned=False),
+    ),
+)
+OPTIONS = RunOptions(ENCODE)
+
+
+def picture(seed: int, height: int = 6, width: int = 8, channels: int = 3, bit_depth: int = 8) -> Image:
+    """Noise."""
+    rng = np.random.default_rng(seed)
+    return Image(rng.integers(0, 1 << bit_depth, (height, width, channels), f"uint{bit_depth}"))
+
+
+def png(seed: int, *shape: int) -> bytes:
+    return encode_image(picture(seed, *shape), "png")
+
+
+def write(folder: Path, n: int, first: int = 0) -> None:
+    """Pictures 000.png and so on, every third in a folder below."""
+    for seed in range(first, first + n):
+        path = folder / ("below" if seed % 3 == 2 else "") / f"{seed:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(seed))
+
+
+def ignore(_: object) -> None:
+    """Takes rows that nobody asks for."""
+
+
+class FakeEncoder(BatchEncoder):
+    """Keeps count instead of fitting. A file is the picture's first sample; one whose first sample is 13 fails."""
+
+    def __init__(self, size: int = 4) -> None:
+        super().__init__(ENCODE)
+        self.size = size
+        self.lock = threading.Lock()
+        self.batches: list[int] = []
+        self.n_in_flight = self.most_in_flight = 0
+
+    def prepare(self, image) -> Prepared:
+        assert isinstance(image, Image)
+        with self.lock:
+            self.n_in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.n_in_flight)
+        return Prepared(image, image.pixels.shape)
+
+    def batch_size(self, prepared: Prepared) -> int:
+        return self.size
+
+    def fit(self, batch: Sequence[Prepared], *, progress=None) -> Fitted:
+        assert len({prepared.bucket for prepared in batch}) == 1
+        assert len(batch) <= self.size
+        self.batches.append(len(batch))
+        if any(prepared.image.pixels.flat[0] == 13 for prepared in batch):
+            raise RuntimeError("the device is out of memory")
+        return Fitted(tuple(batch), tuple(self._encoded(prepared.image) for prepared in batch))
+
+    def finish(self, fitted: Fitted):
+        with self.lock:
+            self.n_in_flight -= len(fitted.batch)
+        return list(fitted.outcomes)
+
+    def _encoded(self, image: Image) -> Encoded:
+        data = b"first sample %d" % image.pixels.flat[0]
+        values = {field.name: 0 for field in dataclasses.fields(EncodeStats)}
+        shape = {"width": image.width, "height": image.height, "channels": image.channels, "bit_depth": 8}
+        words = {"codec": "fake", "init": None, "interrupted": False}
+        return Encoded(data, EncodeStats(**{**values, **shape, **words, "n_bytes": len(data)}))  # pyright: ignore
