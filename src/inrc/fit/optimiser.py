@@ -65,7 +65,7 @@ def refresh(config: OptimiserConfig, state: dict[str, OptimiserState]) -> dict[s
         places = [i for i, size in enumerate(sizes) if (size <= _SMALL_BASIS) == small]
         if places:
             largest = max(sizes[i] for i in places)
-            bases = _orthonormal(jnp.stack([_iterate(*pairs[i], largest) for i in places]))
+            bases = _orthonormal(jnp.stack([_iterate(pairs[i][0], pairs[i][1], largest) for i in places]))
             fresh |= {i: bases[place, : sizes[i], : sizes[i]] for place, i in enumerate(places)}
     renewed = iter([(covariance, fresh[i]) for i, (covariance, _) in enumerate(pairs)])
 
