@@ -9,6 +9,7 @@ import numpy as np
 
 from inrc.codec.batch import BatchEncoder, Fitted, Prepared
 from inrc.codec.encode import Encoded, EncodeStats
+from inrc.codec.job import Job
 from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.dataset.pipeline import RunOptions
@@ -67,7 +68,7 @@ class FakeEncoder(BatchEncoder):
         with self.lock:
             self.n_in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.n_in_flight)
-        return Prepared(image, image.pixels.shape)
+        return Prepared(Job(image, ENCODE, None, None), None, None, image.pixels.shape, 0.0)
 
     def batch_size(self, prepared: Prepared) -> int:
         return self.size
@@ -78,12 +79,12 @@ class FakeEncoder(BatchEncoder):
         self.batches.append(len(batch))
         if any(prepared.image.pixels.flat[0] == 13 for prepared in batch):
             raise RuntimeError("the device is out of memory")
-        return Fitted(tuple(batch), tuple(self._encoded(prepared.image) for prepared in batch))
+        return Fitted(files=tuple(self._encoded(prepared.image) for prepared in batch))
 
     def finish(self, fitted: Fitted):
         with self.lock:
-            self.n_in_flight -= len(fitted.batch)
-        return list(fitted.outcomes)
+            self.n_in_flight -= len(fitted.files)
+        return list(fitted.files)
 
     def _encoded(self, image: Image) -> Encoded:
         data = b"first sample %d" % image.pixels.flat[0]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import inrc
+from inrc.codec.batch import Fitted
 from inrc.codec.encode import Encoded
 from inrc.codec.options import EncodeOptions
 from inrc.codec.settings import settings_hash
@@ -305,7 +306,7 @@ class TestPipeline:
     def test_what_cannot_be_finished_together_is_done_one_by_one(self, tmp_path):
         class Fragile(FakeEncoder):
             def finish(self, fitted):
-                if len(fitted.batch) > 1:
+                if len(fitted.files) > 1:
                     raise ValueError("not together")
                 return super().finish(fitted)
 
@@ -357,9 +358,9 @@ class TestPipeline:
                 stop.set()
                 with pytest.raises(KeyboardInterrupt):
                     progress(None)  # pyright: ignore
-                stats = [e.stats for e in fitted.outcomes if isinstance(e, Encoded)]
-                cut = [Encoded(b"", dataclasses.replace(s, interrupted=True)) for s in stats]
-                return dataclasses.replace(fitted, outcomes=tuple(cut))
+                stats = [e.stats for e in fitted.files if isinstance(e, Encoded)]
+                cut = (Encoded(b"", dataclasses.replace(s, interrupted=True)) for s in stats)
+                return Fitted(files=tuple(cut))
 
         write(tmp_path / "in", 20)
         rows: list[Row] = []

@@ -47,10 +47,12 @@ class Fitted:
     """A batch that has been fitted; `BatchEncoder.finish` makes files of it.
 
     Attributes:
-      parts: pictures that were fitted side by side, and their fits; files already where there is no plan.
+      parts: pictures that were fitted side by side, and their fits.
+      files: of pictures whose fits went one after the other.
     """
 
-    parts: tuple[tuple[Sequence[Prepared], Sequence[FitResult] | Sequence[Encoded | InrcError]], ...]
+    parts: tuple[tuple[Sequence[Prepared], Sequence[FitResult]], ...] = ()
+    files: tuple[Encoded | InrcError, ...] = ()
 
 
 class BatchEncoder:
@@ -59,9 +61,9 @@ class BatchEncoder:
     `prepare` and `finish` are work of the host and may run for several pictures or batches at once; `fit` keeps the
     devices busy and should run for one batch after the other.
 
-    A picture's file depends neither on the others of its batch nor on the number of devices. Where fits go side by side
-    on one device, it differs in rounding from that of `inrc.encode`: as good on average, but not the same bytes. Where
-    a CPU's core takes one picture at a time, as with photographs, it is the same byte for byte.
+    A picture's file depends neither on the others of its batch nor on the number of devices. Where a device takes one
+    picture at a time, as a CPU does with photographs, it is that of `inrc.encode`, byte for byte. Where fits go side by
+    side it differs in rounding: as good on average, but not the same bytes.
     """
 
     def __init__(
@@ -116,11 +118,11 @@ class BatchEncoder:
         """
         course = batch[0].course
         if course is None:
-            return Fitted(((batch, [self._alone(prepared, progress) for prepared in batch]),))
+            return Fitted(files=tuple(self._alone(prepared, progress) for prepared in batch))
         side_by_side = lanes_for(course, 1).side_by_side
         if self._batch_size is not None:
             side_by_side = min(side_by_side, -(-self._batch_size // jax.local_device_count()))
-        return Fitted(tuple(self._fitted(batch, course, side_by_side, progress)))
+        return Fitted(parts=tuple(self._fitted(batch, course, side_by_side, progress)))
 
     def _fitted(
         self, batch: Sequence[Prepared], course: Course, side_by_side: int, progress: Callable[[Progress], None] | None
@@ -144,14 +146,9 @@ class BatchEncoder:
 
     def finish(self, fitted: Fitted) -> list[Encoded | InrcError]:
         """The files of a batch, in its order, each already decoded once; an error where one came to none."""
-        return [outcome for part in fitted.parts for outcome in self._finished(*part)]
+        return [*fitted.files, *(outcome for part in fitted.parts for outcome in self._finished(*part))]
 
-    def _finished(
-        self, batch: Sequence[Prepared], results: Sequence[FitResult] | Sequence[Encoded | InrcError]
-    ) -> list[Encoded | InrcError]:
-        fits = [result for result in results if isinstance(result, FitResult)]
-        if not fits:
-            return [result for result in results if not isinstance(result, FitResult)]
+    def _finished(self, batch: Sequence[Prepared], fits: Sequence[FitResult]) -> list[Encoded | InrcError]:
         began = time.monotonic()
         candidates = rounded([prepared.plan for prepared in batch if prepared.plan is not None], fits)
         shared = (fits[0].seconds + time.monotonic() - began) / len(batch)

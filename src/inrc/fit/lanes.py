@@ -2,7 +2,7 @@
 
 All arrays of a batch have a leading axis of lanes, one fit each. What a lane computes depends neither on the others nor
 on their number: groups have one size, so that a fit ends in the same weights in any batch and on any number of devices.
-For the same reason every device runs the program of one device on its shard, and not its part of a partitioned program,
+For the same reason every device runs the program of one group on its shard, and not its part of a partitioned program,
 which XLA fuses, and rounds, in another way.
 """
 
@@ -45,7 +45,12 @@ class Lanes(NamedTuple):
     @property
     def n(self) -> int:
         """Fits in all."""
-        return self.side_by_side * self.n_turns * (1 if self.mesh is None else self.mesh.size)
+        return self.side_by_side * self.n_turns * self.n_devices
+
+    @property
+    def n_devices(self) -> int:
+        """Devices that share them."""
+        return 1 if self.mesh is None else self.mesh.size
 
     def put(self, tree: Any) -> Any:
         """Arrays [n, ...] on the devices."""
@@ -56,25 +61,35 @@ class Lanes(NamedTuple):
         assert self.mesh is not None
         return NamedSharding(self.mesh, PartitionSpec(_AXIS))
 
-    def shards(self, tree: Any) -> list[Any]:
-        """Arrays [n, ...] as what each device holds of them."""
-        if self.mesh is None:
-            return [tree]
+    def groups(self, tree: Any) -> list[Any]:
+        """Arrays [n, ...] as those [side_by_side, ...] of every group, one device's turns after the other's."""
+
+        def of_device(leaf: jax.Array, place: int) -> jax.Array:
+            return leaf if self.mesh is None else leaf.addressable_data(place)
+
+        def of_turn(leaf: jax.Array, turn: int) -> jax.Array:
+            return leaf if self.n_turns == 1 else leaf[turn * self.side_by_side : (turn + 1) * self.side_by_side]
+
         return [
-            jax.tree.map(lambda leaf, place=place: leaf.addressable_data(place), tree)
-            for place in range(self.mesh.size)
+            jax.tree.map(lambda leaf, place=place, turn=turn: of_turn(of_device(leaf, place), turn), tree)
+            for place in range(self.n_devices)
+            for turn in range(self.n_turns)
         ]
 
-    def joined(self, shards: Sequence[Any]) -> Any:
-        """Inverse of `shards`."""
-        if self.mesh is None:
-            return shards[0]
+    def joined(self, groups: Sequence[Any]) -> Any:
+        """Inverse of `groups`."""
 
         def join(*leaves: jax.Array) -> jax.Array:
+            shards = [
+                leaves[first] if self.n_turns == 1 else jnp.concatenate(leaves[first : first + self.n_turns])
+                for first in range(0, len(leaves), self.n_turns)
+            ]
+            if self.mesh is None:
+                return shards[0]
             shape = self.n, *leaves[0].shape[1:]
-            return jax.make_array_from_single_device_arrays(shape, self._sharding, list(leaves))
+            return jax.make_array_from_single_device_arrays(shape, self._sharding, shards)
 
-        return jax.tree.map(join, *shards)
+        return jax.tree.map(join, *groups)
 
 
 def spread(n_fits: int, side_by_side: int, devices: Sequence[Any] | None = None) -> Lanes:
@@ -116,7 +131,7 @@ def stacked(trees: Sequence[Any], n: int) -> Any:
 
 
 class Programs:
-    """What a batch runs, compiled for each of its devices.
+    """What a batch runs: programs of one group, the same for every one.
 
     Attributes:
       problem: static.
@@ -131,8 +146,8 @@ class Programs:
     def compile(self, *arguments: Any) -> None:
         """Compiles `run_chunks` for arguments of these shapes, for all devices at once."""
         plan, *arrays = arguments
-        shards = self.lanes.shards(tuple(arrays))
-        lowered = [_run_chunks.lower(self.problem, *self._turns, plan, shard) for shard in shards]
+        groups = self.lanes.groups(tuple(arrays))[:: self.lanes.n_turns]
+        lowered = [_run_chunks.lower(self.problem, plan, group) for group in groups]
         with ThreadPoolExecutor(len(lowered)) as pool:
             self._chunks = list(pool.map(lambda one: one.compile(), lowered))
 
@@ -150,22 +165,19 @@ class Programs:
         Returns:
           (states after, (distortion, bits)), the latter two [n, groups, steps per group].
         """
-        shards = self.lanes.shards((states, signals, priors, rate_scales, bits_weights))
-        return self.lanes.joined([run(plan, shard) for run, shard in zip(self._chunks, shards, strict=True)])
+        groups = self.lanes.groups((states, signals, priors, rate_scales, bits_weights))
+        done = (self._chunks[i // self.lanes.n_turns](plan, group) for i, group in enumerate(groups))
+        return self.lanes.joined(list(done))
 
     def rounded_costs(self, states: State, signals: Signal, priors: Prior) -> tuple[jax.Array, jax.Array]:
         """(distortion [n], bits [n]) of every lane's weights as a file would hold them."""
-        shards = self.lanes.shards((states, signals, priors))
-        return self.lanes.joined([_rounded_costs(self.problem, *self._turns, shard) for shard in shards])
+        groups = self.lanes.groups((states, signals, priors))
+        return self.lanes.joined([_rounded_costs(self.problem, group) for group in groups])
 
     def distortions(self, params: Params, signals: Signal) -> jax.Array:
         """Distortion [n] of given weights."""
-        shards = self.lanes.shards((params, signals))
-        return self.lanes.joined([_distortions(self.problem, *self._turns, shard) for shard in shards])
-
-    @property
-    def _turns(self) -> tuple[int, int]:
-        return self.lanes.side_by_side, self.lanes.n_turns
+        groups = self.lanes.groups((params, signals))
+        return self.lanes.joined([_distortions(self.problem, group) for group in groups])
 
 
 @jax.jit
@@ -174,36 +186,28 @@ def chosen(mask: jax.Array, one: Any, other: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(mask.reshape(-1, *(1,) * (a.ndim - 1)), a, b), one, other)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _run_chunks(problem: Problem, side_by_side: int, n_turns: int, plan: StepPlan, arrays: tuple[Any, ...]) -> Any:
+@functools.partial(jax.jit, static_argnums=0)
+def _run_chunks(problem: Problem, plan: StepPlan, arrays: tuple[Any, ...]) -> Any:
     def one(state: State, signal: Signal, prior: Prior, rate_scale: jax.Array, bits_weight: jax.Array):
         own = plan._replace(learning_rate=plan.learning_rate * rate_scale)
         return program.run_chunk(problem, state, signal, prior, own, bits_weight)
 
-    return _over_lanes(side_by_side, n_turns, one, arrays)
+    return _over_lanes(one, arrays)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _rounded_costs(problem: Problem, side_by_side: int, n_turns: int, arrays: tuple[Any, ...]) -> Any:
-    return _over_lanes(side_by_side, n_turns, functools.partial(program.rounded_cost, problem), arrays)
+@functools.partial(jax.jit, static_argnums=0)
+def _rounded_costs(problem: Problem, arrays: tuple[Any, ...]) -> Any:
+    return _over_lanes(functools.partial(program.rounded_cost, problem), arrays)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _distortions(problem: Problem, side_by_side: int, n_turns: int, arrays: tuple[Any, ...]) -> Any:
-    return _over_lanes(side_by_side, n_turns, functools.partial(program.distortion, problem), arrays)
+@functools.partial(jax.jit, static_argnums=0)
+def _distortions(problem: Problem, arrays: tuple[Any, ...]) -> Any:
+    return _over_lanes(functools.partial(program.distortion, problem), arrays)
 
 
-def _over_lanes(side_by_side: int, n_turns: int, function: Callable[..., Any], arrays: tuple[Any, ...]) -> Any:
-    """function(*arrays of one lane), for all lanes of a device."""
-
-    def group(arrays: tuple[Any, ...]) -> Any:
-        if side_by_side == 1:
-            # A lane alone is the plain program: in arithmetic, and in what it keeps in cache.
-            results = function(*jax.tree.map(lambda x: x[0], arrays))
-            return jax.tree.map(lambda x: x[None], results)
+def _over_lanes(function: Callable[..., Any], arrays: tuple[Any, ...]) -> Any:
+    """function(*arrays of one lane), for all lanes of a group."""
+    if len(jax.tree.leaves(arrays)[0]) > 1:
         return jax.vmap(function)(*arrays)
-
-    if n_turns == 1:
-        return group(arrays)
-    turns = jax.tree.map(lambda x: x.reshape(n_turns, side_by_side, *x.shape[1:]), arrays)
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), jax.lax.map(group, turns))
+    # A lane alone is the plain program: in arithmetic, and in what it keeps in cache.
+    return jax.tree.map(lambda x: x[None], function(*jax.tree.map(lambda x: x[0], arrays)))
