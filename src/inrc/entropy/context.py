@@ -33,7 +33,8 @@ SCALE_OFFSET = 4
 ROW_LIMIT = 28.0
 """Sum of the magnitudes of the weights of a row that is safe, see `limited`."""
 
-_CHUNK = 1 << 14
+CHUNK = 1 << 14
+"""Contexts that are evaluated together where there are many."""
 
 Offsets = Sequence[tuple[int, int]]
 
@@ -273,13 +274,9 @@ def table_rows(
     """
     height, width = plans[index].shape
     n_offsets, n_inputs = len(network.offsets), network.n_inputs
-    up = max((-dy for dy, _ in network.offsets), default=0)
-    left = max((max(0, -dx) for _, dx in network.offsets), default=0)
-    right = max((max(0, dx) for _, dx in network.offsets), default=0)
-    padded = np.zeros((up + height, left + width + right), np.float32)
-    np.clip(latents[index], -LARGEST_INPUT, LARGEST_INPUT, out=padded[up:, left : left + width])
+    padded, up, left = _padded(network.offsets, latents[index])
     features = cross_features(network, plans, latents, index) if plans[index].references else None
-    n_rows = max(1, _CHUNK // width)
+    n_rows = max(1, CHUNK // width)
     evaluation = Evaluation(network, range(n_inputs + 1), min(n_rows, height) * width)
     results = np.empty((2, height, width), np.int64)
     for first in range(0, height, n_rows):
@@ -293,3 +290,57 @@ def table_rows(
         rows, bases = evaluation.run((last - first) * width)
         results[0, first:last], results[1, first:last] = (a.reshape(-1, width) for a in (rows, bases))
     return results[0], results[1]
+
+
+def _padded(offsets: Offsets, grid: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """The grid as inputs, float32, in zeros as far as neighbours reach; its first row and column therein."""
+    height, width = grid.shape
+    up = max((-dy for dy, _ in offsets), default=0)
+    left, right = (max((0, *(sign * dx for _, dx in offsets))) for sign in (-1, 1))
+    padded = np.zeros((up + height, left + width + right), np.float32)
+    np.clip(grid, -LARGEST_INPUT, LARGEST_INPUT, out=padded[up:, left : left + width])
+    return padded, up, left
+
+
+class ContextsAt:
+    """Single contexts of a grid, with one neighbour changed."""
+
+    def __init__(
+        self, network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[np.ndarray], index: int
+    ) -> None:
+        """Prepares the contexts of grid `index`; arguments as those of `table_rows`."""
+        self._network = network
+        self._padded, self._up, self._left = _padded(network.offsets, latents[index])
+        self._features = cross_features(network, plans, latents, index) if plans[index].references else None
+        self._evaluation = Evaluation(network, range(network.n_inputs + 1), CHUNK)
+
+    def table_rows(self, y: np.ndarray, x: np.ndarray, changed: int, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What latents would be coded with if one of their neighbours had another value.
+
+        Args:
+          y: rows [n] of the latents, n at most `CHUNK`.
+          x: columns [n].
+          changed: which neighbour it is.
+          values: its values [n], within the limits of inputs.
+
+        Returns:
+          As `table_rows` of the module, [n].
+        """
+        n = len(y)
+        inputs = self._evaluation.inputs[:, :n]
+        stride = self._padded.shape[1]
+        places = (y + self._up) * stride + x + self._left
+        for i, (dy, dx) in enumerate(self._network.offsets):
+            inputs[i] = values if i == changed else self._padded.take(places + (dy * stride + dx))
+        if self._features is not None:
+            inputs[len(self._network.offsets) : -1] = self._features[:, y >> 1, x >> 1]
+        return self._evaluation.run(n)
+
+
+def spacing(offsets: Offsets) -> tuple[int, int]:
+    """Rows and columns between latents that are in no context together, and in none of each other's.
+
+    Changes of latents that lie on a lattice this wide cost what `latent_rate.change_bits` says of each alone.
+    """
+    columns = [0, *(dx for _, dx in offsets)]
+    return 1 + max((-dy for dy, _ in offsets), default=0), 1 + max(columns) - min(columns)
