@@ -53,7 +53,7 @@ def matrices(
 
 
 class Sampler:
-    """Stands in for a decoder of a random stream: draws symbols from the tables, and no grid is empty."""
+    """Stands in for a decoder of a random stream: draws symbols from the tables, but no escapes and no empty grid."""
 
     def __init__(self, generator: np.random.Generator) -> None:
         self._generator = generator
@@ -62,7 +62,8 @@ class Sampler:
         if np.array_equal(weights, tables.coder_weights()[[tables.FLAG]]):
             return np.zeros(1, np.int32)
         ends = np.cumsum(weights.astype(np.int64) + 1, axis=1)
-        return (self._generator.integers(1 << 24, size=(len(weights), 1)) >= ends).sum(1).astype(np.int32)
+        symbols = (self._generator.integers(1 << 24, size=(len(weights), 1)) >= ends).sum(1)
+        return np.minimum(symbols, tables.BELOW - 1).astype(np.int32)
 
 
 def drawn(generator: np.random.Generator, network: ContextNetwork, plans: list[GridPlan]) -> list[np.ndarray]:

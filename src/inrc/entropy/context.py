@@ -314,7 +314,9 @@ class ContextsAt:
         self._features = cross_features(network, plans, latents, index) if plans[index].references else None
         self._evaluation = Evaluation(network, range(network.n_inputs + 1), CHUNK)
 
-    def table_rows(self, y: np.ndarray, x: np.ndarray, changed: int, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def table_rows(
+        self, y: np.ndarray, x: np.ndarray, changed: int, values: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """What latents would be coded with if one of their neighbours had another value.
 
         Args:

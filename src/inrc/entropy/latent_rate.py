@@ -9,9 +9,7 @@ from inrc.entropy import latent_tables as tables
 from inrc.entropy.context import ContextNetwork, GridPlan
 
 
-def latent_bits(
-    network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[np.ndarray]
-) -> list[np.ndarray]:
+def latent_bits(network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Bits of every latent, float32 [H, W] for each grid.
 
     They are those of a file but for the grids' flags: an empty grid costs nothing else, the others a tenth of a bit.
@@ -89,7 +87,7 @@ def change_bits(
     ys, xs = np.nonzero(inputs[0] != inputs[1])
     contexts = context.ContextsAt(network, plans, latents, index)
     for neighbour, (dy, dx) in enumerate(network.offsets):
-        inside = (ys - dy < grid.shape[0]) & (0 <= xs - dx) & (xs - dx < grid.shape[1])
+        inside = (ys - dy < grid.shape[0]) & (xs - dx >= 0) & (xs - dx < grid.shape[1])
         for first in range(0, len(ys), context.CHUNK):
             part = slice(first, first + context.CHUNK)
             y, x = (a[part][inside[part]] for a in (ys, xs))

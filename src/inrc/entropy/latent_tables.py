@@ -35,7 +35,7 @@ BASE = 16
 N_OVERFLOW_DIGITS = 3
 
 FIRST_HIGH = N_SCALES << FRACTION_BITS
-"""Row of the first table of an excess's digits from the second on, as one number; N_SYMBOLS - 1 says that it is more."""
+"""Row of the first table of an excess's digits but the last, as one number; its last symbol says that it is more."""
 FIRST_LOW = FIRST_HIGH + N_SCALES
 """Row of the first table of an excess's last digit."""
 DIGIT = FIRST_LOW + N_SCALES
@@ -95,11 +95,11 @@ def _exponentials(index: int) -> tuple[list[int], ...]:
         far = _powers(1 << _FAR_BITS, one, LARGEST + 1)
         high = [*_powers(_AVAILABLE, last, N_SYMBOLS), 0]
         factor = _AVAILABLE / (1 - last)
-        low = [(x - last) * factor for x in _powers(1, one, BASE)]
-        return [int(x) for x in near], [int(x) for x in far], [int(x) for x in high], [*(int(x) for x in low), 0]
+        low = [_AVAILABLE, *((x - last) * factor for x in _powers(one, one, BASE - 1)), 0]
+        return [int(x) for x in near], [int(x) for x in far], [int(x) for x in high], [int(x) for x in low]
 
 
-def _powers(first: int, base: decimal.Decimal, n: int) -> Iterator[decimal.Decimal]:
+def _powers(first: decimal.Decimal | int, base: decimal.Decimal, n: int) -> Iterator[decimal.Decimal]:
     return itertools.accumulate(itertools.repeat(base, n - 1), operator.mul, initial=decimal.Decimal(first))
 
 

@@ -43,7 +43,9 @@ def _check_steps(network: ContextNetwork, plans: Sequence[GridPlan]) -> None:
     skew = skew_of(network.offsets)
     total = sum(n_steps(plan.shape, skew) for plan in plans)
     if total > MAX_STEPS:
-        raise LimitExceededError(f"the latents have {total} wavefronts; the limit is {MAX_STEPS}: use a smaller picture")
+        raise LimitExceededError(
+            f"the latents have {total} wavefronts; the limit is {MAX_STEPS}: use a smaller picture"
+        )
 
 
 # Encoding --------------------------------------------------------------------------------------------------------
@@ -79,9 +81,7 @@ def encode_latents(
             encoder.encode(symbols[part], _TABLES, weights[rows[part]])
 
 
-def events_of(
-    network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[np.ndarray], index: int
-) -> Events:
+def events_of(network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[np.ndarray], index: int) -> Events:
     """What grid `index` is coded as, in the order of the stream."""
     grid = np.asarray(latents[index])
     largest = int(np.abs(grid).max(initial=0))
@@ -103,9 +103,10 @@ def events_of(
         keys = [_N_PHASES * times[order]]
         excess = np.abs(differences[outside]) - (tables.LARGEST + 1)
         parts = [(rows, symbols)]
-        for phase, (which, *part) in enumerate(_excess_events(rows[outside] >> tables.FRACTION_BITS, excess)):
-            keys.append(keys[0][outside[which]] + phase + 1)
-            parts.append(tuple(part))
+        phases = _excess_events(rows[outside] >> tables.FRACTION_BITS, excess)
+        for phase, (which, its_rows, its_symbols) in enumerate(phases, 1):
+            keys.append(keys[0][outside[which]] + phase)
+            parts.append((its_rows, its_symbols))
         order = np.argsort(np.concatenate(keys), kind="stable")
         rows, symbols = (np.concatenate(column)[order] for column in zip(*parts, strict=True))
     flag = np.zeros(1, np.int32)
@@ -172,43 +173,41 @@ def _decode_grid(
 ) -> np.ndarray:
     height, width = shape
     skew = skew_of(network.offsets)
-    steps = n_steps(shape, skew)
+    firsts, lasts = _rows_of_steps(shape, skew)
     window = _Window(network.offsets, skew, height)
-    n_neighbours = window.n_inputs
-    n_features = 0 if features is None else len(features)
-    n_inputs, n_offsets = network.n_inputs, len(network.offsets)
-    columns = [*window.columns, *range(n_offsets, n_offsets + n_features), n_inputs]
-    # Rows of the first and behind the last latent of every wavefront.
-    times = np.arange(steps)
-    firsts = np.maximum(0, -(-(times - width + 1) // skew) if skew else 0 * times)
-    lasts = np.minimum(height, times // skew + 1 if skew else height + 0 * times)
+    crossed = _Features(features, skew, height)
+    n_neighbours, n_offsets = len(window.columns), len(network.offsets)
+    columns = [*window.columns, *range(n_offsets, n_offsets + crossed.n), network.n_inputs]
     evaluation = context.Evaluation(network, columns, int((lasts - firsts).max()))
-    neighbours = evaluation.inputs[:n_neighbours].reshape(*window.shape, -1)
-    crossed = evaluation.inputs[n_neighbours : n_neighbours + n_features]
-    if features is not None:
-        rows = np.arange(height)
-        bases = [(rows >> 1) * features.shape[2] + (odd - skew * rows >> 1) for odd in (0, 1)]
-        features = features.reshape(n_features, -1)
+    neighbour_inputs = evaluation.inputs[:n_neighbours].reshape(*window.shape, -1)
+    feature_inputs = evaluation.inputs[n_neighbours : n_neighbours + crossed.n]
     latents = np.zeros(height * width, np.int32)
-    stride = width - skew if width > skew else 1  # of a wavefront in the grid; it has one latent where that is narrow
+    # A row further down, a latent of the same wavefront is `skew` to the left; narrow grids have one per wavefront.
+    stride = max(1, width - skew)
     for time, (first, last) in enumerate(zip(firsts.tolist(), lasts.tolist(), strict=True)):
         n = last - first
-        if n <= 0:
-            window.next()
-            continue
-        np.copyto(neighbours[:, :, :n], window.contexts(first, last))
-        if features is not None:
-            np.take(features, bases[time & 1][first:last] + (time >> 1), axis=1, out=crossed[:, :n], mode="clip")
-        rows, values = evaluation.run(n)
-        symbols = _decode(decoder, rows)
-        values += symbols
-        if symbols.max() >= tables.BELOW:
-            _add_excess(decoder, rows, symbols, values)
-        window.write(first, last, values)
-        start = first * stride + time if width > skew else first * width + time - skew * first
-        latents[start : start + (n - 1) * stride + 1 : stride] = values
+        if n > 0:
+            np.copyto(neighbour_inputs[:, :, :n], window.contexts(first, last))
+            crossed.copy(time, first, last, feature_inputs[:, :n])
+            rows, values = evaluation.run(n)
+            symbols = _decode(decoder, rows)
+            values += symbols
+            if symbols.max() >= tables.BELOW:
+                _add_excess(decoder, rows, symbols, values)
+            window.write(first, last, values)
+            start = first * (width - skew) + time
+            latents[start : start + (n - 1) * stride + 1 : stride] = values
         window.next()
     return latents.reshape(shape)
+
+
+def _rows_of_steps(shape: tuple[int, int], skew: int) -> tuple[np.ndarray, np.ndarray]:
+    """First row of every wavefront, and the row behind its last; the same where it has none."""
+    height, width = shape
+    times = np.arange(n_steps(shape, skew))
+    if skew == 0:
+        return 0 * times, 0 * times + height
+    return np.maximum(0, -((width - 1 - times) // skew)), np.minimum(height, times // skew + 1)
 
 
 def _add_excess(decoder: Any, rows: np.ndarray, symbols: np.ndarray, values: np.ndarray) -> None:
@@ -234,6 +233,29 @@ def _add_excess(decoder: Any, rows: np.ndarray, symbols: np.ndarray, values: np.
         raise CorruptFileError("a coded latent is too large; get the file again")
 
 
+class _Features:
+    """Features of coarser grids for a whole wavefront; none where there are none.
+
+    Attributes:
+      n: how many.
+    """
+
+    def __init__(self, features: np.ndarray | None, skew: int, height: int) -> None:
+        """Features [n, ceil(H / 2), ceil(W / 2)] of a grid of H = height rows."""
+        self.n = 0 if features is None else len(features)
+        if features is not None:
+            self._features = features.reshape(self.n, -1)
+            # Place of row y, but for t // 2, in wavefronts of even and of odd t: (y // 2, (t - skew y) // 2).
+            rows = np.arange(height)
+            self._places = [(rows >> 1) * features.shape[2] + (odd - skew * rows >> 1) for odd in (0, 1)]
+
+    def copy(self, time: int, first: int, last: int, out: np.ndarray) -> None:
+        """Those of rows first..last of a wavefront, [n, rows]."""
+        if self.n:
+            places = self._places[time & 1][first:last] + (time >> 1)
+            np.take(self._features, places, axis=1, out=out, mode="clip")
+
+
 class _Window:
     """The latents of the latest wavefronts of a grid, by row, from which contexts are copied.
 
@@ -250,10 +272,7 @@ class _Window:
         n_times = max((-time for time, _ in places), default=0)
         n_rows = max((-dy for _, dy in places), default=0) + 1
         self.shape = (n_times, n_rows)
-        self.columns = [
-            places.get((time, dy), -1) for time in range(-n_times, 0) for dy in range(1 - n_rows, 1)
-        ]
-        self.n_inputs = n_times * n_rows
+        self.columns = [places.get((time, dy), -1) for time in range(-n_times, 0) for dy in range(1 - n_rows, 1)]
         self._latents = np.zeros((n_times + _RING_STEPS, height + n_rows - 1), np.float32)
         step, item = self._latents.strides
         self._boxes = np.lib.stride_tricks.as_strided(
