@@ -4,7 +4,7 @@ Each integer is coded with a Laplace table whose scale index follows from what i
 row) and of its input (a column). Both differ much in a fitted network, and following them costs no side information.
 All of it is integer arithmetic, so encoder and decoder agree on every machine.
 
-The range coder is constriction's (Bamler, 2022).
+It codes into a stream of its own, or into one that others share.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import constriction
 import numpy as np
 
-from inrc.entropy import tables
+from inrc.entropy import stream, tables
 from inrc.errors import CorruptFileError, LimitExceededError
 
 MAX_MAGNITUDE = 1 << 20
@@ -164,15 +164,28 @@ def encode(
 
     Returns:
       The stream, cut to the shortest form that decodes to the same integers when zeros follow.
+
+    Raises:
+      LimitExceededError: An integer is beyond MAX_MAGNITUDE.
     """
-    encoder = _stream.queue.RangeEncoder()
+    encoder = stream.new_encoder()
+    encode_weights(encoder, side, matrices, exponents)
+    return stream.finish(encoder)
+
+
+def encode_weights(
+    encoder: Any,
+    side: Sequence[tuple[int, int]],
+    matrices: Sequence[np.ndarray],
+    exponents: Sequence[np.ndarray] | None = None,
+) -> None:
+    """What `encode` does, into an encoder of `stream.new_encoder` that others use too."""
     for value, index in _with_scales(side, matrices, exponents):
         _encode_integer(encoder, value, index)
-    return _shortest(encoder)
 
 
 def decode(
-    stream: bytes,
+    data: bytes,
     side_indices: Sequence[int],
     shapes: Sequence[tuple[int, int]],
     exponents_of: Callable[[Sequence[int]], Sequence[np.ndarray] | None] = lambda _: None,
@@ -180,7 +193,7 @@ def decode(
     """Inverse of `encode`.
 
     Args:
-      stream: from `encode`.
+      data: from `encode`.
       side_indices: scale indices of the side values.
       shapes: of the matrices.
       exponents_of: the exponents that `encode` was given, from the side values.
@@ -188,7 +201,16 @@ def decode(
     Raises:
       CorruptFileError: The stream cannot have been written by `encode`.
     """
-    decoder = _stream.queue.RangeDecoder(_to_words(stream))
+    return decode_weights(stream.new_decoder(data), side_indices, shapes, exponents_of)
+
+
+def decode_weights(
+    decoder: Any,
+    side_indices: Sequence[int],
+    shapes: Sequence[tuple[int, int]],
+    exponents_of: Callable[[Sequence[int]], Sequence[np.ndarray] | None] = lambda _: None,
+) -> tuple[list[int], list[np.ndarray]]:
+    """What `decode` does, from a decoder of `stream.new_decoder` that others use too."""
     try:
         side = [_decode_integer(decoder, index) for index in side_indices]
         matrices = [np.zeros(shape, np.int32) for shape in shapes]
@@ -383,44 +405,3 @@ def _integers_bits(values: np.ndarray, index: int) -> np.ndarray:
 @functools.cache
 def _table_bits(index: int) -> np.ndarray:
     return tables.PRECISION_BITS - np.log2(tables.frequencies(index))
-
-
-def _to_bytes(words: np.ndarray) -> bytes:
-    # constriction's words are consumed most significant bit first.
-    return np.asarray(words).astype(">u4").tobytes()
-
-
-def _to_words(stream: bytes) -> np.ndarray:
-    padded = stream + bytes(-len(stream) % 4 + 4)
-    return np.frombuffer(padded, ">u4").astype(np.uint32)
-
-
-def _shortest(encoder: Any) -> bytes:
-    """The fewest bytes that, followed by zeros, decode to what has been encoded.
-
-    The encoder's last words pin down an interval far finer than needed; a point with trailing zeros inside it is
-    found by also trying the next larger value of a cut prefix.
-    """
-    stream = _to_bytes(encoder.get_compressed())
-    n_words, (lower, width) = encoder.pos()
-    n_bytes = 4 * (n_words + 2)
-
-    def point(candidate: bytes) -> int:
-        return int.from_bytes(candidate.ljust(n_bytes, b"\0"), "big")
-
-    # The state holds the last 64 bits of the interval's lower end; a carry may still be on its way into those before.
-    lower += point(stream[: 4 * n_words])
-    if point(stream) < lower:
-        lower -= 1 << 64
-
-    best = stream.rstrip(b"\0")
-    for length in range(len(best) - 1, max(len(best) - 8, -1), -1):
-        prefix = best[:length]
-        above = (int.from_bytes(prefix, "big") + 1).to_bytes(length + 1, "big")[1:] if length else b""
-        for candidate in (prefix, above):
-            if lower <= point(candidate) < lower + width:
-                best = candidate.rstrip(b"\0")
-                break
-        else:
-            break
-    return best

@@ -1,0 +1,109 @@
+"""What latents cost under the tables that they are coded with, and what a change of one of them would save."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from inrc.entropy import context
+from inrc.entropy import latent_tables as tables
+from inrc.entropy.context import ContextNetwork, GridPlan
+
+
+def latent_bits(network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Bits of every latent, float32 [H, W] for each grid.
+
+    They are those of a file but for the grids' flags: an empty grid costs nothing else, the others a tenth of a bit.
+
+    Args:
+      network: the context network.
+      plans: of all grids, in coding order.
+      latents: integer arrays [H, W], in the same order.
+    """
+    result = []
+    for i, grid in enumerate(latents):
+        if np.any(grid):
+            rows, bases = context.table_rows(network, plans, latents, i)
+            result.append(symbol_bits(rows, grid - bases))
+        else:
+            result.append(np.zeros(grid.shape, np.float32))
+    return result
+
+
+def total_bits(network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[np.ndarray]) -> float:
+    """Bits of all latents and flags."""
+    flags = sum(float(tables.bits()[tables.FLAG, int(not np.any(grid))]) for grid in latents)
+    return flags + sum(float(bits.sum(dtype=np.float64)) for bits in latent_bits(network, plans, latents))
+
+
+def symbol_bits(rows: np.ndarray, symbols: np.ndarray) -> np.ndarray:
+    """Bits, float32, of latents with rows of tables and distances from the integer that symbol 0 stands for."""
+    bits = tables.bits()
+    result = bits[rows, np.clip(symbols, 0, tables.BELOW - 1)]
+    outside = (symbols < 0) | (symbols >= tables.BELOW)
+    if outside.any():
+        row, symbol = rows[outside], symbols[outside]
+        scale = row >> tables.FRACTION_BITS
+        excess = np.abs(symbol - tables.LARGEST) - (tables.LARGEST + 1)
+        high = np.minimum(excess // tables.BASE, tables.N_SYMBOLS - 1)
+        result[outside] = (
+            bits[row, np.where(symbol < 0, tables.BELOW, tables.ABOVE)]
+            + bits[tables.FIRST_HIGH + scale, high]
+            + bits[tables.FIRST_LOW + scale, excess % tables.BASE]
+            + (high == tables.N_SYMBOLS - 1) * bits[tables.DIGIT, 0] * tables.N_OVERFLOW_DIGITS
+        )
+    return result
+
+
+def change_bits(
+    network: ContextNetwork,
+    plans: Sequence[GridPlan],
+    latents: Sequence[np.ndarray],
+    index: int,
+    changed: np.ndarray,
+) -> np.ndarray:
+    """Bits that all latents together cost more if one latent of a grid were changed and no other, for each of them.
+
+    Counted are the latent itself, those that have it as a neighbour, and those of finer grids that have features of
+    it; flags of grids that would become empty or cease to be are not. Exact for each change alone.
+
+    Args:
+      network: the context network.
+      plans: of all grids, in coding order.
+      latents: integer arrays [H, W], in the same order.
+      index: of the grid.
+      changed: integers [H, W] that its latents could be changed to; where they are what they were, nothing is
+        evaluated.
+
+    Returns:
+      float64 [H, W], zero where nothing changes.
+    """
+    grid = latents[index]
+    rows, bases = context.table_rows(network, plans, latents, index)
+    bits = symbol_bits(rows, grid - bases)
+    result = np.zeros(grid.shape)
+    where = np.nonzero(changed != grid)
+    result[where] = symbol_bits(rows[where], (changed - bases)[where]) - bits[where]
+    inputs = [np.clip(x, -context.LARGEST_INPUT, context.LARGEST_INPUT) for x in (grid, changed)]
+    ys, xs = np.nonzero(inputs[0] != inputs[1])
+    contexts = context.ContextsAt(network, plans, latents, index)
+    for neighbour, (dy, dx) in enumerate(network.offsets):
+        inside = (ys - dy < grid.shape[0]) & (xs - dx >= 0) & (xs - dx < grid.shape[1])
+        for first in range(0, len(ys), context.CHUNK):
+            part = slice(first, first + context.CHUNK)
+            y, x = (a[part][inside[part]] for a in (ys, xs))
+            new_rows, new_bases = contexts.table_rows(y - dy, x - dx, neighbour, inputs[1][y, x])
+            there = y - dy, x - dx
+            result[y, x] += symbol_bits(new_rows, grid[there] - new_bases) - bits[there]
+    others = [*latents[:index], changed, *latents[index + 1 :]]
+    for finer, plan in enumerate(plans):
+        if index in plan.references and np.any(latents[finer]):
+            # Features are those of one place: each latent of the finer grid sees one change at most.
+            old, new = (
+                symbol_bits(rows, latents[finer] - bases)
+                for rows, bases in (context.table_rows(network, plans, x, finer) for x in (latents, others))
+            )
+            shift = plans[index].level - plan.level
+            y, x = (np.arange(side) >> shift for side in plan.shape)
+            sums = np.bincount((y[:, None] * grid.shape[1] + x).ravel(), (new - old).ravel(), grid.size)
+            result += sums.reshape(grid.shape)
+    return result

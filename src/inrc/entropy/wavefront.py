@@ -1,0 +1,300 @@
+"""All grids of latents into one stream and back, many latents at a time.
+
+A latent's distribution follows from latents before it. Those of equal t = x + skew * y do not depend on each other
+where the skew is large enough for the neighbours that the context has, so they are decoded together. An encoder knows
+all latents, and takes all of a grid together.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import constriction
+import numpy as np
+
+from inrc.entropy import context
+from inrc.entropy import latent_tables as tables
+from inrc.entropy.context import ContextNetwork, GridPlan, Offsets
+from inrc.errors import CorruptFileError, LimitExceededError
+
+MAX_LATENT = 1 << 15
+"""Latents beyond this are refused by the encoder and by the decoder."""
+MAX_STEPS = 1 << 20
+"""Wavefronts of all grids together that a decoder must accept; they bound its time."""
+
+# constriction is a compiled module without type stubs.
+_model: Any = constriction.stream.model  # pyright: ignore[reportAttributeAccessIssue]
+_TABLES = _model.Categorical(perfect=False)
+_CHUNK = 1 << 14
+_RING_STEPS = 64
+_N_PHASES = 3 + tables.N_OVERFLOW_DIGITS
+
+
+def skew_of(offsets: Offsets) -> int:
+    """The smallest skew with which all neighbours (dy, dx) of a latent come before it in t = x + skew y."""
+    return max([0, *(dx // -dy + 1 for dy, dx in offsets if dy < 0)])
+
+
+def n_steps(shape: tuple[int, int], skew: int) -> int:
+    """Wavefronts of a grid of (height, width)."""
+    return shape[1] + skew * (shape[0] - 1)
+
+
+def _check_steps(network: ContextNetwork, plans: Sequence[GridPlan]) -> None:
+    skew = skew_of(network.offsets)
+    total = sum(n_steps(plan.shape, skew) for plan in plans)
+    if total > MAX_STEPS:
+        raise LimitExceededError(
+            f"the latents have {total} wavefronts; the limit is {MAX_STEPS}: use a smaller picture"
+        )
+
+
+# Encoding --------------------------------------------------------------------------------------------------------
+
+
+class Events(NamedTuple):
+    """Symbols and the rows of the tables that code them, one after the other."""
+
+    rows: np.ndarray
+    symbols: np.ndarray
+
+
+def encode_latents(
+    encoder: Any, network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[np.ndarray]
+) -> None:
+    """Codes all latents into a stream.
+
+    Args:
+      encoder: of `stream.new_encoder`.
+      network: the context network.
+      plans: of all grids, in coding order.
+      latents: their integers [H, W], |value| <= MAX_LATENT.
+
+    Raises:
+      LimitExceededError: A latent is too large, or there are too many wavefronts.
+    """
+    _check_steps(network, plans)
+    weights = tables.coder_weights()
+    for i in range(len(plans)):
+        rows, symbols = events_of(network, plans, latents, i)
+        for first in range(0, len(rows), _CHUNK):
+            part = slice(first, first + _CHUNK)
+            encoder.encode(symbols[part], _TABLES, weights[rows[part]])
+
+
+def events_of(network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[np.ndarray], index: int) -> Events:
+    """What grid `index` is coded as, in the order of the stream."""
+    grid = np.asarray(latents[index])
+    largest = int(np.abs(grid).max(initial=0))
+    if largest > MAX_LATENT:
+        raise LimitExceededError(f"a latent is {largest}; the limit is {MAX_LATENT}: use larger steps")
+    if largest == 0:
+        return Events(np.array([tables.FLAG]), np.ones(1, np.int32))
+    rows, bases = context.table_rows(network, plans, latents, index)
+    height, width = grid.shape
+    skew = skew_of(network.offsets)
+    times = (np.arange(width) + skew * np.arange(height)[:, None]).ravel()
+    # In the order of rows, latents of equal time are already in theirs; sorts of 16 bits are fastest.
+    order = np.argsort(times.astype(np.uint16) if times[-1] < 1 << 16 else times, kind="stable")
+    rows, differences = rows.ravel()[order], (grid - bases).ravel()[order] - tables.LARGEST
+    symbols = np.clip(differences, -tables.LARGEST, tables.LARGEST) + tables.LARGEST
+    outside = np.flatnonzero(np.abs(differences) > tables.LARGEST)
+    if len(outside):
+        symbols[outside] = np.where(differences[outside] < 0, tables.BELOW, tables.ABOVE)
+        keys = [_N_PHASES * times[order]]
+        excess = np.abs(differences[outside]) - (tables.LARGEST + 1)
+        parts = [(rows, symbols)]
+        phases = _excess_events(rows[outside] >> tables.FRACTION_BITS, excess)
+        for phase, (which, its_rows, its_symbols) in enumerate(phases, 1):
+            keys.append(keys[0][outside[which]] + phase)
+            parts.append((its_rows, its_symbols))
+        order = np.argsort(np.concatenate(keys), kind="stable")
+        rows, symbols = (np.concatenate(column)[order] for column in zip(*parts, strict=True))
+    flag = np.zeros(1, np.int32)
+    return Events(np.concatenate([[tables.FLAG], rows]), np.concatenate([flag, symbols]).astype(np.int32))
+
+
+def _excess_events(scales: np.ndarray, excess: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """For every phase which of some escaped latents it has a symbol of, its rows and its symbols."""
+    everything = np.arange(len(excess))
+    high, low = excess // tables.BASE, excess % tables.BASE
+    phases = [
+        (everything, tables.FIRST_HIGH + scales, np.minimum(high, tables.N_SYMBOLS - 1)),
+        (everything, tables.FIRST_LOW + scales, low),
+    ]
+    overflow = np.flatnonzero(high >= tables.N_SYMBOLS - 1)
+    rest = high[overflow] - (tables.N_SYMBOLS - 1)
+    for place in reversed(range(tables.N_OVERFLOW_DIGITS)):
+        digits = rest // tables.BASE**place % tables.BASE
+        phases.append((overflow, np.full(len(rest), tables.DIGIT), digits))
+    return phases
+
+
+# Decoding --------------------------------------------------------------------------------------------------------
+
+
+def decode_latents(decoder: Any, network: ContextNetwork, plans: Sequence[GridPlan]) -> list[np.ndarray]:
+    """Inverse of `encode_latents`.
+
+    Args:
+      decoder: of `stream.new_decoder`.
+      network: the context network.
+      plans: of all grids, in coding order.
+
+    Returns:
+      The latents of all grids, int32 [H, W].
+
+    Raises:
+      CorruptFileError: The stream cannot have been written by `encode_latents`.
+      LimitExceededError: There are too many wavefronts.
+    """
+    _check_steps(network, plans)
+    latents: list[np.ndarray] = []
+    try:
+        for i, plan in enumerate(plans):
+            flag = _decode(decoder, np.array([tables.FLAG]))[0]
+            if flag > 1:
+                raise CorruptFileError("a flag of a grid is damaged; get the file again")
+            if flag:
+                latents.append(np.zeros(plan.shape, np.int32))
+            else:
+                features = context.cross_features(network, plans, latents, i) if plan.references else None
+                latents.append(_decode_grid(decoder, network, plan.shape, features))
+    except AssertionError as error:
+        raise CorruptFileError("the coded latents are damaged; get the file again") from error
+    return latents
+
+
+def _decode(decoder: Any, rows: np.ndarray) -> np.ndarray:
+    return decoder.decode(_TABLES, tables.coder_weights().take(rows, axis=0))
+
+
+def _decode_grid(
+    decoder: Any, network: ContextNetwork, shape: tuple[int, int], features: np.ndarray | None
+) -> np.ndarray:
+    height, width = shape
+    skew = skew_of(network.offsets)
+    firsts, lasts = _rows_of_steps(shape, skew)
+    window = _Window(network.offsets, skew, height)
+    crossed = _Features(features, skew, height)
+    n_neighbours, n_offsets = len(window.columns), len(network.offsets)
+    columns = [*window.columns, *range(n_offsets, n_offsets + crossed.n), network.n_inputs]
+    evaluation = context.Evaluation(network, columns, int((lasts - firsts).max()))
+    neighbour_inputs = evaluation.inputs[:n_neighbours].reshape(*window.shape, -1)
+    feature_inputs = evaluation.inputs[n_neighbours : n_neighbours + crossed.n]
+    latents = np.zeros(height * width, np.int32)
+    # A row further down, a latent of the same wavefront is `skew` to the left; narrow grids have one per wavefront.
+    stride = max(1, width - skew)
+    for time, (first, last) in enumerate(zip(firsts.tolist(), lasts.tolist(), strict=True)):
+        n = last - first
+        if n > 0:
+            np.copyto(neighbour_inputs[:, :, :n], window.contexts(first, last))
+            crossed.copy(time, first, last, feature_inputs[:, :n])
+            rows, values = evaluation.run(n)
+            symbols = _decode(decoder, rows)
+            values += symbols
+            if symbols.max() >= tables.BELOW:
+                _add_excess(decoder, rows, symbols, values)
+            window.write(first, last, values)
+            start = first * (width - skew) + time
+            latents[start : start + (n - 1) * stride + 1 : stride] = values
+        window.next()
+    return latents.reshape(shape)
+
+
+def _rows_of_steps(shape: tuple[int, int], skew: int) -> tuple[np.ndarray, np.ndarray]:
+    """First row of every wavefront, and the row behind its last; the same where it has none."""
+    height, width = shape
+    times = np.arange(n_steps(shape, skew))
+    if skew == 0:
+        return 0 * times, 0 * times + height
+    return np.maximum(0, -((width - 1 - times) // skew)), np.minimum(height, times // skew + 1)
+
+
+def _add_excess(decoder: Any, rows: np.ndarray, symbols: np.ndarray, values: np.ndarray) -> None:
+    """Replaces the values of latents that lie outside of their tables."""
+    outside = np.flatnonzero(symbols >= tables.BELOW)
+    scales = rows[outside] >> tables.FRACTION_BITS
+    high = _decode(decoder, tables.FIRST_HIGH + scales).astype(np.int64)
+    low = _decode(decoder, tables.FIRST_LOW + scales)
+    worst = low.max()
+    overflow = np.flatnonzero(high == tables.N_SYMBOLS - 1)
+    if len(overflow):
+        rest = np.zeros(len(overflow), np.int64)
+        for _ in range(tables.N_OVERFLOW_DIGITS):
+            digits = _decode(decoder, np.full(len(overflow), tables.DIGIT))
+            worst = max(worst, digits.max())
+            rest = rest * tables.BASE + digits
+        high[overflow] += rest
+    distance = high * tables.BASE + low + (tables.LARGEST + 1)
+    below = symbols[outside] == tables.BELOW
+    centre = values[outside] - symbols[outside] + tables.LARGEST
+    values[outside] = np.where(below, centre - distance, centre + distance)
+    if worst >= tables.BASE or np.abs(values[outside]).max() > MAX_LATENT:
+        raise CorruptFileError("a coded latent is too large; get the file again")
+
+
+class _Features:
+    """Features of coarser grids for a whole wavefront; none where there are none.
+
+    Attributes:
+      n: how many.
+    """
+
+    def __init__(self, features: np.ndarray | None, skew: int, height: int) -> None:
+        """Features [n, ceil(H / 2), ceil(W / 2)] of a grid of H = height rows."""
+        self.n = 0 if features is None else len(features)
+        if features is not None:
+            self._features = features.reshape(self.n, -1)
+            # Place of row y, but for t // 2, in wavefronts of even and of odd t: (y // 2, (t - skew y) // 2).
+            rows = np.arange(height)
+            self._places = [(rows >> 1) * features.shape[2] + (odd - skew * rows >> 1) for odd in (0, 1)]
+
+    def copy(self, time: int, first: int, last: int, out: np.ndarray) -> None:
+        """Those of rows first..last of a wavefront, [n, rows]."""
+        if self.n:
+            places = self._places[time & 1][first:last] + (time >> 1)
+            np.take(self._features, places, axis=1, out=out, mode="clip")
+
+
+class _Window:
+    """The latents of the latest wavefronts of a grid, by row, from which contexts are copied.
+
+    In this arrangement the neighbour (dy, dx) of a whole wavefront is a slice, dx + skew dy wavefronts ago and dy rows
+    up. The smallest box that has all neighbours is copied at once; the network ignores the others in it.
+
+    Attributes:
+      shape: wavefronts and rows of the box.
+      columns: which neighbour each element of the box is; -1 is none.
+    """
+
+    def __init__(self, offsets: Offsets, skew: int, height: int) -> None:
+        places = {(dx + skew * dy, dy): column for column, (dy, dx) in enumerate(offsets)}
+        n_times = max((-time for time, _ in places), default=0)
+        n_rows = max((-dy for _, dy in places), default=0) + 1
+        self.shape = (n_times, n_rows)
+        self.columns = [places.get((time, dy), -1) for time in range(-n_times, 0) for dy in range(1 - n_rows, 1)]
+        self._latents = np.zeros((n_times + _RING_STEPS, height + n_rows - 1), np.float32)
+        step, item = self._latents.strides
+        self._boxes = np.lib.stride_tricks.as_strided(
+            self._latents, (_RING_STEPS, n_times, n_rows, height), (step, step, item, item), writeable=False
+        )
+        self._own = self._latents[n_times:, n_rows - 1 :]
+        self._step = 0
+
+    def contexts(self, first: int, last: int) -> np.ndarray:
+        """Of rows first..last of this wavefront, [*shape, rows]."""
+        return self._boxes[self._step, :, :, first:last]
+
+    def write(self, first: int, last: int, values: np.ndarray) -> None:
+        """The latents of this wavefront."""
+        limit = float(context.LARGEST_INPUT)
+        np.clip(values, -limit, limit, out=self._own[self._step, first:last], casting="same_kind")
+
+    def next(self) -> None:
+        """Goes to the next wavefront."""
+        self._step += 1
+        if self._step == _RING_STEPS:
+            n_times = self.shape[0]
+            self._latents[:n_times] = self._latents[_RING_STEPS:].copy()
+            self._latents[n_times:] = 0.0
+            self._step = 0
