@@ -157,9 +157,7 @@ def run_latent_chunk(
 
 
 @functools.partial(jax.jit, static_argnames="problem")
-def rounded_latent_cost(
-    problem: LatentProblem, state: LatentState, signal: LatentSignal, prior: Prior
-) -> Measured:
+def rounded_latent_cost(problem: LatentProblem, state: LatentState, signal: LatentSignal, prior: Prior) -> Measured:
     """What a file with the state's latents and weights, rounded, would come to."""
     params, bits = quantised(state.params, prior, state.log_steps, jnp.float32(0), jnp.float32(1), state.seed)
     return _measured(problem, params, bits, jnp.round(state.latents), signal)
@@ -209,9 +207,7 @@ def _step(
     }
     log_steps = {name: update[0] for name, update in updates.items()}
     step_moments = {n: u[1][0] for n, u in updates.items()}, {n: u[1][1] for n, u in updates.items()}
-    new = LatentState(
-        latents, latent_moments, params, log_steps, moments, step_moments, state.step + 1, state.seed
-    )
+    new = LatentState(latents, latent_moments, params, log_steps, moments, step_moments, state.step + 1, state.seed)
     return new, measured
 
 

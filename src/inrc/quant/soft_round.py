@@ -24,9 +24,7 @@ def gaussian_noise(seed: jax.Array, size: int) -> jax.Array:
     return (total.astype(jnp.float32) - 510.0) * jnp.float32((4 * (256**2 - 1) / 12) ** -0.5)
 
 
-def latent_surrogate(
-    x: jax.Array, temperature: jax.Array, noise: jax.Array, hard: jax.Array
-) -> jax.Array:
+def latent_surrogate(x: jax.Array, temperature: jax.Array, noise: jax.Array, hard: jax.Array) -> jax.Array:
     """What the networks see instead of rounded latents (C3, Kim et al., 2024).
 
     Args:

@@ -30,7 +30,7 @@ _TILE = 4096
 
 def positions_of(packing: Packing) -> tuple[int, int]:
     """(number of tiles, positions of all slots, rounded up to whole tiles)."""
-    n = sum(slot.size for slot in packing.slots)
+    n = packing.n_positions
     n_tiles = -(-n // _TILE)
     tile = -(-n // (16 * n_tiles)) * 16
     return n_tiles, n_tiles * tile
@@ -39,25 +39,24 @@ def positions_of(packing: Packing) -> tuple[int, int]:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def spatial_contexts(packing: Packing, n: int, flat: jax.Array) -> jax.Array:
     """The first `n` causal neighbours of all positions, [n, positions], zeros beyond the last slot."""
-    columns, size = [], 0
-    for slot in packing.slots:
-        offsets = [dy * slot.stride + dx for dy, dx in CONTEXT_OFFSETS[:n]]
-        columns.append(jnp.stack([flat[slot.start + o : slot.start + o + slot.size] for o in offsets]))
-        size += slot.size
-    columns.append(jnp.zeros((n, positions_of(packing)[1] - size), flat.dtype))
+    columns = []
+    for block in packing.blocks:
+        offsets = [dy * block.stride + dx for dy, dx in CONTEXT_OFFSETS[:n]]
+        columns.append(jnp.stack([flat[block.start + o : block.start + o + block.size] for o in offsets]))
+    columns.append(jnp.zeros((n, positions_of(packing)[1] - packing.n_positions), flat.dtype))
     return jnp.concatenate(columns, axis=1)
 
 
 def _spatial_contexts_pull(packing: Packing, n: int, saved: None, g: jax.Array) -> tuple[jax.Array]:
     parts, first, end = [], 0, 0
-    for slot in packing.slots:
-        back = MARGIN * slot.stride + MARGIN
-        wide = jnp.pad(g[:, first : first + slot.size], ((0, 0), (0, back)))
+    for block in packing.blocks:
+        back = MARGIN * block.stride + MARGIN
+        wide = jnp.pad(g[:, first : first + block.size], ((0, 0), (0, back)))
         # Position p is neighbour j of position p - o_j.
-        offsets = [dy * slot.stride + dx for dy, dx in CONTEXT_OFFSETS[:n]]
-        terms = [wide[j, -o : slot.size - o] for j, o in enumerate(offsets)]
-        parts += [jnp.zeros(slot.start - end, g.dtype), sum(terms[1:], terms[0])]
-        first, end = first + slot.size, slot.start + slot.size
+        offsets = [dy * block.stride + dx for dy, dx in CONTEXT_OFFSETS[:n]]
+        terms = [wide[j, -o : block.size - o] for j, o in enumerate(offsets)]
+        parts += [jnp.zeros(block.start - end, g.dtype), sum(terms[1:], terms[0])]
+        first, end = first + block.size, block.start + block.size
     return (jnp.concatenate(parts),)
 
 
@@ -71,28 +70,30 @@ def doubled(grids: jax.Array, shape: tuple[int, int]) -> jax.Array:
     return wide[..., : shape[0], : shape[1]]
 
 
-def cross_features(
-    config: LatentGridConfig, params: Params, packing: Packing, grids: Sequence[jax.Array]
-) -> jax.Array:
+def cross_features(config: LatentGridConfig, params: Params, packing: Packing, grids: Sequence[jax.Array]) -> jax.Array:
     """Features [n_cross, positions] of coarser grids; zeros where a grid has none."""
     by_level = {(slot.grid.level, slot.grid.hyper): grid for slot, grid in zip(packing.slots, grids, strict=True)}
-    references: dict[int, jax.Array] = {}
-    known: jax.Array | None = None
+    known: dict[int, jax.Array] = {}
     for level in reversed(range(1, config.n_grids)):
         here = jnp.stack([by_level[level, hyper] for hyper in (False, True) if (level, hyper) in by_level])
-        known = here if known is None else jnp.concatenate([here, doubled(known, here.shape[1:])])
-        references[level - 1] = known
-    parts = []
-    for slot in packing.slots:
-        level, hyper, shape = slot.grid
-        if hyper or level >= config.n_cross_levels:
-            parts.append(jnp.zeros((config.n_cross, slot.size), grids[0].dtype))
-            continue
-        r, matrix = references[level], params[f"cross_{level}"]
-        features = dense(matrix[:, :-1], r.reshape(len(r), -1)) + matrix[:, -1:]
-        features = doubled(features.reshape(-1, *r.shape[1:]), shape)
-        parts.append(jnp.pad(features, ((0, 0), (0, 0), (0, MARGIN))).reshape(len(features), -1))
-    parts.append(jnp.zeros((config.n_cross, positions_of(packing)[1] - sum(s.size for s in packing.slots)), grids[0].dtype))
+        coarser = [doubled(known[level], here.shape[1:])] if level in known else []
+        known[level - 1] = jnp.concatenate([here, *coarser])
+    parts, first, filled = [], 0, 0
+    for block in packing.blocks:
+        for slot in block.slots:
+            level, hyper, shape = slot.grid
+            if hyper or level >= config.n_cross_levels:
+                continue
+            here = known[level]
+            matrix = params[f"cross_{level}"]
+            features = dense(matrix[:, :-1], here.reshape(len(here), -1)) + matrix[:, -1:]
+            features = doubled(features.reshape(-1, *here.shape[1:]), shape)
+            position = first + slot.start - block.start
+            parts.append(jnp.zeros((config.n_cross, position - filled), here.dtype))
+            parts.append(jnp.pad(features, ((0, 0), (0, 0), (0, slot.stride - shape[1]))).reshape(len(features), -1))
+            filled = position + slot.size
+        first += block.size
+    parts.append(jnp.zeros((config.n_cross, positions_of(packing)[1] - filled), grids[0].dtype))
     return jnp.concatenate(parts, axis=1)
 
 

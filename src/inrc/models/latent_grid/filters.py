@@ -4,8 +4,14 @@ Derived automatically, the gradient of every slice is a padded array, and the su
 that takes ten times as long on a CPU.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+_SMALL = 32
+"""Sides up to which filters are products with matrices."""
 
 
 def slices(x: jax.Array, start: int, size: int, axis: int) -> jax.Array:
@@ -88,7 +94,33 @@ _twice_rows.defvjp(lambda x, k: (_twice_rows(x, k), (x, k)), _twice_rows_pull)
 
 def twice(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """[..., 2 h, 2 w] from [..., h, w]: the same half kernel [4] for both axes, edges repeated."""
+    height, width = x.shape[-2:]
+    if max(height, width) <= _SMALL:
+        return _along_both_axes(x, kernel, _doubling(height), _doubling(width))
     return _twice_rows(_twice_columns(x, kernel), kernel)
+
+
+def _along_both_axes(x: jax.Array, weights: jax.Array, rows: np.ndarray, columns: np.ndarray) -> jax.Array:
+    """Small pictures are filtered by products with whole matrices, which compile in no time."""
+    return jnp.tensordot(weights, rows, 1) @ x @ jnp.tensordot(weights, columns, 1).T
+
+
+@functools.cache
+def _doubling(n: int) -> np.ndarray:
+    """[4, 2 n, n]: which weight of the half kernel takes which sample to which."""
+    which = np.zeros((4, 2 * n, n), np.float32)
+    for m in range(n):
+        for i in range(4):
+            which[i, 2 * m, min(max(m - 2 + i, 0), n - 1)] += 1
+            which[3 - i, 2 * m + 1, min(max(m - 1 + i, 0), n - 1)] += 1
+    return which
+
+
+@functools.cache
+def _band(n: int, taps: int) -> np.ndarray:
+    """[taps, n, n]: which entry of a symmetric kernel's half takes which sample to which."""
+    distance = np.abs(np.arange(n)[:, None] - np.arange(n))
+    return (distance == np.arange(taps)[:, None, None]).astype(np.float32)
 
 
 def _symmetric(x: jax.Array, half: jax.Array, axis: int) -> jax.Array:
@@ -108,9 +140,16 @@ def _symmetric_pull(x: jax.Array, half: jax.Array, g: jax.Array, axis: int) -> t
     return _symmetric(g, half, axis), jnp.stack(half_gradient)
 
 
-@jax.custom_vjp
 def symmetric_filter(x: jax.Array, half: jax.Array) -> jax.Array:
     """[h, w] filtered along both axes by the kernel (half[r], ..., half[1], half[0], half[1], ...), zeros outside."""
+    height, width = x.shape
+    if max(height, width) <= _SMALL:
+        return _along_both_axes(x, half, _band(height, half.shape[0]), _band(width, half.shape[0]))
+    return _symmetric_both(x, half)
+
+
+@jax.custom_vjp
+def _symmetric_both(x: jax.Array, half: jax.Array) -> jax.Array:
     return _symmetric(_symmetric(x, half, 0), half, 1)
 
 
@@ -126,7 +165,7 @@ def _symmetric_filter_pull(saved, g):
     return x_gradient, columns + rows
 
 
-symmetric_filter.defvjp(_symmetric_filter_push, _symmetric_filter_pull)
+_symmetric_both.defvjp(_symmetric_filter_push, _symmetric_filter_pull)
 
 
 @jax.custom_vjp
