@@ -1,4 +1,4 @@
-"""Fitting latents and networks to one picture: race, compiled chunks, best so far, budgets, interruption, checkpoints."""
+"""Fitting latents and networks to a picture: race, compiled chunks, best so far, budgets, interruption, checkpoints."""
 
 import contextlib
 import dataclasses
