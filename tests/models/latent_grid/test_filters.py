@@ -15,7 +15,7 @@ SHAPES = [(1, 1), (1, 6), (5, 1), (3, 4), (40, 37)]
 
 
 def normal(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
 
 
 def assert_gradient(function, *arrays):
@@ -27,7 +27,7 @@ def assert_gradient(function, *arrays):
             direction = normal(*array.shape, seed=10 + seed)
             ends = [function(*arrays[:i], array + sign * 0.25 * direction, *arrays[i + 1 :]) for sign in (1, -1)]
             slope = 2 * np.vdot(g, ends[0] - ends[1])
-            bound = np.linalg.norm(gradient) * np.linalg.norm(direction)
+            bound = float(np.linalg.norm(gradient) * np.linalg.norm(direction))
             np.testing.assert_allclose(np.vdot(gradient, direction), slope, atol=2e-4 * bound + 1e-6)
 
 
@@ -59,7 +59,7 @@ def test_the_first_kernel_is_the_cubic_one():
 def test_symmetric_filter(shape):
     x, half = normal(*shape), normal(4)
     kernel = np.concatenate([half[:0:-1], half])
-    expected = scipy.ndimage.correlate1d(x.astype(np.float64), kernel, axis=0, mode="constant")
+    expected = scipy.ndimage.correlate1d(np.asarray(x, np.float64), kernel, axis=0, mode="constant")
     expected = scipy.ndimage.correlate1d(expected, kernel, axis=1, mode="constant")
     np.testing.assert_allclose(filters.symmetric_filter(x, half), expected, atol=2e-5)
     np.testing.assert_allclose(filters._symmetric_both(x, half), expected, atol=2e-5)

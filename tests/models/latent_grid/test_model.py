@@ -1,5 +1,7 @@
 """The whole model against NumPy loops, its gradient against differences, and what must not matter."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -37,9 +39,8 @@ def test_values_and_bits_are_those_of_the_formulas(shape):
     params, latents = random_networks(SMALL, 3), random_latents(SMALL, shape)
     packing = packing_of(SMALL, shape)
     grids = [(g.level, g.hyper, v) for g, v in zip(grids_of(SMALL, shape), latents, strict=True)]
-    values, bits = decode.values_and_bits(
-        SMALL, packing, on_device(params), jnp.asarray(mask_of(packing)), jnp.asarray(pack(packing, latents))
-    )
+    run = jax.jit(functools.partial(decode.values_and_bits, SMALL, packing))
+    values, bits = run(on_device(params), jnp.asarray(mask_of(packing)), jnp.asarray(pack(packing, latents)))
     expected_bits = 0.0
     for i, (_, _, grid) in enumerate(grids):
         mean, scale = reference.mean_and_scale(SMALL, params, grids, i)
@@ -60,7 +61,7 @@ def test_tiles_change_neither_bits_nor_gradients(monkeypatch):
             values, bits = decode.values_and_bits(SMALL, packing, p, mask, f)
             return bits + jnp.sum(values**2)
 
-        return jax.value_and_grad(loss, (0, 1))(params, flat)
+        return jax.jit(jax.value_and_grad(loss, (0, 1)))(params, flat)
 
     whole = run()
     monkeypatch.setattr(context, "_TILE", 100)
@@ -82,6 +83,7 @@ def test_gradient_is_that_of_differences():
         return bits + 100 * jnp.sum(0.1 * values)
 
     # Unclamped, for a straight-through gradient is not that of the clamped values.
+    @jax.jit
     def plain(p, f):
         grids = unpack(packing, mask * f)
         seen = [grid for slot, grid in zip(packing.slots, grids, strict=True) if not slot.grid.hyper]
@@ -89,7 +91,7 @@ def test_gradient_is_that_of_differences():
         bits = context.latent_bits(SMALL, p, packing, mask, mask * f, grids)
         return bits + 100 * jnp.sum(0.1 * decode.synthesise(SMALL, p, z))
 
-    gradient = jax.grad(loss, (0, 1))(params, flat)
+    gradient = jax.jit(jax.grad(loss, (0, 1)))(params, flat)
     direction = jax.tree.map(
         lambda x: jnp.asarray(generator.normal(size=x.shape), jnp.float32) * (1 if x.ndim > 1 else 0.1), (params, flat)
     )
@@ -115,7 +117,7 @@ def test_a_latent_is_predicted_from_what_is_decoded_before_it():
         return context.predict(SMALL, params, jnp.concatenate(inputs))[0]
 
     where = np.concatenate([np.arange(b.start, b.start + b.size) for b in packing.blocks])
-    jacobian = np.asarray(jax.jacobian(means)(flat))[: len(where)]
+    jacobian = np.asarray(jax.jit(jax.jacobian(means))(flat))[: len(where)]
     rank = np.full(packing.size, -1)
     for order, slot in enumerate(packing.slots):
         for y, x in np.ndindex(slot.grid.shape):
@@ -149,8 +151,11 @@ def test_pictures_map():
         values, bits = decode.values_and_bits(SMALL, packing, p, mask, f)
         return bits + jnp.sum(values)
 
-    one = [jax.value_and_grad(loss, (0, 1))(p, f) for p, f in zip(params, flats, strict=True)]
-    both = jax.vmap(jax.value_and_grad(loss, (0, 1)))(jax.tree.map(lambda *x: jnp.stack(x), *params), jnp.stack(flats))
+    alone = jax.jit(jax.value_and_grad(loss, (0, 1)))
+    one = [alone(p, f) for p, f in zip(params, flats, strict=True)]
+    both = jax.jit(jax.vmap(jax.value_and_grad(loss, (0, 1))))(
+        jax.tree.map(lambda *x: jnp.stack(x), *params), jnp.stack(flats)
+    )
     for i in range(2):
-        for x, y in zip(jax.tree.leaves(one[i]), jax.tree.leaves(jax.tree.map(lambda x: x[i], both)), strict=True):
+        for x, y in zip(jax.tree.leaves(one[i]), (leaf[i] for leaf in jax.tree.leaves(both)), strict=True):
             np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-4 * float(jnp.abs(x).max()))

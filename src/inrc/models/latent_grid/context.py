@@ -10,6 +10,7 @@ skip, COOL-CHIC 5. Pixels are on the last axis throughout; a row of ones among t
 
 import functools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -76,7 +77,7 @@ def cross_features(config: LatentGridConfig, params: Params, packing: Packing, g
     known: dict[int, jax.Array] = {}
     for level in reversed(range(1, config.n_grids)):
         here = jnp.stack([by_level[level, hyper] for hyper in (False, True) if (level, hyper) in by_level])
-        coarser = [doubled(known[level], here.shape[1:])] if level in known else []
+        coarser = [doubled(known[level], (here.shape[1], here.shape[2]))] if level in known else []
         known[level - 1] = jnp.concatenate([here, *coarser])
     parts, first, filled = [], 0, 0
     for block in packing.blocks:
@@ -136,7 +137,7 @@ def latent_bits(
         mean, log_scale = predict(config, params, inputs)
         return jnp.vdot(constants[0], laplace_bits(own - mean, log_scale))
 
-    arrays = [positions(packing, length, flat), spatial_contexts(packing, config.n_spatial, flat)]
+    arrays: list[Any] = [positions(packing, length, flat), spatial_contexts(packing, config.n_spatial, flat)]
     if config.n_cross:
         arrays.append(cross_features(config, params, packing, grids))
     networks = {name: matrix for name, matrix in params.items() if name.startswith("context")}

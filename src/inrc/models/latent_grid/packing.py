@@ -8,7 +8,7 @@ operations for a few more zeros.
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -92,9 +92,13 @@ def pack(packing: Packing, grids: Sequence[np.ndarray]) -> np.ndarray:
     return flat
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def unpack(packing: Packing, flat: jax.Array) -> tuple[jax.Array, ...]:
     """The grids [height, width] of the vector, in coding order."""
+    return cast(tuple[jax.Array, ...], _unpack(packing, flat))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _unpack(packing: Packing, flat: jax.Array) -> tuple[jax.Array, ...]:
     return tuple(
         flat[slot.start : slot.start + slot.size].reshape(-1, slot.stride)[:, : slot.grid.shape[1]]
         for slot in packing.slots
@@ -109,7 +113,7 @@ def _unpack_pull(packing: Packing, saved: None, gradients: tuple[jax.Array, ...]
     return (jnp.concatenate(pieces),)
 
 
-unpack.defvjp(lambda packing, flat: (unpack(packing, flat), None), _unpack_pull)
+_unpack.defvjp(lambda packing, flat: (_unpack(packing, flat), None), _unpack_pull)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
