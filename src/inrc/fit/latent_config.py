@@ -40,8 +40,8 @@ class LatentFitConfig:
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: LatentSchedule = LatentSchedule()
     clip_norm: float = 0.1
-    steps_per_group: int = 10
-    groups_per_chunk: int = 8
+    steps_per_group: int = 2
+    groups_per_chunk: int = 40
     first_step: float = 2.0**-8
     time_budget: float | None = None
     seed: int = 0

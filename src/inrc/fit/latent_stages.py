@@ -36,8 +36,8 @@ class LatentStage:
             raise ConfigError(f"temperatures are {self.temperature}; they must be above 0")
 
 
-_MAIN = LatentStage(0.9, (1e-2, 1e-4), (0.16, 0.0016), temperature=(0.35, 0.08), noise=(0.22, 0.15))
-_FINAL = LatentStage(0.1, (1e-3, 1e-4), (1e-3, 1e-4), hard=True)
+_MAIN = LatentStage(0.96, (1e-2, 1e-4), (0.16, 0.0016), temperature=(0.5, 0.05), noise=(0.22, 0.15))
+_FINAL = LatentStage(0.04, (3e-4, 3e-5), (1e-4, 1e-5), hard=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,7 @@ class LatentSchedule:
     """
 
     stages: tuple[LatentStage, ...] = (_MAIN, _FINAL)
-    networks_noisy_from: float = 0.4
+    networks_noisy_from: float = 0.2
     networks_hard_from: float = 0.75
 
     def __post_init__(self) -> None:

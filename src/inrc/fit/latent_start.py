@@ -14,7 +14,7 @@ from inrc.fit.program import Params, Prior, flat_prior
 from inrc.latent_layout import latent_layout
 from inrc.models.latent_grid.packing import packing_of
 
-_SPREAD = {"synthesis_0": 0.3, "synthesis_1": 0.02, "synthesis_skip": 0.04, "context_out": 0.05, "cross": 0.3}
+_SPREAD = {"synthesis_0": 1e-4, "synthesis_1": 0.01, "synthesis_skip": 0.04, "context_out": 0.05, "cross": 0.3}
 """Standard deviations of random weights; all others, and all biases, begin at 0."""
 
 
