@@ -79,6 +79,60 @@ class ModelConfig:
             raise ConfigError(f"omega_0 is {self.omega_0}; it must be a whole number in 1..255")
 
 
+@dataclasses.dataclass(frozen=True)
+class LatentGridConfig:
+    """A pyramid of quantised latents with its networks (COOL-CHIC, Ladune et al., 2023): all that a decoder needs.
+
+    Attributes:
+      n_grids: latent grids, of resolutions 1, 1/2, 1/4, ...
+      n_hyper: further grids, at the coarsest levels, that only the entropy model sees.
+      n_spatial: causal neighbours of a latent that its distribution is predicted from.
+      n_cross: features of coarser grids that it is predicted from.
+      n_cross_levels: grids, from the finest on, that have such features.
+      context_layers: hidden layers of the context network, all of width n_spatial + n_cross, residual.
+      synthesis_width: hidden units per pixel.
+      n_residual: 3x3 layers on the channels at the end.
+      refinement: whether a grid is filtered by itself before it joins the coarser ones.
+    """
+
+    n_grids: int = 7
+    n_hyper: int = 3
+    n_spatial: int = 12
+    n_cross: int = 6
+    n_cross_levels: int = 3
+    context_layers: int = 2
+    synthesis_width: int = 48
+    n_residual: int = 2
+    refinement: bool = True
+
+    def __post_init__(self) -> None:
+        limits = {
+            "n_grids": (1, 12),
+            "n_hyper": (0, self.n_grids - 1),
+            "n_spatial": (1, 14),
+            "n_cross": (0, 32),
+            "n_cross_levels": (0, self.n_grids - 1),
+            "context_layers": (0, 4),
+            "synthesis_width": (1, 256),
+            "n_residual": (0, 4),
+        }
+        for name, (low, high) in limits.items():
+            if not low <= getattr(self, name) <= high:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must lie in {low}..{high}")
+        if (self.n_cross == 0) != (self.n_cross_levels == 0):
+            raise ConfigError("n_cross and n_cross_levels must both be 0 or both be above 0")
+
+    @property
+    def n_context(self) -> int:
+        """Inputs and width of the context network."""
+        return self.n_spatial + self.n_cross
+
+    @property
+    def hyper_levels(self) -> range:
+        """Levels that have a hyper grid."""
+        return range(self.n_grids - self.n_hyper, self.n_grids)
+
+
 def tapered_widths(first: int, last: int, n_layers: int, exponent: float) -> tuple[int, ...]:
     """NIF25's one-line ladder: w_i = int((first - last) * linspace(1, 0, n)_i ** exponent + last).
 

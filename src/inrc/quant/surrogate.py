@@ -18,11 +18,15 @@ def uniform_noise(seed: jax.Array, size: int) -> jax.Array:
       seed: uint32 scalar; another one for every step.
       size: how many.
     """
+    return (hashed(seed, size) >> 8).astype(jnp.float32) * jnp.float32(2.0**-24) - 0.5
+
+
+def hashed(seed: jax.Array, size: int) -> jax.Array:
+    """`size` uint32 by the hash of `uniform_noise`."""
     x = jnp.arange(size, dtype=jnp.uint32) * jnp.uint32(0x9E3779B9) + seed * jnp.uint32(0x85EBCA6B)
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
         x = (x ^ (x >> shift)) * jnp.uint32(factor)
-    x = x ^ (x >> 16)
-    return (x >> 8).astype(jnp.float32) * jnp.float32(2.0**-24) - 0.5
+    return x ^ (x >> 16)
 
 
 def surrogate(x: jax.Array, noise: jax.Array, hard: jax.Array) -> jax.Array:

@@ -1,0 +1,225 @@
+"""The compiled part of a fit of latents: one `lax.scan` over groups of steps, pure in its arguments.
+
+A step sees the whole picture: latents through soft rounding with noise, networks through the noise of their quantiser,
+and the loss is distortion + (bits of latents, bits of networks) x their weights. Everything that differs between
+stages, images, seeds and lambdas is an array argument.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from inrc.config import LatentGridConfig
+from inrc.fit import optimiser
+from inrc.fit.optimiser import OptimiserConfig, OptimiserState
+from inrc.fit.program import Params, Prior, quantised
+from inrc.models.latent_grid.decode import values_and_bits
+from inrc.models.latent_grid.packing import packing_of
+from inrc.quant.soft_round import gaussian_noise, latent_surrogate
+
+
+class LatentProblem(NamedTuple):
+    """What is static about a fit, hashable.
+
+    Attributes:
+      model, shape, n_channels: the networks and the picture's (height, width).
+      optimiser: constants of the networks' optimiser.
+      clip_norm: largest norm of the gradient of all networks.
+      step_learning_rate: Adam's rate for the logarithms of the networks' quantisation steps.
+    """
+
+    model: LatentGridConfig
+    shape: tuple[int, int]
+    n_channels: int
+    optimiser: OptimiserConfig = OptimiserConfig()
+    clip_norm: float = 0.1
+    step_learning_rate: float = 1e-2
+
+
+class LatentState(NamedTuple):
+    """Everything that a step changes.
+
+    Attributes:
+      latents: [packing.size], in units of their quantiser.
+      latent_moments: Adam's (mean, mean square) of their gradient.
+      params: {name: matrix}.
+      log_steps: {name: natural logarithm of the matrix's quantisation step}.
+      moments: optimiser state of `params`.
+      step_moments: Adam's (mean, mean square) of `log_steps`.
+      step: steps taken, float32.
+      seed: uint32, of all noise.
+    """
+
+    latents: jax.Array
+    latent_moments: tuple[jax.Array, jax.Array]
+    params: Params
+    log_steps: Params
+    moments: dict[str, OptimiserState]
+    step_moments: tuple[Params, Params]
+    step: jax.Array
+    seed: jax.Array
+
+
+class LatentSignal(NamedTuple):
+    """A picture: values [C, h, w] in [0, 1], and the mask of the latents' vector."""
+
+    values: jax.Array
+    mask: jax.Array
+
+
+class BitWeights(NamedTuple):
+    """Loss per bit of latents and of networks: lambda over the number of pixels."""
+
+    latents: jax.Array
+    networks: jax.Array
+
+
+class LatentPlan(NamedTuple):
+    """What each step of a chunk does; arrays [groups, steps per group].
+
+    Attributes:
+      network_rate, latent_rate, step_rate: learning rates; of the steps relative to `step_learning_rate`.
+      temperature, noise: of the latents' soft rounding, and the deviation of its noise.
+      hard: whether latents are rounded instead.
+      network_noise, network_hard: the same for the networks' weights.
+    """
+
+    network_rate: jax.Array
+    latent_rate: jax.Array
+    step_rate: jax.Array
+    temperature: jax.Array
+    noise: jax.Array
+    hard: jax.Array
+    network_noise: jax.Array
+    network_hard: jax.Array
+
+
+class Measured(NamedTuple):
+    """Mean squared error, and bits of latents and networks."""
+
+    mse: jax.Array
+    latent_bits: jax.Array
+    network_bits: jax.Array
+
+    def cost(self, weights: BitWeights) -> jax.Array:
+        """The loss."""
+        return self.mse + weights.latents * self.latent_bits + weights.networks * self.network_bits
+
+
+def init_latent_state(
+    problem: LatentProblem, latents: jax.Array, params: Params, log_steps: Params, seed: jax.Array
+) -> LatentState:
+    """State before the first step."""
+    zeros = jax.tree.map(jnp.zeros_like, log_steps)
+    nothing = jnp.zeros_like(latents)
+    return LatentState(
+        latents,
+        (nothing, nothing),
+        params,
+        log_steps,
+        optimiser.init(problem.optimiser, params),
+        (zeros, zeros),
+        jnp.float32(0),
+        seed,
+    )
+
+
+@functools.partial(jax.jit, static_argnames="problem")
+def run_latent_chunk(
+    problem: LatentProblem,
+    state: LatentState,
+    signal: LatentSignal,
+    prior: Prior,
+    plan: LatentPlan,
+    weights: BitWeights,
+) -> tuple[LatentState, Measured]:
+    """Takes groups x steps optimiser steps.
+
+    Args:
+      problem: static.
+      state: before.
+      signal: what to fit.
+      prior: of the networks' weights.
+      plan: per step.
+      weights: of the bits in the loss.
+
+    Returns:
+      (state after, what each step met, arrays [groups, steps per group]).
+    """
+
+    def group(state: LatentState, plan: LatentPlan):
+        state = state._replace(moments=optimiser.refresh(problem.optimiser, state.moments))
+        return jax.lax.scan(functools.partial(_step, problem, signal, prior, weights), state, plan)
+
+    return jax.lax.scan(group, state, plan)
+
+
+@functools.partial(jax.jit, static_argnames="problem")
+def rounded_latent_cost(problem: LatentProblem, state: LatentState, signal: LatentSignal, prior: Prior) -> Measured:
+    """What a file with the state's latents and weights, rounded, would come to."""
+    params, bits = quantised(state.params, prior, state.log_steps, jnp.float32(0), jnp.float32(1), state.seed)
+    return _measured(problem, params, bits, jnp.round(state.latents), signal)
+
+
+def _measured(
+    problem: LatentProblem, params: Params, network_bits: jax.Array, latents: jax.Array, signal: LatentSignal
+) -> Measured:
+    packing = packing_of(problem.model, problem.shape)
+    values, latent_bits = values_and_bits(problem.model, packing, params, signal.mask, latents * signal.mask)
+    error = (values - signal.values).ravel()
+    return Measured(jnp.vdot(error, error) / error.size, latent_bits, network_bits)
+
+
+def _step(
+    problem: LatentProblem,
+    signal: LatentSignal,
+    prior: Prior,
+    weights: BitWeights,
+    state: LatentState,
+    plan: LatentPlan,
+) -> tuple[LatentState, Measured]:
+    # Odd and even seeds, so that latents and weights never share their noise.
+    seed = state.seed + 2 * state.step.astype(jnp.uint32)
+
+    def loss(latents: jax.Array, params: Params, log_steps: Params):
+        seen, network_bits = quantised(params, prior, log_steps, plan.network_noise, plan.network_hard, seed)
+        noise = plan.noise * gaussian_noise(seed + 1, latents.size)
+        rounded = latent_surrogate(latents, plan.temperature, noise, plan.hard)
+        measured = _measured(problem, seen, network_bits, rounded, signal)
+        return measured.cost(weights), measured
+
+    gradients, measured = jax.grad(loss, (0, 1, 2), has_aux=True)(state.latents, state.params, state.log_steps)
+    latent_gradient, gradient, step_gradient = gradients
+
+    gradient = optimiser.clip_by_global_norm(gradient, problem.clip_norm)
+    directions, moments = optimiser.update(problem.optimiser, gradient, state.moments, state.step)
+    params = {name: p - plan.network_rate * directions[name] for name, p in state.params.items()}
+
+    latents, latent_moments = _adam(
+        state.latents, latent_gradient, state.latent_moments, plan.latent_rate, state.step, (0.9, 0.999)
+    )
+    rate = plan.step_rate * problem.step_learning_rate
+    updates = {
+        name: _adam(state.log_steps[name], step_gradient[name], (m, v), rate, state.step, (0.9, 0.99))
+        for name, m, v in ((n, state.step_moments[0][n], state.step_moments[1][n]) for n in state.log_steps)
+    }
+    log_steps = {name: update[0] for name, update in updates.items()}
+    step_moments = {n: u[1][0] for n, u in updates.items()}, {n: u[1][1] for n, u in updates.items()}
+    new = LatentState(latents, latent_moments, params, log_steps, moments, step_moments, state.step + 1, state.seed)
+    return new, measured
+
+
+def _adam(
+    x: jax.Array,
+    gradient: jax.Array,
+    moments: tuple[jax.Array, jax.Array],
+    rate: jax.Array,
+    step: jax.Array,
+    betas: tuple[float, float],
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    mean = betas[0] * moments[0] + (1 - betas[0]) * gradient
+    square = betas[1] * moments[1] + (1 - betas[1]) * gradient * gradient
+    corrected = mean / (1 - betas[0] ** (step + 1)), square / (1 - betas[1] ** (step + 1))
+    return x - rate * corrected[0] / (jnp.sqrt(corrected[1]) + 1e-12), (mean, square)

@@ -1,0 +1,67 @@
+"""Where a fit of latents begins."""
+
+import functools
+import math
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inrc.fit.config import Start
+from inrc.fit.latent_program import LatentProblem, LatentState, init_latent_state
+from inrc.fit.program import Params, Prior, flat_prior
+from inrc.latent_layout import latent_layout
+from inrc.models.latent_grid.packing import packing_of
+
+_SPREAD = {"synthesis_0": 1e-4, "synthesis_1": 0.01, "synthesis_skip": 0.04, "context_out": 0.05, "cross": 0.3}
+"""Standard deviations of random weights; all others, and all biases, begin at 0."""
+
+
+def latent_prior(problem: LatentProblem, start: Start | None) -> Prior:
+    """What weights are coded against: the start's mean and scales, or nothing."""
+    if start is None:
+        shapes = latent_layout(problem.model, problem.n_channels)
+        return flat_prior({name: jnp.zeros(shape, jnp.float32) for name, shape in shapes})
+    return Prior(_on_device(start.mean), _on_device(start.scale))
+
+
+def first_latent_state(
+    problem: LatentProblem, mean_values: np.ndarray, first_step: float, start: Start | None, seed: int
+) -> LatentState:
+    """The state before the first step: latents of 0, and networks that show the picture's mean.
+
+    Args:
+      problem: static.
+      mean_values: of the picture's channels [C].
+      first_step: of the networks' quantiser, where the start does not give one.
+      start: networks to begin with; random ones if None.
+      seed: of random weights, and of the noise of all steps.
+    """
+    if start is None or start.is_random:
+        params = _random_params(problem, jnp.asarray(mean_values, jnp.float32), np.uint32(seed))
+    else:
+        params = _on_device(start.mean)
+    steps = dict.fromkeys(params, first_step) if start is None or start.steps is None else start.steps
+    log_steps = {name: jnp.float32(math.log(steps[name])) for name in params}
+    latents = jnp.zeros(packing_of(problem.model, problem.shape).size, jnp.float32)
+    return init_latent_state(problem, latents, params, log_steps, jnp.uint32(seed))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _random_params(problem: LatentProblem, mean_values: jax.Array, seed: jax.Array) -> Params:
+    shapes = latent_layout(problem.model, problem.n_channels)
+    skips = ("context_skip", "synthesis_skip")
+    params = {}
+    for key, (name, (rows, columns)) in zip(
+        jax.random.split(jax.random.key(seed, impl="rbg"), len(shapes)), shapes, strict=True
+    ):
+        spread = _SPREAD.get(name, _SPREAD.get(name.split("_")[0], 0.0))
+        matrix = spread * jax.random.normal(key, (rows, columns), jnp.float32)
+        params[name] = matrix if name in skips or not spread else matrix.at[:, -1].set(0.0)
+    params["synthesis_1"] = params["synthesis_1"].at[:, -1].set(mean_values)
+    return params
+
+
+def _on_device(tree: Mapping[str, np.ndarray]) -> Params:
+    return {name: jnp.asarray(matrix, jnp.float32) for name, matrix in tree.items()}

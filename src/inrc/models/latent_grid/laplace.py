@@ -1,0 +1,43 @@
+"""Bits of latents under Laplace distributions, with a gradient that shares the exponentials of the value."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+
+@jax.custom_vjp
+def laplace_bits(x: jax.Array, log_scale: jax.Array) -> jax.Array:
+    """-log2 of the mass that Laplace(0, exp(log_scale)) gives to [x - 1/2, x + 1/2], elementwise."""
+    return _bits_and_gradients(x, log_scale)[0]
+
+
+def _bits_and_gradients(x: jax.Array, log_scale: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    inverse = jnp.exp(-log_scale)
+    magnitude = jnp.abs(x)
+    # Within half a step of zero the bin holds the peak; beyond, its mass is a difference of two tails.
+    inside = magnitude < 0.5
+    near = jnp.exp(-jnp.abs(magnitude - 0.5) * inverse)
+    far = jnp.exp(-(jnp.minimum(magnitude, 0.5) + 0.5) * inverse)
+    central = 1.0 - 0.5 * (near + far)
+    whole = 1.0 - jnp.exp(-inverse)
+    excess = magnitude - 0.5
+    nats = jnp.where(inside, -jnp.log(central), excess * inverse - jnp.log(0.5 * whole))
+    slope = jnp.where(inside, 0.5 * (near - far) / central, 1.0) * inverse
+    # d/d log_scale: inside, the tails' derivatives; outside, of the two terms.
+    tails = 0.5 * (near * (0.5 - magnitude) + far * (magnitude + 0.5)) / central
+    scale_slope = jnp.where(inside, tails, (1.0 - whole) / whole - excess) * inverse
+    unit = 1.0 / math.log(2.0)
+    return nats * unit, jnp.sign(x) * slope * unit, scale_slope * unit
+
+
+def _push(x, log_scale):
+    bits, slope, scale_slope = _bits_and_gradients(x, log_scale)
+    return bits, (slope, scale_slope)
+
+
+def _pull(saved, g):
+    return g * saved[0], g * saved[1]
+
+
+laplace_bits.defvjp(_push, _pull)

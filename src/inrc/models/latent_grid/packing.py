@@ -1,0 +1,139 @@
+"""All grids of a picture in one vector, in coding order, with margins of zeros for what lies outside of a grid.
+
+A grid's rows follow each other with `MARGIN` zeros or more after each, and `MARGIN` rows of zeros before the first. So
+the neighbour (dy, dx) of a latent is dy * stride + dx away in the vector, also at the edges, and the neighbours of all
+latents of a grid are a slice. The coarse grids have one stride and count as one block, which saves hundreds of tiny
+operations for a few more zeros.
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inrc.config import LatentGridConfig
+from inrc.latent_layout import MARGIN, Grid, grids_of
+
+_SINGLE_LEVELS = 3
+"""Levels, from the finest on, whose grids are blocks of their own."""
+
+
+class Slot(NamedTuple):
+    """Where a grid is.
+
+    Attributes:
+      grid: which one.
+      start: of its first row.
+      stride: from row to row.
+    """
+
+    grid: Grid
+    start: int
+    stride: int
+
+    @property
+    def size(self) -> int:
+        """Of its rows, margins beside them included."""
+        return self.grid.shape[0] * self.stride
+
+
+class Block(NamedTuple):
+    """Slots of one stride, from the first row of the first to the last row of the last."""
+
+    slots: tuple[Slot, ...]
+    start: int
+    stride: int
+    size: int
+
+
+class Packing(NamedTuple):
+    """Blocks in coding order and the length of the vector."""
+
+    blocks: tuple[Block, ...]
+    size: int
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """All slots in coding order."""
+        return tuple(slot for block in self.blocks for slot in block.slots)
+
+    @property
+    def n_positions(self) -> int:
+        """Entries of all blocks."""
+        return sum(block.size for block in self.blocks)
+
+
+def packing_of(config: LatentGridConfig, shape: tuple[int, int]) -> Packing:
+    """Where the grids of a picture of (height, width) are."""
+    grids = grids_of(config, shape)
+    coarse = [grid for grid in grids if grid.level >= _SINGLE_LEVELS]
+    blocks, position = [], 0
+    for members in ([coarse] if coarse else []) + [[grid] for grid in grids if grid.level < _SINGLE_LEVELS]:
+        stride = max(grid.shape[1] for grid in members) + MARGIN
+        slots = []
+        for grid in members:
+            position += MARGIN * stride + (0 if slots else MARGIN)
+            slots.append(Slot(grid, position, stride))
+            position += slots[-1].size
+        start = slots[0].start
+        blocks.append(Block(tuple(slots), start, stride, position - start))
+    return Packing(tuple(blocks), position)
+
+
+def pack(packing: Packing, grids: Sequence[np.ndarray]) -> np.ndarray:
+    """The vector of `grids`, given in coding order."""
+    flat = np.zeros(packing.size, np.result_type(*grids))
+    for slot, grid in zip(packing.slots, grids, strict=True):
+        rows = flat[slot.start : slot.start + slot.size].reshape(-1, slot.stride)
+        rows[:, : grid.shape[1]] = grid
+    return flat
+
+
+def unpack(packing: Packing, flat: jax.Array) -> tuple[jax.Array, ...]:
+    """The grids [height, width] of the vector, in coding order."""
+    return cast(tuple[jax.Array, ...], _unpack(packing, flat))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _unpack(packing: Packing, flat: jax.Array) -> tuple[jax.Array, ...]:
+    return tuple(
+        flat[slot.start : slot.start + slot.size].reshape(-1, slot.stride)[:, : slot.grid.shape[1]]
+        for slot in packing.slots
+    )
+
+
+def _unpack_pull(packing: Packing, saved: None, gradients: tuple[jax.Array, ...]) -> tuple[jax.Array]:
+    pieces, end = [], 0
+    for slot, g in zip(packing.slots, gradients, strict=True):
+        pieces += [jnp.zeros(slot.start - end, g.dtype), jnp.pad(g, ((0, 0), (0, slot.stride - g.shape[1]))).ravel()]
+        end = slot.start + slot.size
+    return (jnp.concatenate(pieces),)
+
+
+_unpack.defvjp(lambda packing, flat: (_unpack(packing, flat), None), _unpack_pull)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def positions(packing: Packing, length: int, flat: jax.Array) -> jax.Array:
+    """The blocks of the vector one after the other, without the rows above them; zeros up to `length`."""
+    parts = [flat[block.start : block.start + block.size] for block in packing.blocks]
+    return jnp.concatenate([*parts, jnp.zeros(length - packing.n_positions, flat.dtype)])
+
+
+def _positions_pull(packing: Packing, length: int, saved: None, g: jax.Array) -> tuple[jax.Array]:
+    pieces, first, end = [], 0, 0
+    for block in packing.blocks:
+        pieces += [jnp.zeros(block.start - end, g.dtype), g[first : first + block.size]]
+        first, end = first + block.size, block.start + block.size
+    return (jnp.concatenate(pieces),)
+
+
+positions.defvjp(lambda packing, length, flat: (positions(packing, length, flat), None), _positions_pull)
+
+
+def mask_of(packing: Packing) -> np.ndarray:
+    """1 where the vector has a latent, 0 in margins; float32."""
+    return pack(packing, [np.ones(slot.grid.shape, np.float32) for slot in packing.slots])

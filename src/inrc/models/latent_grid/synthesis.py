@@ -1,0 +1,91 @@
+"""From features to pixel values: a hidden layer per pixel, 3x3 residual layers on the channels, a linear skip."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from inrc.config import LatentGridConfig
+from inrc.models.latent_grid.dense import dense
+from inrc.models.latent_grid.filters import convolve_3x3
+
+Params = Mapping[str, jax.Array]
+
+_TILE = 2048
+"""Pixels: 49 hidden units of so many are 400 KB."""
+
+
+def synthesise(config: LatentGridConfig, params: Params, features: jax.Array) -> jax.Array:
+    """Values [C, h, w] of features [n_grids, h, w], not clamped."""
+    n, height, width = features.shape
+    pixels = features.reshape(n, height * width)
+    values = pixel_network(params["synthesis_0"], params["synthesis_1"], pixels).reshape(-1, height, width)
+    for i in range(config.n_residual):
+        values = values + convolve_3x3(values, params[f"residual_{i}"])
+        values = jax.nn.relu(values) if i < config.n_residual - 1 else values
+    return values + dense(params["synthesis_skip"], pixels).reshape(values.shape)
+
+
+@jax.custom_vjp
+def pixel_network(first: jax.Array, second: jax.Array, pixels: jax.Array) -> jax.Array:
+    """[C, n] = second @ (relu(first @ (pixels, 1)), 1) of pixels [n_grids, n].
+
+    Computed in tiles that stay in cache; the hidden layer is computed again for the gradient rather than kept.
+    """
+    keep_ones, tile = _keeping_ones(first), _tile_of(pixels.shape[1])
+
+    def body(values: jax.Array, i: jax.Array):
+        hidden = jax.nn.relu(keep_ones @ _with_ones(_part(pixels, i, tile)))
+        return _put(values, second @ hidden, i, tile), None
+
+    values = jnp.zeros((second.shape[0], pixels.shape[1]), pixels.dtype)
+    return jax.lax.scan(body, values, jnp.arange(-(-pixels.shape[1] // tile)))[0]
+
+
+def _pull(saved: tuple[jax.Array, jax.Array, jax.Array], g: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    first, second, pixels = saved
+    keep_ones, tile = _keeping_ones(first), _tile_of(pixels.shape[1])
+    first_back = jax.lax.optimization_barrier(first[:, :-1].T)
+    second_back = jax.lax.optimization_barrier(second[:, :-1].T)
+    n = pixels.shape[1]
+
+    def body(carry: tuple[jax.Array, jax.Array, jax.Array], i: jax.Array):
+        first_gradient, second_gradient, pixels_gradient = carry
+        inputs = _with_ones(_part(pixels, i, tile))
+        # The last tile begins early enough to be whole: what it shares with the one before counts once.
+        fresh = jnp.arange(tile) + jnp.minimum(i * tile, n - tile) >= i * tile
+        outer = jnp.where(fresh, _part(g, i, tile), 0.0)
+        hidden = jax.nn.relu(keep_ones @ inputs)
+        second_gradient += (hidden @ outer.T).T
+        hidden_gradient = jnp.where(hidden[:-1] > 0, second_back @ outer, 0.0)
+        first_gradient += hidden_gradient @ inputs.T
+        here = first_back @ hidden_gradient
+        here = jnp.where(fresh, here, _part(pixels_gradient, i, tile))
+        return (first_gradient, second_gradient, _put(pixels_gradient, here, i, tile)), None
+
+    zeros = jnp.zeros_like(first), jnp.zeros_like(second), jnp.zeros_like(pixels)
+    return jax.lax.scan(body, zeros, jnp.arange(-(-n // tile)))[0]
+
+
+pixel_network.defvjp(lambda f, s, p: (pixel_network(f, s, p), (f, s, p)), _pull)
+
+
+def _tile_of(n: int) -> int:
+    return min(n, _TILE)
+
+
+def _part(x: jax.Array, i: jax.Array, tile: int) -> jax.Array:
+    return jax.lax.dynamic_slice_in_dim(x, i * tile, tile, axis=1)
+
+
+def _put(x: jax.Array, part: jax.Array, i: jax.Array, tile: int) -> jax.Array:
+    return jax.lax.dynamic_update_slice_in_dim(x, part, i * tile, axis=1)
+
+
+def _with_ones(x: jax.Array) -> jax.Array:
+    return jnp.concatenate([x, jnp.ones((1, x.shape[1]), x.dtype)])
+
+
+def _keeping_ones(first: jax.Array) -> jax.Array:
+    """A layer with one more unit that is 1 where the last input is."""
+    return jnp.concatenate([first, jnp.zeros((1, first.shape[1]), first.dtype).at[0, -1].set(1.0)])

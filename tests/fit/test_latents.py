@@ -1,0 +1,148 @@
+"""Whole fits of latents: resuming, interruption, what is returned; schedules."""
+
+import dataclasses
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from inrc.config import LatentGridConfig
+from inrc.errors import CheckpointMismatchError, ConfigError
+from inrc.fit.config import Progress
+from inrc.fit.latent_config import LatentFitConfig, LatentFitResult
+from inrc.fit.latent_program import rounded_latent_cost
+from inrc.fit.latent_stages import LatentSchedule, LatentStage, plan_latent_chunk
+from inrc.fit.latent_start import first_latent_state, latent_prior
+from inrc.fit.latents import fit_latents
+from inrc.fit.optimiser import OptimiserConfig
+from inrc.latent_layout import grids_of, latent_layout
+from inrc.models.latent_grid.packing import pack, packing_of
+from tests.fit import problems
+
+MODEL = LatentGridConfig(
+    n_grids=3, n_hyper=1, n_spatial=3, n_cross=2, n_cross_levels=1, context_layers=1, synthesis_width=4, n_residual=1,
+    refinement=False,
+)  # fmt: skip
+N_CHUNKS = 8
+CONFIG = LatentFitConfig(
+    n_steps=8 * 20, steps_per_group=5, groups_per_chunk=4, optimiser=OptimiserConfig(preconditioned=False)
+)
+VALUES = problems.picture()
+
+
+@pytest.fixture(scope="module")
+def whole() -> LatentFitResult:
+    """The fit that is never stopped."""
+    return fit_latents(VALUES, MODEL, CONFIG)
+
+
+def assert_same(one: LatentFitResult, other: LatentFitResult) -> None:
+    """Bit for bit."""
+    for a, b in zip(one.latents, other.latents, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for name in one.params:
+        np.testing.assert_array_equal(one.params[name], other.params[name])
+    assert one.steps == other.steps
+    assert one.mse == other.mse
+
+
+def cost(result: LatentFitResult) -> float:
+    n_pixels = VALUES[0].size
+    return result.mse + CONFIG.lambda_rd * (result.latent_bits + result.network_bits) / n_pixels
+
+
+def test_result_is_described_by_its_own_numbers(whole):
+    assert [(n, p.shape) for n, p in whole.params.items()] == list(latent_layout(MODEL, 3))
+    assert [x.shape for x in whole.latents] == [grid.shape for grid in grids_of(MODEL, problems.SHAPE)]
+    assert whole.n_steps == 20 * N_CHUNKS
+    state = first_latent_state(whole.problem, VALUES.mean((1, 2)), 0.1, None, 0)
+    state = state._replace(
+        latents=jnp.asarray(pack(packing_of(MODEL, problems.SHAPE), whole.latents), jnp.float32),
+        params={n: jnp.asarray(p) for n, p in whole.params.items()},
+        log_steps={n: jnp.log(jnp.float32(s)) for n, s in whole.steps.items()},
+    )
+    again = rounded_latent_cost(whole.problem, state, whole.signal, latent_prior(whole.problem, None))
+    np.testing.assert_allclose(
+        [again.mse, again.latent_bits, again.network_bits],
+        [whole.mse, whole.latent_bits, whole.network_bits],
+        rtol=1e-4,
+    )
+
+
+def test_a_fit_is_better_than_its_picture_s_mean(whole):
+    assert whole.mse < 0.3 * VALUES.reshape(3, -1).var(1).mean()
+    assert any(grid.any() for grid in whole.latents)
+
+
+def test_best_so_far_is_what_is_returned(whole):
+    seen = []
+    for n_chunks in (3, N_CHUNKS):
+
+        def progress(state: Progress, last: int = n_chunks) -> None:
+            seen.append(state)
+            if len(seen) == last:
+                raise KeyboardInterrupt
+
+        seen.clear()
+        result = fit_latents(VALUES, MODEL, CONFIG, progress=progress)
+        assert result.interrupted
+        assert result.n_steps == 20 * n_chunks
+        assert cost(result) >= cost(whole)
+    assert_same(result, whole)
+
+
+def test_a_fit_goes_on_where_it_was_stopped(whole, tmp_path: Path):
+    path = tmp_path / "fit.npz"
+
+    def stop(state: Progress) -> None:
+        if state.fraction > 0.6:
+            raise KeyboardInterrupt
+
+    fit_latents(VALUES, MODEL, CONFIG, progress=stop, checkpoint_path=path, checkpoint_every=0.0)
+    assert path.exists()
+    steps = []
+    resumed = fit_latents(VALUES, MODEL, CONFIG, progress=lambda s: steps.append(s.step), checkpoint_path=path)
+    assert steps[0] > 20 * N_CHUNKS // 2
+    assert_same(resumed, whole)
+    with pytest.raises(CheckpointMismatchError):
+        fit_latents(1 - VALUES, MODEL, CONFIG, checkpoint_path=path)
+
+
+def test_a_time_budget_ends_a_fit():
+    config = dataclasses.replace(CONFIG, n_steps=10**6, time_budget=0.5)
+    fractions = []
+    result = fit_latents(VALUES, MODEL, config, progress=lambda s: fractions.append(s.fraction))
+    assert fractions[-1] == 1.0
+    assert result.n_steps < 10**6
+
+
+def test_a_schedule_is_its_stages():
+    schedule = LatentSchedule(
+        (
+            LatentStage(0.5, (1.0, 0.0), (2.0, 2.0), (0.4, 0.2), (0.3, 0.1)),
+            LatentStage(0.5, (0.5, 0.1), (1.0, 0.0), hard=True),
+        ),
+        networks_noisy_from=0.25,
+        networks_hard_from=0.75,
+    )
+    plan = schedule.at(np.array([0.0, 0.25, 0.4999, 0.5, 0.75, 0.9999]))
+    np.testing.assert_allclose(plan["network_rate"], [1, 0.5, 0, 0.5, 0.3, 0.1], atol=1e-3)
+    np.testing.assert_allclose(plan["latent_rate"], [2, 2, 2, 1, 0.5, 0], atol=1e-3)
+    np.testing.assert_allclose(plan["temperature"], [0.4, 0.3, 0.2, 1, 1, 1], atol=1e-3)
+    np.testing.assert_allclose(plan["noise"], [0.3, 0.2, 0.1, 0, 0, 0], atol=1e-3)
+    assert plan["hard"].tolist() == [0, 0, 0, 1, 1, 1]
+    assert plan["network_noise"].tolist() == [0, 1, 1, 1, 0, 0]
+    assert plan["network_hard"].tolist() == [0, 0, 0, 0, 1, 1]
+    chunk = plan_latent_chunk(schedule, start=0.0, stop=0.5, n_steps=6, steps_per_group=3, rate_scale=0.5)
+    assert chunk.latent_rate.shape == (2, 3)
+    np.testing.assert_allclose(chunk.latent_rate, 1.0)
+
+
+def test_nonsense_is_refused():
+    with pytest.raises(ConfigError, match="add up"):
+        LatentSchedule((LatentStage(0.5, (1e-2, 0), (0.1, 0)),))
+    with pytest.raises(ConfigError, match="n_steps is 0"):
+        LatentFitConfig(n_steps=0)
+    with pytest.raises(ConfigError, match="n_hyper is 7"):
+        LatentGridConfig(n_hyper=7)
