@@ -101,7 +101,7 @@ class LatentGridConfig:
     n_cross: int = 6
     n_cross_levels: int = 3
     context_layers: int = 2
-    synthesis_width: int = 48
+    synthesis_width: int = 32
     n_residual: int = 2
     refinement: bool = True
 

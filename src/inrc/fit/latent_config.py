@@ -25,6 +25,7 @@ class LatentFitConfig:
       optimiser: constants of the networks' optimiser.
       schedule: rates and stages.
       clip_norm: largest norm of the gradient of all networks.
+      step_learning_rate: of the logarithms of the networks' quantisation steps.
       steps_per_group: steps between refreshes of the optimiser's bases.
       groups_per_chunk: groups per compiled call: progress, interruption and checkpoints happen between calls.
       first_step: of the networks' quantiser, where a fit begins.
@@ -40,8 +41,9 @@ class LatentFitConfig:
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: LatentSchedule = LatentSchedule()
     clip_norm: float = 0.1
-    steps_per_group: int = 2
-    groups_per_chunk: int = 40
+    step_learning_rate: float = 3e-2
+    steps_per_group: int = 5
+    groups_per_chunk: int = 16
     first_step: float = 2.0**-8
     time_budget: float | None = None
     seed: int = 0

@@ -67,7 +67,9 @@ def fit_latents(
     began = time.monotonic()
     n_channels, height, width = values.shape
     n_pixels = height * width
-    problem = LatentProblem(model, (height, width), n_channels, config.optimiser, config.clip_norm)
+    problem = LatentProblem(
+        model, (height, width), n_channels, config.optimiser, config.clip_norm, config.step_learning_rate
+    )
     packing = packing_of(model, problem.shape)
     signal = LatentSignal(jnp.asarray(values, jnp.float32), jnp.asarray(mask_of(packing)))
     prior = latent_prior(problem, start)
