@@ -163,13 +163,14 @@ def rounded(plans: Sequence[Plan], results: Sequence[FitResult]) -> list[Candida
     if n_evaluations < 3 or results[0].interrupted:
         return candidates
 
+    bits_weights = np.array([result.lambda_rd / plan.n_pixels for plan, result in zip(plans, results, strict=True)])
+
     def costs(asked: Sequence[tuple[int, ...]]) -> np.ndarray:
         weights = [candidate.rounded(indices) for candidate, indices in zip(candidates, asked, strict=True)]
         losses = results[0].fitted.distortions(
             [pack.dequantise(plan.header, own) for plan, own in zip(plans, weights, strict=True)]
         )
-        lambdas = [result.lambda_rd / plan.n_pixels for plan, result in zip(plans, results, strict=True)]
-        return losses + np.array(lambdas) * pack.ideal_bits_of_many(weights)
+        return losses + bits_weights * pack.ideal_bits_of_many(weights)
 
     found = search_together(
         [candidate.weights.step_indices for candidate in candidates], costs, max_evaluations=n_evaluations

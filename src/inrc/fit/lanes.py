@@ -25,7 +25,7 @@ _CACHE_VALUES = 1 << 20
 """Activations of a step, over all lanes of a group, that a CPU's core keeps at hand."""
 _MAX_SIDE_BY_SIDE_ON_CPU = 16
 _VALUES_PER_ACTIVATION = 6
-"""Sine, cosine, gradients and temporaries of a layer's output: measured, generous."""
+"""Sine, cosine, gradients and temporaries of a layer's output: an estimate, not yet checked on an accelerator."""
 _MEMORY_SHARE = 0.6
 
 
