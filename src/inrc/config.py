@@ -23,6 +23,7 @@ class ModelFamily(enum.IntEnum):
 
     SIREN = 0
     FOURIER = 1
+    LATENT_GRID = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +71,8 @@ class ModelConfig:
     bias: bool = True
 
     def __post_init__(self) -> None:
+        if self.family is ModelFamily.LATENT_GRID:
+            raise ConfigError("LATENT_GRID is no family of coordinate networks; use LatentGridConfig")
         if not 1 <= len(self.widths) <= 31:
             raise ConfigError(f"{len(self.widths)} hidden layers; between 1 and 31 are possible")
         for width in self.widths:
@@ -123,6 +126,11 @@ class LatentGridConfig:
             raise ConfigError("n_cross and n_cross_levels must both be 0 or both be above 0")
 
     @property
+    def family(self) -> ModelFamily:
+        """The one family that has latents."""
+        return ModelFamily.LATENT_GRID
+
+    @property
     def n_context(self) -> int:
         """Inputs and width of the context network."""
         return self.n_spatial + self.n_cross
@@ -131,6 +139,10 @@ class LatentGridConfig:
     def hyper_levels(self) -> range:
         """Levels that have a hyper grid."""
         return range(self.n_grids - self.n_hyper, self.n_grids)
+
+
+Model = ModelConfig | LatentGridConfig
+"""What a file's numbers are the weights, or the weights and latents, of."""
 
 
 def tapered_widths(first: int, last: int, n_layers: int, exponent: float) -> tuple[int, ...]:

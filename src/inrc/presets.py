@@ -1,14 +1,14 @@
 """Named codecs, and what quality and effort mean: from a user's two numbers to a network and a fit.
 
-Quality moves the rate: it names the bits per pixel that an average photograph takes, from which follow the number of
-weights and lambda. Effort moves the number of passes over the picture and nothing else.
+Quality moves the rate: it names the bits per pixel that an average photograph takes, from which follow lambda and, of
+coordinate networks, the number of weights. Effort moves the number of passes over the picture and nothing else.
 """
 
 import dataclasses
 import itertools
 import math
 
-from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.errors import ConfigError
 
 MIN_QUALITY, MAX_QUALITY = 0.0, 100.0
@@ -25,12 +25,15 @@ _REFERENCE_LAMBDA = 7e-3
 _MINIBATCH_PIXELS = 24576
 _LAST_SHORT_EFFORT = 4
 _FEW_STEPS = 1500
+_LATENT_REFERENCE_BPP = 0.45
+_LATENT_REFERENCE_LAMBDA = 1e-3
+_LATENT_STEPS = {1: 80, 2: 160, 3: 300, 4: 500, 5: 800, 6: 1500, 7: 3000, 8: 10_000, 9: 30_000}
 _PASSES = {1: 6.0, 2: 15.0, 3: 35.0, 4: 70.0, 5: 140.0, 6: 300.0, 7: 600.0, 8: 1500.0, 9: 4000.0}
 
 
 @dataclasses.dataclass(frozen=True)
 class Codec:
-    """A family of networks of one shape and many sizes.
+    """A family of coordinate networks of one shape and many sizes.
 
     Attributes:
       name: what users call it.
@@ -51,7 +54,47 @@ class Codec:
     bias: bool = True
 
 
-CODECS = {
+@dataclasses.dataclass(frozen=True)
+class LatentCodec:
+    """A codec of latent grids: networks of one size for pictures of all sizes and rates.
+
+    Attributes:
+      name: what users call it.
+      summary: one line.
+      model: the networks.
+    """
+
+    name: str
+    summary: str
+    model: LatentGridConfig
+
+
+LATENT_CODECS = {
+    codec.name: codec
+    for codec in (
+        LatentCodec(
+            "latent-grid",
+            "pyramid of latents with hyper grids and features of coarser ones (after COOL-CHIC 5)",
+            LatentGridConfig(),
+        ),
+        LatentCodec(
+            "cool-chic",
+            "pyramid of latents, a context network, a wide pixel-wise synthesis (COOL-CHIC, Ladune 2023)",
+            LatentGridConfig(
+                n_hyper=0, n_cross=0, n_cross_levels=0, synthesis_width=40, n_residual=0, refinement=False
+            ),
+        ),
+        LatentCodec(
+            "c3",
+            "pyramid of latents, more neighbours, 3x3 layers at the end (C3, Kim 2024)",
+            LatentGridConfig(
+                n_hyper=0, n_spatial=14, n_cross=0, n_cross_levels=0, synthesis_width=32, refinement=False
+            ),
+        ),
+    )
+}
+
+COORDINATE_CODECS = {
     codec.name: codec
     for codec in (
         Codec(
@@ -85,8 +128,10 @@ CODECS = {
     )
 }
 
+CODECS: dict[str, LatentCodec | Codec] = {**LATENT_CODECS, **COORDINATE_CODECS}
 
-def codec_by_name(name: str) -> Codec:
+
+def codec_by_name(name: str) -> Codec | LatentCodec:
     """The codec called `name`.
 
     Raises:
@@ -107,6 +152,18 @@ def bpp_of_quality(quality: float) -> float:
 def lambda_of_bpp(bpp: float) -> float:
     """Loss (squared error, unit range) per bit and pixel at which photographs take about `bpp`."""
     return _REFERENCE_LAMBDA * (bpp / _REFERENCE_BPP) ** -1.35
+
+
+def latent_lambda_of_bpp(bpp: float) -> float:
+    """Loss (squared error, unit range) per bit and pixel at which latents of photographs take about `bpp`."""
+    return _LATENT_REFERENCE_LAMBDA * (bpp / _LATENT_REFERENCE_BPP) ** -1.35
+
+
+def steps_of_effort(effort: int) -> int:
+    """Steps of a fit of latents at an effort of 1..9; each sees the whole picture."""
+    if effort not in _LATENT_STEPS:
+        raise ConfigError(f"the effort is {effort}; it must be a whole number in {MIN_EFFORT}..{MAX_EFFORT}")
+    return _LATENT_STEPS[effort]
 
 
 def phase_factor_for(effort: int, n_pixels: int) -> int:

@@ -76,7 +76,7 @@ def unpack(data: bytes, limits: DecodeLimits, find_init: FindInit = find) -> Con
     # Looked up last: of a damaged file it is not the init that is missing.
     init = find_init(header.init_id) if header.init_id else None
     if init is not None:
-        header = dataclasses.replace(header, model=init.model)
+        header = headers.checked(dataclasses.replace(header, model=init.model))
     return Container(header, weights, sections, init)
 
 

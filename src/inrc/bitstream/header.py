@@ -3,7 +3,7 @@
 import dataclasses
 
 from inrc.bitstream.io import ByteReader, write_varint
-from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, Model, ModelConfig, ModelFamily
 from inrc.errors import ConfigError, CorruptFileError, NotInrFileError, UnsupportedVersionError
 from inrc.signal.colour import ColourTransform
 
@@ -25,6 +25,9 @@ _ENCODING_SHIFT = 3
 _OMEGA_0 = 1 << 5
 _SIGMA = 1 << 6
 
+_REFINEMENT = 1 << 2
+_CONTEXT_LAYERS_SHIFT = 3
+
 
 @dataclasses.dataclass(frozen=True)
 class Header:
@@ -38,7 +41,8 @@ class Header:
       model: the network. Where there is a shared init, it is the init's, and the header's bytes do not say it.
       init_id: first 8 bytes of the shared init's SHA-256, or nothing.
       has_sections: whether optional sections follow the weights.
-      transposed: whether the network sees the picture with rows and columns exchanged; only with a shared init.
+      transposed: whether the network sees the picture with rows and columns exchanged; only with a shared init or
+        latents.
     """
 
     width: int
@@ -46,7 +50,7 @@ class Header:
     channels: int
     bit_depth: int
     colour: ColourTransform
-    model: ModelConfig
+    model: Model
     init_id: bytes = b""
     has_sections: bool = False
     transposed: bool = False
@@ -71,7 +75,15 @@ def pack(header: Header) -> bytes:
     return MAGIC + bytes([VERSION, flags]) + size + (header.init_id or _pack_model(header.model))
 
 
-def _pack_model(model: ModelConfig) -> bytes:
+def _pack_model(model: Model) -> bytes:
+    if isinstance(model, LatentGridConfig):
+        network = (
+            model.family | (_REFINEMENT if model.refinement else 0) | model.context_layers << _CONTEXT_LAYERS_SHIFT
+        )
+        grids = model.n_grids | model.n_hyper << 4
+        context = model.n_spatial | model.n_cross_levels << 4
+        sizes = bytes([network, grids, context, model.n_cross, model.n_residual])
+        return sizes + write_varint(model.synthesis_width)
     encoding = model.encoding
     has_omega_0 = model.omega_0 != _DEFAULT_OMEGA_0
     has_sigma = encoding.kind is EncodingKind.GAUSSIAN and encoding.sigma != _DEFAULT_SIGMA
@@ -130,13 +142,28 @@ def unpack(reader: ByteReader) -> Header:
         raise CorruptFileError(f"the header is damaged: {error}") from error
     if width == 0 or height == 0:
         raise CorruptFileError(f"the header announces a picture of {width}x{height} pixels")
-    if (header.transposed and not init_id) or (header.channels < 3 and header.colour is not ColourTransform.RGB):
+    return checked(header)
+
+
+def checked(header: Header) -> Header:
+    """The header, where its fields agree with each other and with the model, which may have come from an init.
+
+    Raises:
+      CorruptFileError: They do not.
+    """
+    has_latents = isinstance(header.model, LatentGridConfig)
+    if header.transposed and not (header.init_id or has_latents):
+        raise _undefined()
+    if header.colour is not ColourTransform.RGB and (header.channels < 3 or has_latents):
         raise _undefined()
     return header
 
 
-def _unpack_model(reader: ByteReader) -> ModelConfig:
+def _unpack_model(reader: ByteReader) -> Model:
     network = reader.byte()
+    family = ModelFamily(network & 3)
+    if family is ModelFamily.LATENT_GRID:
+        return _unpack_latent_grid(network, reader)
     n_layers = reader.byte()
     if n_layers > 31:
         raise CorruptFileError(f"the header announces {n_layers} hidden layers; at most 31 are possible")
@@ -149,7 +176,24 @@ def _unpack_model(reader: ByteReader) -> ModelConfig:
     omega_0 = reader.byte() if network & _OMEGA_0 else _DEFAULT_OMEGA_0
     if network & _SIGMA:
         encoding = dataclasses.replace(encoding, sigma=reader.varint() / 4)
-    return ModelConfig(ModelFamily(network & 3), widths, encoding, omega_0, bool(network & _BIAS))
+    return ModelConfig(family, widths, encoding, omega_0, bool(network & _BIAS))
+
+
+def _unpack_latent_grid(network: int, reader: ByteReader) -> LatentGridConfig:
+    if network >> _CONTEXT_LAYERS_SHIFT + 3:
+        raise _undefined()
+    grids, context, n_cross, n_residual = reader.take(4)
+    return LatentGridConfig(
+        n_grids=grids & 15,
+        n_hyper=grids >> 4,
+        n_spatial=context & 15,
+        n_cross=n_cross,
+        n_cross_levels=context >> 4,
+        context_layers=network >> _CONTEXT_LAYERS_SHIFT,
+        synthesis_width=reader.varint(),
+        n_residual=n_residual,
+        refinement=bool(network & _REFINEMENT),
+    )
 
 
 def _undefined() -> CorruptFileError:

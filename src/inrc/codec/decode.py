@@ -1,6 +1,7 @@
 """Bytes of an `.inr` file to a picture. Imports nothing of the training stack."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import pack
 from inrc.codec.pack import Weights
+from inrc.config import LatentGridConfig
+from inrc.latent_layout import macs_per_pixel
+from inrc.models.latent_grid import render as latent_render
 from inrc.models.render import Antialias, View, render, view_of
 from inrc.shared_init import FindInit, SharedInit
 from inrc.signal.image import Image
@@ -27,6 +31,8 @@ class Info:
       n_bytes: size of the file.
       n_weights: parameters of the network.
       bits_per_weight: ideal code length over the number of weights.
+      n_latents: integers of all grids; 0 of a coordinate network.
+      latent_bytes: their ideal code length.
       bpp: bits of the file per native pixel.
       steps: quantisation step of every matrix.
       icc_profile_bytes: size of the ICC profile, inflated.
@@ -36,6 +42,8 @@ class Info:
     n_bytes: int
     n_weights: int
     bits_per_weight: float
+    n_latents: int
+    latent_bytes: float
     bpp: float
     steps: tuple[float, ...]
     icc_profile_bytes: int
@@ -74,16 +82,15 @@ def decode(
     header, weights, icc_profile = pack.unpack(data, limits, _lookup(init))
     view = view_of((header.height, header.width), size=size, scale=scale, region=region)
     limits.check_render(view.height * view.width, 1)
-    params = pack.dequantise(header, weights)
     n_evaluations = max(view.height * view.width, _native_samples(view, antialias))
-    limits.check_render(n_evaluations, sum(p.size for p in params.values()))
+    limits.check_render(n_evaluations, _multiplications(header))
     return Image(render_weights(header, weights, view, antialias), icc_profile)
 
 
 def render_weights(
     header: Header, weights: Weights, view: View | None = None, antialias: Antialias = _DEFAULT_ANTIALIAS
 ) -> np.ndarray:
-    """Pixels [H, W, C] of a quantised network.
+    """Pixels [H, W, C] of a quantised network and its latents.
 
     Args:
       header: of the file.
@@ -91,18 +98,23 @@ def render_weights(
       view: a part of the picture, not of what a network with a transposed one sees; all of it if not given.
       antialias: for renders below native density.
     """
-    matrix, offset = pack.output_transform(header)
     view = view_of((header.height, header.width)) if view is None else view
-    pixels = render(
-        header.model,
-        header.shape,
-        pack.dequantise(header, weights),
-        matrix,
-        offset,
-        _transposed(view) if header.transposed else view,
-        max_value=(1 << header.bit_depth) - 1,
-        antialias=antialias,
-    )
+    view = _transposed(view) if header.transposed else view
+    params, max_value = pack.dequantise(header, weights), (1 << header.bit_depth) - 1
+    if isinstance(header.model, LatentGridConfig):
+        pixels = latent_render.render(
+            header.model, header.shape, params, weights.latents, view, max_value=max_value, antialias=antialias
+        )
+    else:
+        pixels = render(
+            header.model,
+            header.shape,
+            params,
+            *pack.output_transform(header),
+            view,
+            max_value=max_value,
+            antialias=antialias,
+        )
     return np.ascontiguousarray(pixels.swapaxes(0, 1)) if header.transposed else pixels
 
 
@@ -125,6 +137,8 @@ def info(data: bytes, *, init: SharedInit | Path | str | None = None, limits: De
         n_bytes=len(data),
         n_weights=n_weights,
         bits_per_weight=pack.ideal_bits(weights) / n_weights,
+        n_latents=sum(grid.size for grid in weights.latents),
+        latent_bytes=pack.latent_bits(header, weights) / 8,
         bpp=8 * len(data) / (header.width * header.height),
         steps=tuple(pack.uniform.step_of_index(i) for i in weights.step_indices),
         icc_profile_bytes=len(icc_profile),
@@ -139,6 +153,13 @@ def _lookup(init: SharedInit | Path | str | None) -> FindInit:
 
 def _transposed(view: View) -> View:
     return View(view.width, view.height, top=view.left, left=view.top, bottom=view.right, right=view.bottom)
+
+
+def _multiplications(header: Header) -> int:
+    """Per sample."""
+    if isinstance(header.model, LatentGridConfig):
+        return math.ceil(macs_per_pixel(header.model, header.channels))
+    return sum(rows * columns for _, (rows, columns) in pack.matrices_of(header))
 
 
 def _native_samples(view: View, antialias: Antialias) -> int:

@@ -11,10 +11,10 @@ import numpy as np
 from inrc import shared_init
 from inrc.bitstream import header as headers
 from inrc.bitstream.limits import DecodeLimits
-from inrc.codec import pack, targets
+from inrc.codec import latent_targets, pack, targets
 from inrc.codec.decode import render_weights
 from inrc.codec.job import Candidate, Job
-from inrc.codec.options import EncodeKeywords, EncodeOptions
+from inrc.codec.options import EncodeKeywords, EncodeOptions, has_latents
 from inrc.fit.config import Progress
 from inrc.metrics.psnr import psnr_db
 from inrc.signal.image import Image, ImageSource, read_image
@@ -31,7 +31,9 @@ class EncodeStats:
       psnr_db: over all channels; infinite for an exact copy.
       n_weights: parameters of the network.
       bits_per_weight: ideal code length of the weights over their number.
-      header_bytes: bytes of the file that are neither weights nor optional sections.
+      n_latents: integers of all grids; 0 of a coordinate network.
+      latent_bytes: their ideal code length.
+      header_bytes: bytes of the file that are neither weights nor latents nor optional sections.
       n_steps: optimiser steps of the last fit.
       encode_seconds: everything, reading excepted.
       compile_seconds: part of it that went into the fit's compilation.
@@ -50,6 +52,8 @@ class EncodeStats:
     psnr_db: float
     n_weights: int
     bits_per_weight: float
+    n_latents: int
+    latent_bytes: float
     header_bytes: int
     n_steps: int
     encode_seconds: float
@@ -98,7 +102,9 @@ def encode(
     began = time.monotonic()
     options = dataclasses.replace(EncodeOptions() if options is None else options, **keywords)
     job = Job(as_image(image), options, progress, checkpoint_path)
-    if options.target_psnr is not None:
+    if has_latents(options):
+        candidate = latent_targets.meet(job)
+    elif options.target_psnr is not None:
         candidate = targets.meet_psnr(job, options.target_psnr)
     else:
         candidate = targets.within_bytes(job, job.run(targets.plan(job)))
@@ -135,6 +141,8 @@ def finish(job: Job, candidate: Candidate, began: float) -> Encoded:
         psnr_db=psnr_db(image.pixels, pixels, bit_depth=image.bit_depth),
         n_weights=n_weights,
         bits_per_weight=pack.ideal_bits(candidate.weights) / n_weights,
+        n_latents=sum(grid.size for grid in candidate.weights.latents),
+        latent_bytes=pack.latent_bits(header, candidate.weights) / 8,
         header_bytes=len(headers.pack(header)) + 4,
         n_steps=candidate.result.n_steps,
         encode_seconds=time.monotonic() - began,

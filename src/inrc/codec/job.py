@@ -1,4 +1,4 @@
-"""One picture at one rate: a network fitted, its weights rounded."""
+"""One picture at one rate: a coordinate network fitted, its weights rounded."""
 
 import dataclasses
 import math
@@ -13,12 +13,13 @@ from inrc.codec import pack
 from inrc.codec.decode import render_weights
 from inrc.codec.options import EncodeOptions, choose_init, resolve
 from inrc.codec.pack import Weights
-from inrc.codec.reference import Reference, reference_of
+from inrc.codec.reference import INIT_COLOUR, Reference, reference_of
+from inrc.config import ModelConfig
 from inrc.fit.config import FitConfig, FitResult, Progress, Start, Target, Task
+from inrc.fit.latent_config import LatentFitResult
 from inrc.fit.loop import fit
 from inrc.metrics.psnr import psnr_db
 from inrc.quant.search import search_together
-from inrc.quant.uniform import steps_of_indices
 from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image, to_unit
 
@@ -35,7 +36,7 @@ class Candidate:
 
     header: Header
     weights: Weights
-    result: FitResult
+    result: FitResult | LatentFitResult
 
     def rounded(self, indices: tuple[int, ...]) -> Weights:
         """The fitted weights rounded by other steps."""
@@ -92,7 +93,7 @@ class Job:
         shape = image.height, image.width
         init = choose_init(self.options, shape, image.channels, bpp)
         model, config = resolve(self.options, shape, image.channels, bpp, init)
-        colour = self.options.colour if image.channels >= 3 else ColourTransform.RGB
+        colour = (self.options.colour or INIT_COLOUR) if image.channels >= 3 else ColourTransform.RGB
         header = Header(image.width, image.height, image.channels, image.bit_depth, colour, model)
         if init is None:
             return header, config, None
@@ -102,29 +103,31 @@ class Job:
     def plan(self, bpp: float, *, target_bits: float | None = None) -> Plan:
         """How a network whose size a rate of `bpp` pays for would be fitted."""
         header, config, reference = self.resolve(bpp)
-        DecodeLimits().check_parameters(
-            sum(r * c for _, (r, c) in pack.layout(header.model, header.shape, header.channels))
-        )
+        DecodeLimits().check_parameters(sum(r * c for _, (r, c) in pack.matrices_of(header)))
         config = dataclasses.replace(config, target_bits=target_bits)
-        values = np.ascontiguousarray(self.values.swapaxes(1, 2)) if header.transposed else self.values
-        target = Target(values, *pack.output_transform(header))
+        target = Target(self.seen(header), *pack.output_transform(header))
         return Plan(header, Task(target, config, None if reference is None else _start(reference, config)), reference)
 
     def run(self, plan: Plan) -> Candidate:
         """Fits a network and rounds it."""
-        task = plan.task
+        task, model = plan.task, plan.header.model
+        assert isinstance(model, ModelConfig)
         result = fit(
             task.target,
-            plan.header.model,
+            model,
             task.config,
             start=task.start,
             progress=self.progress,
-            checkpoint_path=self._next_checkpoint(),
+            checkpoint_path=self.next_checkpoint(),
         )
         (candidate,) = rounded([plan], [result])
         return candidate
 
-    def _next_checkpoint(self) -> Path | None:
+    def seen(self, header: Header) -> np.ndarray:
+        """Values [C, h, w] as the network of a file sees them."""
+        return np.ascontiguousarray(self.values.swapaxes(1, 2)) if header.transposed else self.values
+
+    def next_checkpoint(self) -> Path | None:
         """A path of its own for every fit of a search, the same ones in the same order when it runs again."""
         self.n_runs += 1
         path = self.checkpoint_path
@@ -145,7 +148,7 @@ def _start(reference: Reference, config: FitConfig) -> Start:
     coarser = math.sqrt(config.lambda_rd / config.loss.slope / init.lambda_rd)
     return Start(
         mean=reference.mean,
-        scale={name: steps_of_indices(indices) for name, indices in reference.scale_indices.items()},
+        scale=reference.scales,
         steps={name: step * coarser for name, step in init.steps.items()} if coarser else None,
     )
 

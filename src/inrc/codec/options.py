@@ -6,9 +6,10 @@ from typing import TypedDict
 
 from inrc import presets, shared_init
 from inrc.codec.reference import INIT_COLOUR, misfit, reference_of, seen_shape
-from inrc.config import ModelConfig
+from inrc.config import LatentGridConfig, Model, ModelConfig
 from inrc.errors import ConfigError
 from inrc.fit.config import FitConfig
+from inrc.fit.latent_config import LatentFitConfig
 from inrc.fit.loss import LOSSES
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.fit.stages import Schedule
@@ -17,6 +18,7 @@ from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
 
 AUTO_INIT, NO_INIT = "auto", "none"
+_MIN_CHUNKS = 8
 _NEAR_SIZE = 1.6
 """Ratio of numbers of weights up to which an init serves a rate: lambda does the rest."""
 
@@ -35,12 +37,12 @@ class EncodeOptions:
       time_budget: seconds for a fit; a search for a PSNR may need several.
       loss: name of a loss of `inrc.fit.loss.LOSSES`.
       seed: of everything random.
-      colour: transform between RGB and the network's outputs.
+      colour: transform between RGB and the network's outputs; YCbCr if not given. Latent grids know RGB alone.
       init: shared init to begin with, which decoding then needs: "auto" takes one that comes with the package where it
         suits the picture, the codec and the rate, "none" takes none; else digits of an id, or the path of a .npz file,
         and the network is that init's, whatever the codec.
       model: a network of one's own instead of the codec's.
-      fit: a fit of one's own; effort, time budget, loss and seed are taken from it.
+      fit: a fit of one's own, of the network's kind; effort, time budget, loss and seed are taken from it.
     """
 
     codec: str = "siren"
@@ -52,10 +54,10 @@ class EncodeOptions:
     time_budget: float | None = None
     loss: str = "mse"
     seed: int = 0
-    colour: ColourTransform = ColourTransform.YCBCR
+    colour: ColourTransform | None = None
     init: str = AUTO_INIT
-    model: ModelConfig | None = None
-    fit: FitConfig | None = None
+    model: Model | None = None
+    fit: FitConfig | LatentFitConfig | None = None
 
     def __post_init__(self) -> None:
         presets.codec_by_name(self.codec)
@@ -91,10 +93,22 @@ class EncodeKeywords(TypedDict, total=False):
     time_budget: float | None
     loss: str
     seed: int
-    colour: ColourTransform
+    colour: ColourTransform | None
     init: str
-    model: ModelConfig | None
-    fit: FitConfig | None
+    model: Model | None
+    fit: FitConfig | LatentFitConfig | None
+
+
+def has_latents(options: EncodeOptions) -> bool:
+    """Whether the options ask for latent grids.
+
+    Raises:
+      InitMismatchError: The named init is not there.
+    """
+    if options.names_init:
+        return isinstance(shared_init.by_name(options.init).model, LatentGridConfig)
+    model = options.model or presets.codec_by_name(options.codec)
+    return isinstance(model, LatentGridConfig | presets.LatentCodec)
 
 
 def choose_init(options: EncodeOptions, shape: tuple[int, int], n_channels: int, bpp: float) -> SharedInit | None:
@@ -104,7 +118,7 @@ def choose_init(options: EncodeOptions, shape: tuple[int, int], n_channels: int,
       options: what is asked for.
       shape: (height, width) of the picture.
       n_channels: of the picture.
-      bpp: bits per pixel that the weights should take.
+      bpp: bits per pixel that the weights, or weights and latents, should take.
 
     Raises:
       InitMismatchError: The named init is not there.
@@ -116,16 +130,43 @@ def choose_init(options: EncodeOptions, shape: tuple[int, int], n_channels: int,
     if options.names_init:
         init = shared_init.by_name(options.init)
         reference_of(init, shape, n_channels)
-        if not _has_colour_of_inits(options, n_channels):
-            raise ConfigError(
-                f"the shared init {init.id.hex()} is of {INIT_COLOUR.name}, the colour {options.colour.name} is asked "
-                "for; leave the colour away or use no init (--init none)"
-            )
+        _check_colour(options, n_channels, init)
         return init
-    weight_bits = None if options.fit is None else options.fit.weight_bits
-    if options.model is not None or weight_bits is not None or not _has_colour_of_inits(options, n_channels):
+    if options.model is not None:
         return None
     codec = presets.codec_by_name(options.codec)
+    if isinstance(codec, presets.LatentCodec):
+        return _latent_init(codec, shape, n_channels, _latent_lambda(options, bpp))
+    return _coordinate_init(options, codec, shape, n_channels, bpp)
+
+
+def _check_colour(options: EncodeOptions, n_channels: int, init: SharedInit) -> None:
+    colour = options.colour
+    if n_channels < 3 or colour is None or isinstance(init.model, LatentGridConfig) or colour is INIT_COLOUR:
+        return
+    raise ConfigError(
+        f"the shared init {init.id.hex()} is of {INIT_COLOUR.name}, the colour {colour.name} is asked for; leave the "
+        "colour away or use no init (--init none)"
+    )
+
+
+def _latent_init(
+    codec: presets.LatentCodec, shape: tuple[int, int], n_channels: int, lambda_rd: float
+) -> SharedInit | None:
+    """The shipped init of the nearest lambda."""
+    suitable = [
+        init for init in shared_init.shipped() if init.model == codec.model and not misfit(init, shape, n_channels)
+    ]
+    return min(suitable, key=lambda init: abs(math.log(init.lambda_rd / lambda_rd)), default=None)
+
+
+def _coordinate_init(
+    options: EncodeOptions, codec: presets.Codec, shape: tuple[int, int], n_channels: int, bpp: float
+) -> SharedInit | None:
+    """The shipped init whose network is nearest in size to what the rate pays for."""
+    has_levels = isinstance(options.fit, FitConfig) and options.fit.weight_bits is not None
+    if has_levels or (n_channels >= 3 and options.colour not in (None, INIT_COLOUR)):
+        return None
     wanted = presets.n_weights_for(bpp, math.prod(shape))
 
     def distance(init: SharedInit) -> float:
@@ -134,21 +175,18 @@ def choose_init(options: EncodeOptions, shape: tuple[int, int], n_channels: int,
     suitable = [
         init
         for init in shared_init.shipped()
-        if (init.model.family, init.model.encoding) == (codec.family, codec.encoding)
+        if isinstance(init.model, ModelConfig)
+        and (init.model.family, init.model.encoding) == (codec.family, codec.encoding)
         and not misfit(init, shape, n_channels)
         and distance(init) <= math.log(_NEAR_SIZE)
     ]
     return min(suitable, key=distance, default=None)
 
 
-def _has_colour_of_inits(options: EncodeOptions, n_channels: int) -> bool:
-    return n_channels < 3 or options.colour is INIT_COLOUR
-
-
 def resolve(
     options: EncodeOptions, shape: tuple[int, ...], n_channels: int, bpp: float, init: SharedInit | None = None
 ) -> tuple[ModelConfig, FitConfig]:
-    """The network whose size a rate pays for, and the fit of the options' effort.
+    """The coordinate network whose size a rate pays for, and the fit of the options' effort.
 
     Args:
       options: what is asked for.
@@ -157,15 +195,20 @@ def resolve(
       bpp: bits per sample position that the weights should take.
       init: whose network it is, if there is one (`choose_init`).
     """
-    codec = presets.codec_by_name(options.codec)
     n_pixels = math.prod(shape)
     model = options.model if init is None else init.model
-    model = model or presets.model_for(
-        codec,
-        n_weights=presets.n_weights_for(bpp, n_pixels),
-        n_inputs=sum(feature_counts(codec.encoding, shape)),
-        n_outputs=n_channels,
-    )
+    if model is None:
+        codec = presets.codec_by_name(options.codec)
+        assert isinstance(codec, presets.Codec)
+        model = presets.model_for(
+            codec,
+            n_weights=presets.n_weights_for(bpp, n_pixels),
+            n_inputs=sum(feature_counts(codec.encoding, shape)),
+            n_outputs=n_channels,
+        )
+    assert isinstance(model, ModelConfig)
+    if isinstance(options.fit, LatentFitConfig):
+        raise ConfigError("the fit is one of latent grids, the network is none; give a FitConfig")
     n_passes = presets.passes_of_effort(options.effort, n_pixels)
     factor = presets.phase_factor_for(options.effort, n_pixels)
     config = options.fit or FitConfig(
@@ -179,3 +222,44 @@ def resolve(
         seed=options.seed,
     )
     return model, config
+
+
+def resolve_latents(
+    options: EncodeOptions, shape: tuple[int, ...], bpp: float, init: SharedInit | None = None
+) -> tuple[LatentGridConfig, LatentFitConfig]:
+    """The networks of latent grids, and the fit of the options' effort.
+
+    Args:
+      options: what is asked for.
+      shape: of the picture.
+      bpp: bits per pixel that the file of a photograph should take; lambda follows from it.
+      init: whose networks they are, if there is one (`choose_init`).
+
+    Raises:
+      ConfigError: The options are those of a coordinate network.
+    """
+    model = options.model if init is None else init.model
+    if model is None:
+        codec = presets.codec_by_name(options.codec)
+        assert isinstance(codec, presets.LatentCodec)
+        model = codec.model
+    assert isinstance(model, LatentGridConfig)
+    if options.colour not in (None, ColourTransform.RGB):
+        raise ConfigError(f"the colour {options.colour.name} is asked for; latent grids know RGB alone: leave it away")
+    if isinstance(options.fit, FitConfig):
+        raise ConfigError("the fit is one of a coordinate network, latent grids need a LatentFitConfig")
+    n_steps = presets.steps_of_effort(options.effort)
+    config = options.fit or LatentFitConfig(
+        n_steps=n_steps,
+        lambda_rd=_latent_lambda(options, bpp),
+        groups_per_chunk=min(16, max(1, n_steps // (_MIN_CHUNKS * 5))),
+        time_budget=options.time_budget,
+        seed=options.seed,
+    )
+    return model, config
+
+
+def _latent_lambda(options: EncodeOptions, bpp: float) -> float:
+    if isinstance(options.fit, LatentFitConfig):
+        return options.fit.lambda_rd
+    return presets.latent_lambda_of_bpp(bpp) * LOSSES[options.loss].slope

@@ -1,4 +1,4 @@
-"""Where models, quantisers, coders and the container meet: weights to a file's bytes and back."""
+"""Where models, quantisers, coders and the container meet: weights and latents to a file's bytes and back."""
 
 import dataclasses
 import zlib
@@ -10,10 +10,13 @@ from inrc.bitstream import container
 from inrc.bitstream.container import ICC_PROFILE, Container
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
+from inrc.codec import grids
 from inrc.codec.reference import Reference, reference_of
-from inrc.entropy import coder
+from inrc.config import LatentGridConfig
+from inrc.entropy import coder, stream
 from inrc.errors import ConfigError, CorruptFileError
-from inrc.layout import layout
+from inrc.latent_layout import latent_layout
+from inrc.layout import Layout, layout
 from inrc.quant import uniform
 from inrc.shared_init import FindInit, SharedInit, find
 
@@ -26,17 +29,19 @@ _NEXT_STEP_SCALE = 28
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """A quantised network.
+    """A quantised network and its latents, if it has such.
 
     Attributes:
-      step_indices: index of every matrix's step, in the order of `inrc.layout.layout`.
+      step_indices: index of every matrix's step, in the order of `matrices_of`.
       integers: int32 matrices, in the same order.
       reference: what the weights are differences from, and how large these are expected to be; 0 and unknown if None.
+      latents: int32 [H, W] of every grid, in coding order.
     """
 
     step_indices: tuple[int, ...]
     integers: tuple[np.ndarray, ...]
     reference: Reference | None = None
+    latents: tuple[np.ndarray, ...] = ()
 
     def side(self) -> list[tuple[int, int]]:
         """The steps as (integer, scale index) pairs for the coder."""
@@ -52,6 +57,13 @@ class Weights:
     def exponents(self) -> list[np.ndarray] | None:
         """What the coder expects of the integers, if there is a reference."""
         return None if self.reference is None else self.reference.exponents(self.step_indices)
+
+
+def matrices_of(header: Header) -> Layout:
+    """(name, (rows, columns)) of every matrix of a file, in its order."""
+    if isinstance(header.model, LatentGridConfig):
+        return latent_layout(header.model, header.channels)
+    return layout(header.model, header.shape, header.channels)
 
 
 def quantise(
@@ -74,7 +86,7 @@ def round_by(
 
 def dequantise(header: Header, weights: Weights) -> dict[str, np.ndarray]:
     """{name: float32 matrix} of the network that a decoder sees."""
-    names = (name for name, _ in layout(header.model, header.shape, header.channels))
+    names = (name for name, _ in matrices_of(header))
     return {
         name: uniform.dequantise(integers, uniform.step_of_index(index), _origin(weights.reference, name))
         for name, index, integers in zip(names, weights.step_indices, weights.integers, strict=True)
@@ -95,11 +107,21 @@ def ideal_bits_of_many(files: Sequence[Weights]) -> np.ndarray:
     return np.array(side_bits) + coder.ideal_bits_of_many(integers, exponents)
 
 
+def latent_bits(header: Header, weights: Weights) -> float:
+    """Code length of the latents under the coder's own tables; 0 where there are none."""
+    if not isinstance(header.model, LatentGridConfig):
+        return 0.0
+    return grids.bits(header.model, header.shape, dequantise(header, weights), weights.latents)
+
+
 def pack(header: Header, weights: Weights, *, icc_profile: bytes = b"") -> bytes:
     """The file's bytes."""
     sections = {ICC_PROFILE: zlib.compress(icc_profile, 9)} if icc_profile else {}
-    stream = coder.encode(weights.side(), weights.integers, weights.exponents())
-    return container.pack(Container(header, stream, sections))
+    encoder = stream.new_encoder()
+    coder.encode_weights(encoder, weights.side(), weights.integers, weights.exponents())
+    if isinstance(header.model, LatentGridConfig):
+        grids.encode(encoder, header.model, header.shape, dequantise(header, weights), weights.latents)
+    return container.pack(Container(header, stream.finish(encoder), sections))
 
 
 def unpack(data: bytes, limits: DecodeLimits, find_init: FindInit = find) -> tuple[Header, Weights, bytes]:
@@ -123,13 +145,17 @@ def unpack(data: bytes, limits: DecodeLimits, find_init: FindInit = find) -> tup
         steps = _step_indices(side)
         return None if reference is None else reference.exponents(steps)
 
-    side, integers = coder.decode(parsed.weights, _side_scales(len(shapes)), shapes, exponents)
+    decoder = stream.new_decoder(parsed.weights)
+    side, integers = coder.decode_weights(decoder, _side_scales(len(shapes)), shapes, exponents)
     weights = Weights(_step_indices(side), tuple(integers), reference)
+    if isinstance(header.model, LatentGridConfig):
+        latents = grids.decode(decoder, header.model, header.shape, dequantise(header, weights))
+        weights = dataclasses.replace(weights, latents=latents)
     return header, weights, _inflate(parsed.sections.get(ICC_PROFILE, b""), limits)
 
 
 def output_transform(header: Header) -> tuple[np.ndarray, np.ndarray]:
-    """(matrix [C, C], offset [C]) with unit values = matrix @ outputs + offset.
+    """(matrix [C, C], offset [C]) with unit values = matrix @ outputs + offset, of a coordinate network.
 
     Outputs are centred at 0 and span about [-1, 1]; the colour transform acts on the first three of three or four
     channels.
@@ -142,7 +168,7 @@ def output_transform(header: Header) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _shapes(header: Header, limits: DecodeLimits) -> Sequence[tuple[int, int]]:
-    shapes = [shape for _, shape in layout(header.model, header.shape, header.channels)]
+    shapes = [shape for _, shape in matrices_of(header)]
     limits.check_parameters(sum(rows * columns for rows, columns in shapes))
     return shapes
 

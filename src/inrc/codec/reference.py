@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from inrc.config import LatentGridConfig
 from inrc.entropy import coder
 from inrc.errors import ConfigError
 from inrc.layout import feature_counts, kept_features
+from inrc.quant.uniform import steps_of_indices
 from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
 
@@ -33,6 +35,11 @@ class Reference:
     def n_weights(self) -> int:
         """Parameters of the picture's network."""
         return sum(matrix.size for matrix in self.mean.values())
+
+    @property
+    def scales(self) -> dict[str, np.ndarray]:
+        """{name: expected absolute differences from the means}."""
+        return {name: steps_of_indices(indices) for name, indices in self.scale_indices.items()}
 
     def exponents(self, step_indices: Sequence[int]) -> list[np.ndarray]:
         """What the coder knows of every matrix once it knows their steps."""
@@ -61,6 +68,10 @@ def reference_of(init: SharedInit, shape: tuple[int, int], channels: int) -> Ref
     reason = misfit(init, shape, channels)
     if reason:
         raise ConfigError(f"the shared init {init.id.hex()} {reason}; use another init or none (--init none)")
+    if isinstance(init.model, LatentGridConfig):
+        return Reference(
+            init, {name: matrix.astype(np.float32) for name, matrix in init.mean.items()}, init.scale_indices
+        )
     kept = list(kept_features(init.model.encoding, init.shape, shape))
     if init.model.bias:
         kept.append(-1)
@@ -79,6 +90,9 @@ def reference_of(init: SharedInit, shape: tuple[int, int], channels: int) -> Ref
 
 def misfit(init: SharedInit, shape: tuple[int, int], channels: int) -> str:
     """Why a picture cannot use an init; empty if it can."""
+    if isinstance(init.model, LatentGridConfig):
+        differ = channels != init.n_outputs
+        return f"has {init.n_outputs} outputs, the picture {channels} channels" if differ else ""
     if channels not in (1, init.n_outputs):
         return f"has {init.n_outputs} outputs, the picture {channels} channels"
     have, need = (feature_counts(init.model.encoding, axes) for axes in (init.shape, shape))

@@ -1,0 +1,77 @@
+"""One picture at one lambda: latents and networks fitted and rounded."""
+
+import dataclasses
+import math
+
+from inrc.bitstream.header import Header
+from inrc.codec import pack
+from inrc.codec.job import Candidate, Job
+from inrc.codec.options import choose_init, resolve_latents
+from inrc.codec.reference import Reference, reference_of
+from inrc.config import LatentGridConfig
+from inrc.fit.config import Start
+from inrc.fit.latent_config import LatentFitConfig, LatentFitResult
+from inrc.fit.latents import fit_latents
+from inrc.signal.colour import ColourTransform
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LatentPlan:
+    """How a picture is to be fitted.
+
+    Attributes:
+      header: of the file.
+      config: of the fit.
+      reference: what the weights are differences from.
+      start: first networks and their prior, of the reference.
+    """
+
+    header: Header
+    config: LatentFitConfig
+    reference: Reference | None = None
+    start: Start | None = None
+
+
+def plan(job: Job, bpp: float) -> LatentPlan:
+    """The fit of lambda that leads to about `bpp` on an average photograph."""
+    image = job.image
+    shape = image.height, image.width
+    init = choose_init(job.options, shape, image.channels, bpp)
+    model, config = resolve_latents(job.options, shape, bpp, init)
+    header = Header(
+        image.width,
+        image.height,
+        image.channels,
+        image.bit_depth,
+        ColourTransform.RGB,
+        model,
+        transposed=image.height > image.width,
+    )
+    if init is None:
+        return LatentPlan(header, config)
+    reference = reference_of(init, header.shape, header.channels)
+    # The error that steps make grows with their square.
+    coarser = math.sqrt(config.lambda_rd / init.lambda_rd)
+    start = Start(reference.mean, reference.scales, {name: step * coarser for name, step in init.steps.items()})
+    return LatentPlan(dataclasses.replace(header, init_id=init.id), config, reference, start)
+
+
+def run(job: Job, plan: LatentPlan) -> Candidate:
+    """Fits latents and networks, and rounds them."""
+    model = plan.header.model
+    assert isinstance(model, LatentGridConfig)
+    result = fit_latents(
+        job.seen(plan.header),
+        model,
+        plan.config,
+        start=plan.start,
+        progress=job.progress,
+        checkpoint_path=job.next_checkpoint(),
+    )
+    return rounded(plan, result)
+
+
+def rounded(plan: LatentPlan, result: LatentFitResult) -> Candidate:
+    """A fit with its weights rounded by the steps that it has learned."""
+    weights = pack.quantise(result.params, result.steps, plan.reference)
+    return Candidate(plan.header, dataclasses.replace(weights, latents=result.latents), result)

@@ -1,0 +1,219 @@
+"""From latents to pixels of any size and any region, in strips, so that memory stays bounded.
+
+Between pixels, features are interpolated by a cubic kernel and go through the same synthesis: every fraction of a pixel
+by which the raster is moved gives a picture of the native density, 3x3 layers included, and a raster n times as fine is
+n^2 of them, interleaved. A raster that is no multiple of the native one is resampled from the next finer multiple.
+"""
+
+import functools
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inrc.config import LatentGridConfig
+from inrc.latent_layout import grids_of, halved
+from inrc.models.latent_grid.filters import padded, slices
+from inrc.models.latent_grid.synthesis import synthesise
+from inrc.models.latent_grid.upsampling import upsample
+from inrc.models.render import Antialias, View
+
+Params = Mapping[str, jax.Array]
+
+_STRIP_SAMPLES = 1 << 22
+"""Samples of a strip, native or finer: 117 MB of features for seven grids."""
+_REACH = 4
+"""Samples of the coarsest grid beside a window that its features see less than of: four taps on every level."""
+_CUBIC_REACH = 2
+_MAX_FINER = 16
+"""Samples per native pixel and axis at most; between those of a denser raster values are interpolated."""
+
+
+class _Part(NamedTuple):
+    """What is computed of an axis, in native samples.
+
+    Attributes:
+      start, size: of the samples that go through the synthesis.
+      window, window_size: of those whose features are computed: enough for the others not to see its ends.
+    """
+
+    start: int
+    size: int
+    window: int
+    window_size: int
+
+
+class _Taps(NamedTuple):
+    """A resampling of an axis: sample i is the sum of weights[t, i] * x[first[i] + t]."""
+
+    first: np.ndarray
+    weights: np.ndarray
+
+
+def render(
+    model: LatentGridConfig,
+    shape: tuple[int, int],
+    params: Mapping[str, np.ndarray],
+    latents: Sequence[np.ndarray],
+    view: View,
+    *,
+    max_value: int,
+    antialias: Antialias = Antialias.SUPERSAMPLE,
+) -> np.ndarray:
+    """Pixels of a view.
+
+    Args:
+      model: the networks.
+      shape: native (height, width).
+      params: {name: matrix}.
+      latents: integers [H, W] of all grids, in coding order.
+      view: what to render.
+      max_value: 255 (uint8) or 65535 (uint16).
+      antialias: NONE takes values at the centres of pixels, everything else their means over pixels.
+
+    Returns:
+      uint8 or uint16 [height, width, C].
+    """
+    device_params = {name: jnp.asarray(value) for name, value in params.items()}
+    seen = [grid for place, grid in zip(grids_of(model, shape), latents, strict=True) if not place.hyper][::-1]
+    units = (view.bottom - view.top) / view.height, (view.right - view.left) / view.width
+    finer = _finer(units[0]), _finer(units[1])
+    across, columns = _axis(model, shape[1], view.left, units[1], view.width, finer[1], antialias)
+    samples_per_row = max(1.0, units[0] * finer[0]) * across.size * finer[1]
+    n_strips = math.ceil(view.height / max(1, int(_STRIP_SAMPLES / samples_per_row)))
+    # Strips of equal height share their programs.
+    strip = math.ceil(view.height / n_strips)
+    pixels = np.empty(
+        (view.height, view.width, len(params["synthesis_1"])), np.uint8 if max_value <= 255 else np.uint16
+    )
+    for first in range(0, view.height, strip):
+        n = min(strip, view.height - first)
+        top = view.top + units[0] * first
+        down, rows = _axis(model, shape[0], top, units[0], n, finer[0], antialias, at_least=strip)
+        windows = tuple(_window(grid, level, down, across) for level, grid in enumerate(seen))
+        places = np.array([down.start - down.window, across.start - across.window], np.int32)
+        values = np.asarray(_values(model, finer, (down.size, across.size), device_params, windows, places))
+        values = _resampled(_resampled(values, rows, 1), columns, 2)
+        unit = np.nan_to_num(values, copy=False)
+        pixels[first : first + n] = np.moveaxis(np.floor(unit * max_value + 0.5), 0, -1)
+    return pixels
+
+
+def _finer(unit: float) -> int:
+    """Samples per native sample of the raster that one of `unit` native samples is resampled from."""
+    return min(max(1, math.ceil(1 / unit - 1e-6)), _MAX_FINER)
+
+
+def _axis(
+    model: LatentGridConfig,
+    length: int,
+    first: float,
+    unit: float,
+    n: int,
+    finer: int,
+    antialias: Antialias,
+    *,
+    at_least: int = 0,
+) -> tuple[_Part, _Taps]:
+    """What is computed of an axis of `length` for n pixels from `first` on, and how they follow from it."""
+    part = _part(model, length, first, math.ceil(unit * max(n, at_least)))
+    edges = (first + unit * np.arange(n + 1) - part.start) * finer
+    edges = np.where(np.abs(edges - np.rint(edges)) < 1e-4, np.rint(edges), edges)
+    if antialias is Antialias.NONE or unit * finer < 1 - 1e-4:
+        return part, _linear((edges[:-1] + edges[1:] - 1) / 2, part.size * finer)
+    return part, _means(edges, part.size * finer)
+
+
+def _part(model: LatentGridConfig, length: int, first: float, n: int) -> _Part:
+    """Of sizes that depend on n alone, but for what the picture's ends cut off."""
+    margin = _CUBIC_REACH + model.n_residual + 1
+    size = min(length, n + 2 * margin + 1)
+    start = min(max(0, math.floor(first) - margin), length - size)
+    coarsest = 1 << model.n_grids - 1
+    # Windows begin where a sample of the coarsest grid does, and the last one ends where the picture does.
+    spare = (length - size - (2 * _REACH + 1) * coarsest) // coarsest * coarsest
+    if spare <= 0:
+        return _Part(start, size, 0, length)
+    window = min(max(0, start // coarsest - _REACH) * coarsest, spare)
+    return _Part(start, size, window, length - spare)
+
+
+def _window(grid: np.ndarray, level: int, down: _Part, across: _Part) -> np.ndarray:
+    (top, left), (height, width) = (
+        (down.window >> level, across.window >> level),
+        halved((down.window_size, across.window_size), level),
+    )
+    return np.asarray(grid[top : top + height, left : left + width], np.float32)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _values(
+    model: LatentGridConfig,
+    finer: tuple[int, int],
+    size: tuple[int, int],
+    params: Params,
+    windows: tuple[jax.Array, ...],
+    places: jax.Array,
+) -> jax.Array:
+    """Values [C, finer * h, finer * w] of a part of (h, w) at `places` within the windows of all grids."""
+    with jax.default_matmul_precision("highest"):
+        features = upsample(model, params, windows)
+        features = jax.lax.dynamic_slice(features, (0, places[0], places[1]), (len(windows), *size))
+        if finer == (1, 1):
+            return jnp.clip(synthesise(model, params, features), 0.0, 1.0)
+
+        def moved(kernels: tuple[jax.Array, jax.Array]) -> jax.Array:
+            here = _filtered(_filtered(features, kernels[0], 1), kernels[1], 2)
+            return jnp.clip(synthesise(model, params, here), 0.0, 1.0)
+
+        pairs = itertools.product(*(_shift_kernels(n) for n in finer))
+        kernels = tuple(jnp.asarray(np.stack(kernel), jnp.float32) for kernel in zip(*pairs, strict=True))
+        values = jax.lax.map(moved, kernels).reshape(*finer, -1, *size)
+        return values.transpose(2, 3, 0, 4, 1).reshape(-1, size[0] * finer[0], size[1] * finer[1])
+
+
+def _shift_kernels(finer: int) -> list[np.ndarray]:
+    """Keys' cubic kernel with a = -3/4 (Keys, 1981), as in `latent_layout`, at the places between two pixels."""
+    kernels = []
+    for i in range(finer):
+        distance = np.abs((i + 0.5) / finer - 0.5 - np.arange(-_CUBIC_REACH, _CUBIC_REACH + 1))
+        near = (1.25 * distance - 2.25) * distance**2 + 1
+        far = -0.75 * (((distance - 5) * distance + 8) * distance - 4)
+        kernels.append(np.where(distance < 1, near, np.where(distance < 2, far, 0.0)))
+    return kernels
+
+
+def _filtered(x: jax.Array, kernel: jax.Array, axis: int) -> jax.Array:
+    wide = padded(x, _CUBIC_REACH, _CUBIC_REACH, axis, edge=True)
+    terms = [kernel[i] * slices(wide, i, x.shape[axis], axis) for i in range(2 * _CUBIC_REACH + 1)]
+    return sum(terms[1:], terms[0])
+
+
+def _means(edges: np.ndarray, n: int) -> _Taps:
+    """Means over the area between two edges each."""
+    first = np.floor(edges[:-1]).astype(np.int64)
+    n_taps = int((np.ceil(edges[1:]) - first).max())
+    taps = first + np.arange(n_taps)[:, None]
+    overlap = np.minimum(edges[1:], taps + 1) - np.maximum(edges[:-1], taps)
+    return _Taps(first, np.maximum(overlap, 0.0) / (edges[1:] - edges[:-1]))
+
+
+def _linear(centres: np.ndarray, n: int) -> _Taps:
+    centres = np.clip(centres, 0, n - 1)
+    first = np.minimum(np.floor(centres).astype(np.int64), max(n - 2, 0))
+    return _Taps(first, np.stack([1 - (centres - first), centres - first]))
+
+
+def _resampled(x: np.ndarray, taps: _Taps, axis: int) -> np.ndarray:
+    n = x.shape[axis]
+    shape = [1, 1, 1]
+    shape[axis] = -1
+    total = np.float32(0)
+    for i, weight in enumerate(taps.weights.astype(np.float32)):
+        part = x.take(np.minimum(taps.first + i, n - 1), axis)
+        total = part if len(taps.weights) == 1 and np.all(weight == 1) else total + part * weight.reshape(shape)
+    return np.asarray(total)
