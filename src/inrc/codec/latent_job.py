@@ -71,6 +71,34 @@ def run(job: Job, plan: LatentPlan) -> Candidate:
     return rounded(plan, result)
 
 
+def go_on(job: Job, plan: LatentPlan, candidate: Candidate, lambda_rd: float, begin: float) -> Candidate:
+    """Another fit of the plan's picture, from where one has ended, with the last part of its course.
+
+    Args:
+      job: the picture.
+      plan: of the first fit.
+      candidate: that has been fitted.
+      lambda_rd: of the new fit.
+      begin: fraction of the course at which it begins.
+    """
+    model, result = plan.header.model, candidate.result
+    assert isinstance(model, LatentGridConfig)
+    assert isinstance(result, LatentFitResult)
+    return rounded(
+        plan,
+        fit_latents(
+            job.seen(plan.header),
+            model,
+            dataclasses.replace(plan.config, lambda_rd=lambda_rd, target_bits=None),
+            start=plan.start,
+            continued=result,
+            begin=begin,
+            progress=job.progress,
+            checkpoint_path=job.next_checkpoint(),
+        ),
+    )
+
+
 def rounded(plan: LatentPlan, result: LatentFitResult) -> Candidate:
     """A fit with its weights rounded by the steps that it has learned."""
     weights = pack.quantise(result.params, result.steps, plan.reference)

@@ -80,6 +80,10 @@ class EncodeOptions:
         """Whether one init and no other is asked for."""
         return self.init not in (AUTO_INIT, NO_INIT)
 
+    def byte_limit(self, n_pixels: int) -> int | None:
+        """Bytes that the file of a picture must not exceed, if there is such a limit."""
+        return self.max_bytes if self.target_bpp is None else int(self.target_bpp * n_pixels / 8)
+
 
 class EncodeKeywords(TypedDict, total=False):
     """The fields of `EncodeOptions` as keyword arguments."""

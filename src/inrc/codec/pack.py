@@ -114,14 +114,22 @@ def latent_bits(header: Header, weights: Weights) -> float:
     return grids.bits(header.model, header.shape, dequantise(header, weights), weights.latents)
 
 
+def overhead(header: Header, icc_profile: bytes = b"") -> int:
+    """Bytes of a file that are neither weights nor latents."""
+    return len(container.pack(Container(header, b"", _sections(icc_profile))))
+
+
+def _sections(icc_profile: bytes) -> dict[int, bytes]:
+    return {ICC_PROFILE: zlib.compress(icc_profile, 9)} if icc_profile else {}
+
+
 def pack(header: Header, weights: Weights, *, icc_profile: bytes = b"") -> bytes:
     """The file's bytes."""
-    sections = {ICC_PROFILE: zlib.compress(icc_profile, 9)} if icc_profile else {}
     encoder = stream.new_encoder()
     coder.encode_weights(encoder, weights.side(), weights.integers, weights.exponents())
     if isinstance(header.model, LatentGridConfig):
         grids.encode(encoder, header.model, header.shape, dequantise(header, weights), weights.latents)
-    return container.pack(Container(header, stream.finish(encoder), sections))
+    return container.pack(Container(header, stream.finish(encoder), _sections(icc_profile)))
 
 
 def unpack(data: bytes, limits: DecodeLimits, find_init: FindInit = find) -> tuple[Header, Weights, bytes]:

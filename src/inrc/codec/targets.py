@@ -25,10 +25,10 @@ def plan(job: Job) -> Plan:
     Raises:
       TargetNotReachedError: So few bytes hold no file.
     """
-    max_bytes = _max_bytes(job)
+    max_bytes = job.options.byte_limit(job.n_pixels)
     if max_bytes is None:
         return job.plan(presets.bpp_of_quality(job.options.quality))
-    overhead = len(pack.pack(job.resolve(0.1)[0], Weights((), ()), icc_profile=job.image.icc_profile))
+    overhead = pack.overhead(job.resolve(0.1)[0], job.image.icc_profile)
     available = max_bytes - overhead
     if available < 16:
         raise TargetNotReachedError(f"{max_bytes} bytes are asked for; the least for this picture is {overhead + 16}")
@@ -41,7 +41,7 @@ def within_bytes(job: Job, candidate: Candidate) -> Candidate:
     Raises:
       TargetNotReachedError: None are.
     """
-    max_bytes, icc = _max_bytes(job), job.image.icc_profile
+    max_bytes, icc = job.options.byte_limit(job.n_pixels), job.image.icc_profile
     if max_bytes is None:
         return candidate
 
@@ -54,13 +54,6 @@ def within_bytes(job: Job, candidate: Candidate) -> Candidate:
         reached = len(pack.pack(candidate.header, candidate.weights, icc_profile=icc))
         raise TargetNotReachedError(f"{max_bytes} bytes are asked for; {reached} were reached: ask for more")
     return dataclasses.replace(candidate, weights=candidate.rounded(indices))
-
-
-def _max_bytes(job: Job) -> int | None:
-    options = job.options
-    if options.target_bpp is not None:
-        return int(options.target_bpp * job.n_pixels / 8)
-    return options.max_bytes
 
 
 def meet_psnr(job: Job, target: float) -> Candidate:
