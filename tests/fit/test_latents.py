@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 from inrc.config import LatentGridConfig
+from inrc.entropy.context import ROW_LIMIT, from_matrices
 from inrc.errors import CheckpointMismatchError, ConfigError
 from inrc.fit.config import Progress
 from inrc.fit.latent_config import LatentFitConfig, LatentFitResult
-from inrc.fit.latent_program import rounded_latent_cost
+from inrc.fit.latent_program import rounded_latent_cost, run_latent_chunk
 from inrc.fit.latent_stages import LatentSchedule, LatentStage, plan_latent_chunk
 from inrc.fit.latent_start import first_latent_state, latent_prior
 from inrc.fit.latents import fit_latents
 from inrc.fit.optimiser import OptimiserConfig
-from inrc.latent_layout import grids_of, latent_layout
+from inrc.latent_layout import CONTEXT_OFFSETS, grids_of, latent_layout
 from inrc.models.latent_grid.packing import pack, packing_of
 from tests.fit import problems
 
@@ -117,6 +118,60 @@ def test_a_time_budget_ends_a_fit():
     assert result.n_steps < 10**6
 
 
+class TestContinued:
+    def test_only_the_rest_of_the_course_is_taken_and_nothing_compiled(self, whole):
+        steps = []
+        before = run_latent_chunk._cache_size(), rounded_latent_cost._cache_size()
+        for lambda_rd in (1e-2, 1e-4):
+            config = dataclasses.replace(CONFIG, lambda_rd=lambda_rd, n_seeds=3)
+            result = fit_latents(
+                VALUES, MODEL, config, continued=whole, begin=0.5, progress=lambda s: steps.append((s.step, s.fraction))
+            )
+            assert result.n_steps == 20 * N_CHUNKS // 2
+            assert result.compile_seconds < 0.2
+            assert result.lambda_rd == lambda_rd
+        assert (run_latent_chunk._cache_size(), rounded_latent_cost._cache_size()) == before
+        assert steps[: N_CHUNKS // 2] == [(20 * (i + 1), 0.5 + (i + 1) / N_CHUNKS) for i in range(N_CHUNKS // 2)]
+
+    def test_it_goes_on_from_what_was_there(self, whole):
+        # At the last rates of a course almost nothing moves.
+        result = fit_latents(VALUES, MODEL, CONFIG, continued=whole, begin=0.97)
+        assert cost(result) == pytest.approx(cost(whole), rel=0.2)
+        assert abs(result.state_latents - whole.state_latents).max() < 0.1
+        np.testing.assert_array_equal(
+            np.round(whole.state_latents), pack(packing_of(MODEL, problems.SHAPE), whole.latents)
+        )
+
+    def test_another_lambda_gives_another_rate(self, whole):
+        few, many = (
+            fit_latents(VALUES, MODEL, dataclasses.replace(CONFIG, lambda_rd=x), continued=whole, begin=0.5)
+            for x in (1e-2, 1e-4)
+        )
+        assert few.latent_bits + few.network_bits < 0.8 * (many.latent_bits + many.network_bits)
+        assert few.mse > many.mse
+
+    def test_what_cannot_be_continued_is_refused(self, whole):
+        with pytest.raises(ConfigError, match=r"begins at 0\.5"):
+            fit_latents(VALUES, MODEL, CONFIG, begin=0.5)
+        with pytest.raises(ConfigError, match="another model or shape"):
+            fit_latents(VALUES[:, 1:], MODEL, CONFIG, continued=whole)
+
+
+def test_lambda_follows_the_bits():
+    for bits in (400.0, 700.0):
+        result = fit_latents(VALUES, MODEL, dataclasses.replace(CONFIG, n_steps=2000, target_bits=bits))
+        assert 0.9 * bits < result.latent_bits + result.network_bits <= 1.02 * bits
+        assert result.lambda_rd != CONFIG.lambda_rd
+
+
+def test_networks_are_those_that_the_coder_takes(whole):
+    wild = {n: np.float32(40.0) * np.sign(p) if n == "context_0" else p for n, p in whole.params.items()}
+    result = fit_latents(VALUES, MODEL, CONFIG, continued=dataclasses.replace(whole, params=wild), begin=0.97)
+    assert abs(result.params["context_0"][:, :-1]).sum(1).max() <= ROW_LIMIT * 1.001
+    network = from_matrices(result.params, CONTEXT_OFFSETS[: MODEL.n_spatial])
+    assert len(network.layers) == MODEL.context_layers
+
+
 def test_a_schedule_is_its_stages():
     schedule = LatentSchedule(
         (
@@ -144,5 +199,7 @@ def test_nonsense_is_refused():
         LatentSchedule((LatentStage(0.5, (1e-2, 0), (0.1, 0)),))
     with pytest.raises(ConfigError, match="n_steps is 0"):
         LatentFitConfig(n_steps=0)
+    with pytest.raises(ConfigError, match="target_bits is 0"):
+        LatentFitConfig(target_bits=0.0)
     with pytest.raises(ConfigError, match="n_hyper is 7"):
         LatentGridConfig(n_hyper=7)

@@ -35,15 +35,22 @@ class Guard:
 class Clock:
     """Which fraction of the fit the next chunk covers: by count, or by time where that ends sooner."""
 
-    def __init__(self, budget: float | None, n_chunks: int) -> None:
+    def __init__(self, budget: float | None, n_chunks: int, begin: float = 0.0) -> None:
+        """Starts the clock.
+
+        Args:
+          budget: seconds, if they are limited.
+          n_chunks: from `begin` to the end.
+          begin: fraction of the course that was done before.
+        """
         self._began = time.monotonic()
         self._budget = budget
-        self._n_chunks = n_chunks
+        self._advance = (1.0 - begin) / n_chunks
         self._chunk_began = self._began
         self._durations: list[float] = []
         self.elapsed_before = 0.0
         self.chunk = 0
-        self.fraction = 0.0
+        self.fraction = begin
 
     @property
     def seconds(self) -> float:
@@ -58,12 +65,12 @@ class Clock:
     @property
     def seconds_left(self) -> float:
         """Until the fit ends, by estimate."""
-        by_count = (1 - self.fraction) * self._n_chunks * self.chunk_seconds
+        by_count = (1 - self.fraction) / self._advance * self.chunk_seconds
         return by_count if self._budget is None else max(0.0, min(by_count, self._budget - self.seconds))
 
     def begin_chunk(self) -> tuple[float, float]:
         """(fraction done before the next chunk, fraction done after it)."""
-        advance = 1.0 / self._n_chunks
+        advance = self._advance
         if self._budget is not None and self._durations:
             left = max((self._budget - self.seconds) / max(self.chunk_seconds, 1e-9), 1.0)
             advance = max(advance, (1.0 - self.fraction) / int(left))

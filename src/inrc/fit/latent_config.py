@@ -18,6 +18,7 @@ class LatentFitConfig:
     Attributes:
       n_steps: optimiser steps; each sees the whole picture.
       lambda_rd: loss per bit and pixel: the fit minimises mse + lambda_rd * bpp.
+      target_bits: bits of all latents and networks, by the float model; lambda then follows the rate.
       network_weight: what a bit of the networks weighs in the loss, relative to one of the latents. Below 1 where a
         small picture stands for a larger one.
       n_seeds: random starts that race for the first `race_fraction` of the fit.
@@ -35,6 +36,7 @@ class LatentFitConfig:
 
     n_steps: int = 2000
     lambda_rd: float = 1e-3
+    target_bits: float | None = None
     network_weight: float = 1.0
     n_seeds: int = 1
     race_fraction: float = 0.03
@@ -53,6 +55,8 @@ class LatentFitConfig:
             raise ConfigError(f"n_steps is {self.n_steps}; it must be 1 or more")
         if not self.lambda_rd > 0:
             raise ConfigError(f"lambda_rd is {self.lambda_rd}; it must be above 0")
+        if self.target_bits is not None and not self.target_bits > 0:
+            raise ConfigError(f"target_bits is {self.target_bits}; it must be above 0")
         if not self.network_weight >= 0:
             raise ConfigError(f"network_weight is {self.network_weight}; it must be 0 or more")
         if not 1 <= self.n_seeds <= MAX_SEEDS:
@@ -73,17 +77,20 @@ class LatentFitResult:
 
     Attributes:
       latents: int32 [height, width] of every grid, in coding order.
-      params: {name: matrix}, not rounded, in the order of the layout.
+      state_latents: the same before rounding, float32 [packing.size]; what another fit may continue.
+      params: {name: matrix}, not rounded, in the order of the layout; the integer coder takes them.
       steps: {name: quantisation step}.
       mse, latent_bits, network_bits: of the rounded latents and weights, by the float model.
       problem, signal: what was fitted.
       n_steps: optimiser steps taken.
       seconds: wall-clock time, compilation included.
       compile_seconds: of which compiling the program of the steps took.
+      lambda_rd: the one that the fit ended with.
       interrupted: whether the fit was cut short by the user.
     """
 
     latents: tuple[np.ndarray, ...]
+    state_latents: np.ndarray
     params: dict[str, np.ndarray]
     steps: dict[str, float]
     mse: float
@@ -94,4 +101,5 @@ class LatentFitResult:
     n_steps: int
     seconds: float
     compile_seconds: float
+    lambda_rd: float
     interrupted: bool

@@ -48,6 +48,16 @@ def first_latent_state(
     return init_latent_state(problem, latents, params, log_steps, jnp.uint32(seed))
 
 
+def continued_latent_state(
+    problem: LatentProblem, latents: np.ndarray, params: Mapping[str, np.ndarray], steps: Mapping[str, float], seed: int
+) -> LatentState:
+    """The state that goes on from an earlier fit's latents, as they were before rounding, and networks."""
+    log_steps = {name: jnp.float32(math.log(step)) for name, step in steps.items()}
+    return init_latent_state(
+        problem, jnp.asarray(latents, jnp.float32), _on_device(params), log_steps, jnp.uint32(seed)
+    )
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def _random_params(problem: LatentProblem, mean_values: jax.Array, seed: jax.Array) -> Params:
     shapes = latent_layout(problem.model, problem.n_channels)
