@@ -1,8 +1,10 @@
 """Whole fits of latents: resuming, interruption, what is returned; schedules."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -12,12 +14,16 @@ from inrc.entropy.context import ROW_LIMIT, from_matrices
 from inrc.errors import CheckpointMismatchError, ConfigError
 from inrc.fit.config import Progress
 from inrc.fit.latent_config import LatentFitConfig, LatentFitResult
-from inrc.fit.latent_program import rounded_latent_cost, run_latent_chunk
+from inrc.fit.latent_program import LatentState, rounded_latent_cost, run_latent_chunk
 from inrc.fit.latent_stages import LatentSchedule, LatentStage, plan_latent_chunk
-from inrc.fit.latent_start import first_latent_state, latent_prior
+from inrc.fit.latent_start import continued_latent_state, latent_prior
 from inrc.fit.latents import fit_latents
+from inrc.fit.loss import LossConfig
 from inrc.fit.optimiser import OptimiserConfig
+from inrc.fit.program import Params, quantised
 from inrc.latent_layout import CONTEXT_OFFSETS, grids_of, latent_layout
+from inrc.metrics.ssim import ssim_index
+from inrc.models.latent_grid.decode import values_and_bits
 from inrc.models.latent_grid.packing import pack, packing_of
 from tests.fit import problems
 
@@ -48,6 +54,19 @@ def assert_same(one: LatentFitResult, other: LatentFitResult) -> None:
     assert one.mse == other.mse
 
 
+def state_of(result: LatentFitResult) -> LatentState:
+    """A state of the result's integers and networks."""
+    flat = pack(packing_of(MODEL, problems.SHAPE), result.latents)
+    return continued_latent_state(result.problem, flat, result.params, result.steps, 0)
+
+
+def seen_params(result: LatentFitResult) -> Params:
+    """Its networks, rounded."""
+    state = state_of(result)
+    prior = latent_prior(result.problem, None)
+    return quantised(state.params, prior, state.log_steps, jnp.float32(0), jnp.float32(1), state.seed)[0]
+
+
 def cost(result: LatentFitResult) -> float:
     n_pixels = VALUES[0].size
     return result.mse + CONFIG.lambda_rd * (result.latent_bits + result.network_bits) / n_pixels
@@ -57,13 +76,7 @@ def test_result_is_described_by_its_own_numbers(whole):
     assert [(n, p.shape) for n, p in whole.params.items()] == list(latent_layout(MODEL, 3))
     assert [x.shape for x in whole.latents] == [grid.shape for grid in grids_of(MODEL, problems.SHAPE)]
     assert whole.n_steps == 20 * N_CHUNKS
-    state = first_latent_state(whole.problem, VALUES.mean((1, 2)), 0.1, None, 0)
-    state = state._replace(
-        latents=jnp.asarray(pack(packing_of(MODEL, problems.SHAPE), whole.latents), jnp.float32),
-        params={n: jnp.asarray(p) for n, p in whole.params.items()},
-        log_steps={n: jnp.log(jnp.float32(s)) for n, s in whole.steps.items()},
-    )
-    again = rounded_latent_cost(whole.problem, state, whole.signal, latent_prior(whole.problem, None))
+    again = rounded_latent_cost(whole.problem, state_of(whole), whole.signal, latent_prior(whole.problem, None))
     np.testing.assert_allclose(
         [again.mse, again.latent_bits, again.network_bits],
         [whole.mse, whole.latent_bits, whole.network_bits],
@@ -155,6 +168,23 @@ class TestContinued:
             fit_latents(VALUES, MODEL, CONFIG, begin=0.5)
         with pytest.raises(ConfigError, match="another model or shape"):
             fit_latents(VALUES[:, 1:], MODEL, CONFIG, continued=whole)
+
+
+def test_distortion_is_the_loss_that_was_asked_for(whole):
+    packing, params = packing_of(MODEL, problems.SHAPE), seen_params(whole)
+    decode = jax.jit(functools.partial(values_and_bits, MODEL, packing))
+    values = np.asarray(decode(params, whole.signal.mask, jnp.round(whole.state_latents))[0])
+    measured = rounded_latent_cost(
+        whole.problem._replace(loss=LossConfig(mse=0.0, l1=0.8, ssim=0.2)),
+        state_of(whole),
+        whole.signal,
+        latent_prior(whole.problem, None),
+    )
+    ssim = float(jax.jit(ssim_index)(VALUES, values))
+    assert ssim < 0.99
+    assert measured.distortion == pytest.approx(0.8 * abs(values - VALUES).mean() + 0.2 * (1 - ssim), rel=1e-4)
+    assert measured.mse == pytest.approx(np.square(values - VALUES).mean(), rel=1e-4)
+    assert whole.distortion == whole.mse
 
 
 def test_lambda_follows_the_bits():

@@ -8,6 +8,7 @@ from inrc.errors import ConfigError
 from inrc.fit.config import MAX_SEEDS
 from inrc.fit.latent_program import LatentProblem, LatentSignal
 from inrc.fit.latent_stages import LatentSchedule
+from inrc.fit.loss import LossConfig
 from inrc.fit.optimiser import OptimiserConfig
 
 
@@ -17,12 +18,13 @@ class LatentFitConfig:
 
     Attributes:
       n_steps: optimiser steps; each sees the whole picture.
-      lambda_rd: loss per bit and pixel: the fit minimises mse + lambda_rd * bpp.
+      lambda_rd: loss per bit and pixel: the fit minimises distortion + lambda_rd * bpp.
       target_bits: bits of all latents and networks, by the float model; lambda then follows the rate.
       network_weight: what a bit of the networks weighs in the loss, relative to one of the latents. Below 1 where a
         small picture stands for a larger one.
       n_seeds: random starts that race for the first `race_fraction` of the fit.
       race_fraction: see `n_seeds`.
+      loss: distortion.
       optimiser: constants of the networks' optimiser.
       schedule: rates and stages.
       clip_norm: largest norm of the gradient of all networks.
@@ -40,6 +42,7 @@ class LatentFitConfig:
     network_weight: float = 1.0
     n_seeds: int = 1
     race_fraction: float = 0.03
+    loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: LatentSchedule = LatentSchedule()
     clip_norm: float = 0.1
@@ -81,6 +84,7 @@ class LatentFitResult:
       params: {name: matrix}, not rounded, in the order of the layout; the integer coder takes them.
       steps: {name: quantisation step}.
       mse, latent_bits, network_bits: of the rounded latents and weights, by the float model.
+      distortion: of these, by the fit's loss.
       problem, signal: what was fitted.
       n_steps: optimiser steps taken.
       seconds: wall-clock time, compilation included.
@@ -96,6 +100,7 @@ class LatentFitResult:
     mse: float
     latent_bits: float
     network_bits: float
+    distortion: float
     problem: LatentProblem
     signal: LatentSignal
     n_steps: int

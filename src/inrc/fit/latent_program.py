@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from inrc.config import LatentGridConfig
 from inrc.fit import optimiser
+from inrc.fit.loss import LossConfig, pointwise, structural
 from inrc.fit.optimiser import OptimiserConfig, OptimiserState
 from inrc.fit.program import Params, Prior, quantised
 from inrc.models.latent_grid.decode import values_and_bits
@@ -28,6 +29,7 @@ class LatentProblem(NamedTuple):
       optimiser: constants of the networks' optimiser.
       clip_norm: largest norm of the gradient of all networks.
       step_learning_rate: Adam's rate for the logarithms of the networks' quantisation steps.
+      loss: distortion.
     """
 
     model: LatentGridConfig
@@ -36,6 +38,7 @@ class LatentProblem(NamedTuple):
     optimiser: OptimiserConfig = OptimiserConfig()
     clip_norm: float = 0.1
     step_learning_rate: float = 1e-2
+    loss: LossConfig = LossConfig()
 
 
 class LatentState(NamedTuple):
@@ -97,15 +100,23 @@ class LatentPlan(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Mean squared error, and bits of latents and networks."""
+    """What was seen.
+
+    Attributes:
+      mse: mean squared error.
+      latent_bits: bits of latents.
+      network_bits: bits of networks.
+      distortion: by the loss of the fit.
+    """
 
     mse: jax.Array
     latent_bits: jax.Array
     network_bits: jax.Array
+    distortion: jax.Array
 
     def cost(self, weights: BitWeights) -> jax.Array:
         """The loss."""
-        return self.mse + weights.latents * self.latent_bits + weights.networks * self.network_bits
+        return self.distortion + weights.latents * self.latent_bits + weights.networks * self.network_bits
 
 
 def init_latent_state(
@@ -169,7 +180,11 @@ def _measured(
     packing = packing_of(problem.model, problem.shape)
     values, latent_bits = values_and_bits(problem.model, packing, params, signal.mask, latents * signal.mask)
     error = (values - signal.values).ravel()
-    return Measured(jnp.vdot(error, error) / error.size, latent_bits, network_bits)
+    mse = jnp.vdot(error, error) / error.size
+    distortion = mse
+    if problem.loss != LossConfig():
+        distortion = jnp.mean(pointwise(problem.loss, error)) + structural(problem.loss, values, signal.values)
+    return Measured(mse, latent_bits, network_bits, distortion)
 
 
 def _step(

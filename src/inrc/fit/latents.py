@@ -83,7 +83,7 @@ def fit_latents(
     n_channels, height, width = values.shape
     n_pixels = height * width
     problem = LatentProblem(
-        model, (height, width), n_channels, config.optimiser, config.clip_norm, config.step_learning_rate
+        model, (height, width), n_channels, config.optimiser, config.clip_norm, config.step_learning_rate, config.loss
     )
     _check_continued(problem, continued, begin)
     packing = packing_of(model, problem.shape)
@@ -196,6 +196,7 @@ def fit_latents(
         mse=float(found.mse),
         latent_bits=float(found.latent_bits),
         network_bits=float(found.network_bits),
+        distortion=float(found.distortion),
         problem=problem,
         signal=signal,
         n_steps=int(state.step),
@@ -227,7 +228,7 @@ class _Best:
             cost = float(found.cost(self._weight))
         else:
             # What is above the limit loses to all that is not.
-            cost = float(found.mse) * (1.0 + _EXCESS_WEIGHT * self._steering.excess(bits))
+            cost = float(found.distortion) * (1.0 + _EXCESS_WEIGHT * self._steering.excess(bits))
         if self.state is None or cost < self.cost:
             self.cost, self.state = cost, state
         return bits
@@ -251,7 +252,7 @@ def _groups_per_chunk(config: LatentFitConfig) -> int:
 
 def _progress(clock: Clock, state: LatentState, measured: Measured, n_pixels: int) -> Progress:
     bits = float(measured.latent_bits[-1, -1] + measured.network_bits[-1, -1])
-    loss = float(jnp.mean(measured.mse))
+    loss = float(jnp.mean(measured.distortion))
     return Progress(clock.fraction, int(state.step), loss, bits / n_pixels, clock.seconds, clock.seconds_left)
 
 
