@@ -68,7 +68,7 @@ def step_in_matmuls(rounds: int) -> tuple[float, float, float]:
 
 def first_chunk_seconds(n_steps: int) -> float:
     """Seconds of a fresh fit of the default preset at Kodak size that takes `n_steps` steps, compilation included."""
-    codec = presets.CODECS["siren"]
+    codec = presets.COORDINATE_CODECS["siren"]
     n_weights = presets.n_weights_for(presets.bpp_of_quality(presets.DEFAULT_QUALITY), KODAK[0] * KODAK[1])
     n_inputs = sum(feature_counts(codec.encoding, KODAK))
     model = presets.model_for(codec, n_weights=n_weights, n_inputs=n_inputs, n_outputs=3)

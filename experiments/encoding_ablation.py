@@ -28,7 +28,7 @@ ENCODINGS = {
 
 def network(encoding: EncodingConfig, bpp: float) -> ModelConfig:
     """A SIREN with the default taper on an encoding, as large as a rate pays for at Kodak's size."""
-    taper = presets.codec_by_name("siren").taper
+    taper = presets.COORDINATE_CODECS["siren"].taper
     return presets.model_for(
         presets.Codec("", "", ModelFamily.SIREN, encoding, taper),
         n_weights=presets.n_weights_for(bpp, math.prod(SHAPE)),

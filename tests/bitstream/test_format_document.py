@@ -79,6 +79,7 @@ def test_the_package_reads_the_annotated_header(data):
     assert (header.width, header.height) == (int(said["width"]), int(said["height"]))
     assert (header.channels, header.bit_depth) == (int(said["channels"]), int(said["bit_depth"]))
     assert header.colour is ColourTransform(int(said["colour"]))
+    assert isinstance(header.model, ModelConfig)
     assert header.model.family == int(said["family"])
     assert header.model.bias == bool(int(said["bias"]))
     assert header.model.widths == tuple(numbers(said["widths"]))
@@ -100,7 +101,7 @@ def test_the_stream_holds_the_printed_integers(data):
     printed_steps = tuple(numbers(INTEGERS.splitlines()[0]))
     assert weights.step_indices == printed_steps == tuple(file.step_indices)
     printed = matrices()
-    assert [m.shape for m in printed] == [s for _, s in layout(header.model, header.shape, header.channels)]
+    assert [m.shape for m in printed] == [s for _, s in pack.matrices_of(header)]
     for by_package, by_stranger, from_document in zip(weights.integers, file.matrices, printed, strict=True):
         np.testing.assert_array_equal(by_package, from_document)
         np.testing.assert_array_equal(by_stranger, from_document)

@@ -23,9 +23,8 @@ from inrc.signal.colour import ColourTransform
 def test_encode_offers_what_the_package_has():
     hints = typing.get_type_hints(EncodingArguments)
     assert set(typing.get_args(hints["loss"])) == set(LOSSES)
-    assert {name.upper().replace("-", "_") for name in typing.get_args(hints["colour"])} == set(
-        ColourTransform.__members__
-    )
+    colours = {name.upper().replace("-", "_") for name in typing.get_args(hints["colour"])}
+    assert colours == {"AUTO", *ColourTransform.__members__}
 
 
 def test_encode_has_the_defaults_of_the_api():
@@ -34,7 +33,8 @@ def test_encode_has_the_defaults_of_the_api():
     assert names == {field.name for field in dataclasses.fields(EncodeOptions)} - {"model", "fit"}
     for name in names & {field.name for field in dataclasses.fields(EncodeOptions)} - {"colour"}:
         assert getattr(EncodingArguments, name, None) == getattr(default, name), name
-    assert EncodingArguments.colour == default.colour.name.lower()
+    assert EncodingArguments().options() == default
+    assert EncodingArguments(colour="ycocg").options().colour is ColourTransform.YCOCG
 
 
 def test_keywords_of_the_api_are_the_fields_of_its_options(coffee_small):

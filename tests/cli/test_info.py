@@ -33,9 +33,10 @@ def test_codecs_lists_every_preset(inrc_command):
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     assert values["passes"] == {str(e): presets.passes_of_effort(e) for e in range(1, 10)}
+    assert values["steps"] == {str(e): presets.steps_of_effort(e) for e in range(1, 10)}
     assert list(values["codecs"]) == list(presets.CODECS)
-    for codec in values["codecs"].values():
-        for network in codec["networks"]:
+    for name in presets.COORDINATE_CODECS:
+        for network in values["codecs"][name]["networks"]:
             aim = presets.n_weights_for(network["bpp"], 768 * 512)
             assert abs(network["n_weights"] / aim - 1) < 0.05
             assert network["bpp"] == presets.bpp_of_quality(network["quality"])
@@ -44,5 +45,11 @@ def test_codecs_lists_every_preset(inrc_command):
     for name, codec in presets.CODECS.items():
         assert name in table
         assert codec.summary in table
+    for name in presets.LATENT_CODECS:
+        codec = values["codecs"][name]
+        assert f"{codec['n_weights']:,}" in table
+        assert codec["network"].removeprefix("latent_grid ") in table
+    # 4/3 latents per pixel through a context network of 336 products, 421 of the synthesis, 45 of the filters.
+    assert round(values["codecs"]["cool-chic"]["macs_per_pixel"]) == 914
     for network in values["codecs"]["siren"]["networks"]:
         assert "-".join(map(str, network["widths"])) in table

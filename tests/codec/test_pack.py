@@ -16,14 +16,13 @@ from inrc.codec import pack
 from inrc.codec.pack import Weights
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import CorruptFileError, FormatError, InitMismatchError, LimitExceededError
-from inrc.layout import layout
 from inrc.quant import uniform
 from inrc.signal.colour import ColourTransform
 
 HEADER = Header(
     9, 7, 3, 8, ColourTransform.YCBCR, ModelConfig(widths=(4, 3), encoding=EncodingConfig(EncodingKind.NONE))
 )
-SHAPES = [shape for _, shape in layout(HEADER.model, HEADER.shape, 3)]
+SHAPES = [shape for _, shape in pack.matrices_of(HEADER)]
 LIMITS = inrc.DecodeLimits()
 
 

@@ -87,7 +87,7 @@ def test_quality_moves_bytes():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("codec", inrc.presets.CODECS)
+@pytest.mark.parametrize("codec", inrc.presets.COORDINATE_CODECS)
 def test_quality_is_monotone_for_every_codec(codec):
     image = pictures.crop(64, 96, 3)
     # The least network of ten layers has 69 weights, more than the lowest qualities pay for here.

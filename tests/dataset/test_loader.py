@@ -69,9 +69,10 @@ def test_files_of_one_network_share_a_program(folder):
 
 def test_weights_are_those_of_the_decoder(folder, files):
     dataset = inrc.open_weights(folder)
-    for (header, params), data in zip(dataset, files.values(), strict=True):
+    for (header, params, latents), data in zip(dataset, files.values(), strict=True):
         expected_header, weights, _ = pack.unpack(data, inrc.DecodeLimits())
         assert header == expected_header
+        assert latents == ()
         assert (header.width, header.height) == (8, 6)
         expected = pack.dequantise(expected_header, weights)
         assert list(params) == list(expected) == ["layer_0", "layer_1"]

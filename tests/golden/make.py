@@ -103,7 +103,7 @@ def crop(height: int, width: int, channels: int, bit_depth: int = 8, icc: bytes 
 
 
 def _preset(name: str, image: Image, n_weights: int) -> EncodeOptions:
-    codec = presets.codec_by_name(name)
+    codec = presets.COORDINATE_CODECS[name]
     n_inputs = sum(feature_counts(codec.encoding, (image.height, image.width)))
     model = presets.model_for(codec, n_weights=n_weights, n_inputs=n_inputs, n_outputs=image.channels)
     return EncodeOptions(codec=name, model=model, fit=_FIT)
@@ -113,7 +113,8 @@ def golden_files() -> list[Golden]:
     """All files, in the order of their names."""
     rgb = crop(48, 64, 3)
     files = [
-        Golden(f"codec-{name}", f"the codec `{name}`, 64x48", rgb, _preset(name, rgb, 900)) for name in presets.CODECS
+        Golden(f"codec-{name}", f"the codec `{name}`, 64x48", rgb, _preset(name, rgb, 900))
+        for name in presets.COORDINATE_CODECS
     ]
     nerf, log = EncodingConfig(EncodingKind.NERF, 4), EncodingConfig(EncodingKind.LOG_SPACED, 8)
 

@@ -15,7 +15,6 @@ from inrc.bitstream.io import write_varint
 from inrc.codec import pack
 from inrc.codec.reference import reference_of
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
-from inrc.layout import layout
 from inrc.shared_init import lookup_of
 from inrc.signal.colour import ColourTransform
 from tests.shared_init.inits import MODEL, random_init
@@ -38,7 +37,7 @@ class Hostile:
 
 def _weights(header: Header, seed: int) -> pack.Weights:
     generator = np.random.default_rng(seed)
-    shapes = [shape for _, shape in layout(header.model, header.shape, header.channels)]
+    shapes = [shape for _, shape in pack.matrices_of(header)]
     integers = tuple(np.rint(generator.laplace(0, 3, shape)).astype(np.int32) for shape in shapes)
     reference = reference_of(INIT, header.shape, header.channels) if header.init_id else None
     return pack.Weights(tuple(generator.integers(90, 140, len(shapes)).tolist()), integers, reference)

@@ -24,7 +24,6 @@ from inrc.codec import pack
 from inrc.codec.reference import Reference, reference_of
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.errors import FormatError, InitMismatchError
-from inrc.layout import layout
 from inrc.signal.colour import ColourTransform
 from tests.hostile import mutations
 from tests.hostile.mutations import LIMITS
@@ -133,7 +132,7 @@ def test_random_bytes_are_typed_errors(data):
 def loud(header: Header, step_index: int, magnitude: int, reference: Reference | None = None) -> bytes:
     """A file whose integers all have one magnitude."""
     generator = np.random.default_rng(0)
-    shapes = [shape for _, shape in layout(header.model, header.shape, header.channels)]
+    shapes = [shape for _, shape in pack.matrices_of(header)]
     integers = tuple(generator.choice([-magnitude, magnitude], shape).astype(np.int32) for shape in shapes)
     return pack.pack(header, pack.Weights((step_index,) * len(shapes), integers, reference))
 

@@ -1,4 +1,4 @@
-"""`inrc codecs`: the presets, their networks at some qualities, and what the efforts mean."""
+"""`inrc codecs`: the presets, their networks, and what the efforts mean."""
 
 import dataclasses
 import json
@@ -25,15 +25,32 @@ class Codecs:
 
 def run(arguments: Codecs) -> None:
     """Prints tables, or JSON."""
-    networks = {name: [_network(codec, quality) for quality in _QUALITIES] for name, codec in presets.CODECS.items()}
-    efforts = {e: presets.passes_of_effort(e) for e in range(presets.MIN_EFFORT, presets.MAX_EFFORT + 1)}
+    latent = {name: _latent_network(codec) for name, codec in presets.LATENT_CODECS.items()}
+    networks = {
+        name: [_network(codec, quality) for quality in _QUALITIES] for name, codec in presets.COORDINATE_CODECS.items()
+    }
+    efforts = range(presets.MIN_EFFORT, presets.MAX_EFFORT + 1)
+    steps = {effort: presets.steps_of_effort(effort) for effort in efforts}
+    passes = {effort: presets.passes_of_effort(effort) for effort in efforts}
     if arguments.json:
         codecs = {
-            name: {"summary": codec.summary, "networks": networks[name]} for name, codec in presets.CODECS.items()
+            name: {"summary": codec.summary, **(latent[name] if name in latent else {"networks": networks[name]})}
+            for name, codec in presets.CODECS.items()
         }
-        print(json.dumps({"codecs": codecs, "passes": efforts}))
+        print(json.dumps({"codecs": codecs, "steps": steps, "passes": passes}))
         return
-    _print_tables(networks, efforts)
+    _print_tables(latent, networks, steps, passes)
+
+
+def _latent_network(codec: presets.LatentCodec) -> dict[str, Any]:
+    from inrc.latent_layout import latent_layout, macs_per_pixel
+
+    n_weights = sum(rows * columns for _, (rows, columns) in latent_layout(codec.model, 3))
+    return {
+        "network": describe(codec.model),
+        "n_weights": n_weights,
+        "macs_per_pixel": round(macs_per_pixel(codec.model, 3), 1),
+    }
 
 
 def _network(codec: presets.Codec, quality: float) -> dict[str, Any]:
@@ -51,23 +68,39 @@ def _network(codec: presets.Codec, quality: float) -> dict[str, Any]:
     return {"quality": quality, "bpp": bpp, "network": describe(model), "widths": model.widths, "n_weights": n_weights}
 
 
-def _print_tables(networks: dict[str, list[dict[str, Any]]], efforts: dict[int, float]) -> None:
+def _print_tables(
+    latent: dict[str, dict[str, Any]],
+    networks: dict[str, list[dict[str, Any]]],
+    steps: dict[int, int],
+    passes: dict[int, float],
+) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    def new_table() -> Table:
-        return Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-
     console = Console(highlight=False)
+
+    def new_table(*columns: str) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+        for column in columns:
+            table.add_column(column, justify="right")
+        return table
+
     for name, codec in presets.CODECS.items():
         console.print(f"[bold]{name:<12}[/bold] {codec.summary}", soft_wrap=True)
 
+    console.print("\nNetworks of latent grids, for RGB pictures of all sizes and qualities")
+    table = new_table("weights", "MAC/pixel")
+    table.add_column("codec")
+    table.add_column("network")
+    for name, network in latent.items():
+        words = network["network"].partition(" ")[2]
+        table.add_row(f"{network['n_weights']:,}", f"{network['macs_per_pixel']:,.0f}", name, words)
+    console.print(table)
+
     height, width = _SHAPE
-    console.print(f"\nHidden widths at a quality, for a {width} x {height} RGB picture")
-    table = new_table()
-    for column in ("-q", "bpp", "weights"):
-        table.add_column(column, justify="right")
+    console.print(f"Hidden widths of coordinate networks at a quality, for a {width} x {height} RGB picture")
+    table = new_table("-q", "bpp", "weights")
     for name in networks:
         table.add_column(name)
     for i, quality in enumerate(_QUALITIES):
@@ -76,11 +109,11 @@ def _print_tables(networks: dict[str, list[dict[str, Any]]], efforts: dict[int, 
         table.add_row(f"{quality:g}", f"{row[0]['bpp']:.3f}", f"{row[0]['n_weights']:,}", *widths)
     console.print(table)
 
-    console.print("Passes over the picture at an effort; time grows with them")
-    table = new_table()
-    table.add_column("-e", justify="right")
-    for effort in efforts:
-        table.add_column(f"{effort}{'*' if effort == presets.DEFAULT_EFFORT else ''}", justify="right")
-    table.add_row("passes", *(f"{passes:g}" for passes in efforts.values()))
+    console.print(
+        "Steps (latent grids) and passes over the picture (coordinate networks) at an effort; time grows with them"
+    )
+    table = new_table("-e", *(f"{effort}{'*' if effort == presets.DEFAULT_EFFORT else ''}" for effort in passes))
+    table.add_row("steps", *map(str, steps.values()))
+    table.add_row("passes", *(f"{n:g}" for n in passes.values()))
     console.print(table)
     console.print("* the default")

@@ -27,7 +27,7 @@ class EncodingArguments:
       time_budget: Seconds after which fitting ends, whatever the effort.
       codec: The network; `inrc codecs` describes them.
       loss: What the fit minimises; visual and the SSIM kinds trade PSNR for structure.
-      colour: Transform between RGB and the network's outputs.
+      colour: Transform between RGB and the network's outputs: auto is the codec's own, which latent grids always have.
       init: The shared init to begin with, which decoding then needs too: auto takes one that comes with inrc where it
         suits picture, codec and rate; none takes none; else digits of an id, or the path of a .npz file.
       seed: Of everything random: the same seed gives the same file.
@@ -41,7 +41,7 @@ class EncodingArguments:
     time_budget: Annotated[float | None, value("S")] = None
     codec: Annotated[str, one_of(CODECS)] = "siren"
     loss: Literal["mse", "l1", "log-cosh", "visual", "ssim", "msssim"] = "mse"
-    colour: Literal["rgb", "ycbcr", "ycocg", "ycocg-orthonormal"] = "ycbcr"
+    colour: Literal["auto", "rgb", "ycbcr", "ycocg", "ycocg-orthonormal"] = "auto"
     init: Annotated[str, value("auto|none|ID|PATH")] = "auto"
     seed: Annotated[int, value("N", hint=None)] = 0
 
@@ -65,5 +65,5 @@ class EncodingArguments:
             loss=self.loss,
             seed=self.seed,
             init=self.init,
-            colour=ColourTransform[self.colour.upper().replace("-", "_")],
+            colour=None if self.colour == "auto" else ColourTransform[self.colour.upper().replace("-", "_")],
         )

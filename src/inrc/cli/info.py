@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional
 
 from inrc.cli.arguments import FLAG, as_json, read_file, value
-from inrc.config import EncodingKind, ModelConfig
+from inrc.config import EncodingKind, LatentGridConfig, Model, ModelConfig
 
 if TYPE_CHECKING:
     from inrc.codec.decode import Info as FileInfo
@@ -49,8 +49,13 @@ def run(arguments: Info) -> None:
             print(f"  {name:<9}{content}")
 
 
-def describe(model: ModelConfig) -> str:
+def describe(model: Model) -> str:
     """A network in a few words."""
+    if isinstance(model, LatentGridConfig):
+        return (
+            f"latent_grid {model.n_grids}+{model.n_hyper} grids, context {model.n_spatial}+{model.n_cross}, "
+            f"synthesis {model.synthesis_width}"
+        )
     widths = model.widths
     hidden = f"{len(widths)} x {widths[0]}" if len(set(widths)) == 1 and len(widths) > 2 else "-".join(map(str, widths))
     return f"{model.family.name.lower()} {hidden}"
@@ -59,24 +64,40 @@ def describe(model: ModelConfig) -> str:
 def _rows(found: "FileInfo") -> list[tuple[str, str]]:
     header = found.header
     model = header.model
-    encoding = "on bare coordinates"
-    if model.encoding.kind is not EncodingKind.NONE:
-        kind = model.encoding.kind.name.lower().replace("_", "-")
-        encoding = f"on {model.encoding.n_frequencies} {kind} frequencies"
     kind = _CHANNELS[header.channels]
     colour = f" as {header.colour.name}" if header.channels >= 3 else ""
     rows = [
         ("file", f"{found.n_bytes:,} bytes, {found.bpp:.4g} bits per pixel"),
         ("picture", f"{header.width} x {header.height}, {kind}{colour}, {header.bit_depth} bits"),
-        ("network", f"{describe(model)} {encoding}"),
+        ("network", f"{describe(model)}{_inputs(model)}{', sees the picture transposed' if header.transposed else ''}"),
         ("weights", f"{found.n_weights:,} of {found.bits_per_weight:.2f} bits each"),
-        ("steps", " ".join(f"{step:.3g}" for step in found.steps)),
     ]
+    if found.n_latents:
+        rows.append(("latents", f"{found.n_latents:,} in {found.latent_bytes:,.0f} bytes"))
+    rows.append(("steps", " ".join(f"{step:.3g}" for step in found.steps)))
     if header.init_id:
-        rows.append(("init", header.init_id.hex() + (", sees the picture transposed" if header.transposed else "")))
+        rows.append(("init", header.init_id.hex()))
     if found.icc_profile_bytes:
         rows.append(("profile", f"ICC, {found.icc_profile_bytes:,} bytes"))
     return rows
+
+
+def _inputs(model: Model) -> str:
+    if isinstance(model, LatentGridConfig):
+        return ""
+    if model.encoding.kind is EncodingKind.NONE:
+        return " on bare coordinates"
+    return f" on {model.encoding.n_frequencies} {model.encoding.kind.name.lower().replace('_', '-')} frequencies"
+
+
+def _network(model: ModelConfig) -> dict[str, Any]:
+    return {
+        "widths": model.widths,
+        "encoding": model.encoding.kind.name.lower(),
+        "n_frequencies": model.encoding.n_frequencies if model.encoding.kind is not EncodingKind.NONE else 0,
+        "omega_0": model.omega_0,
+        "bias": model.bias,
+    }
 
 
 def _values(found: "FileInfo") -> dict[str, Any]:
@@ -91,15 +112,12 @@ def _values(found: "FileInfo") -> dict[str, Any]:
         "bit_depth": header.bit_depth,
         "colour": header.colour.name.lower(),
         "family": model.family.name.lower(),
-        "widths": model.widths,
-        "encoding": model.encoding.kind.name.lower(),
-        "n_frequencies": model.encoding.n_frequencies if model.encoding.kind is not EncodingKind.NONE else 0,
-        "omega_0": model.omega_0,
-        "bias": model.bias,
+        **(dataclasses.asdict(model) if isinstance(model, LatentGridConfig) else _network(model)),
         "init_id": header.init_id.hex() or None,
         "transposed": header.transposed,
         "n_weights": found.n_weights,
         "bits_per_weight": found.bits_per_weight,
+        **({"n_latents": found.n_latents, "latent_bytes": found.latent_bytes} if found.n_latents else {}),
         "steps": found.steps,
         "icc_profile_bytes": found.icc_profile_bytes,
     }

@@ -11,7 +11,8 @@ import numpy as np
 from inrc.codec import targets
 from inrc.codec.encode import Encoded, as_image, encode, finish
 from inrc.codec.job import Job, Plan, rounded
-from inrc.codec.options import EncodeKeywords, EncodeOptions
+from inrc.codec.options import EncodeKeywords, EncodeOptions, has_latents
+from inrc.config import ModelConfig
 from inrc.errors import ConfigError, InrcError
 from inrc.fit.config import FitResult, Progress
 from inrc.fit.loop import Course, course_of, fit_batch, lanes_for
@@ -95,11 +96,12 @@ class BatchEncoder:
         """
         began = time.monotonic()
         job = Job(as_image(image), self.options, None, None)
-        if self.options.target_psnr is not None:
+        if has_latents(self.options) or self.options.target_psnr is not None:
             return Prepared(job, None, None, None, time.monotonic() - began)
         plan = targets.plan(job)
-        header, task = plan.header, plan.task
-        course = course_of(header.shape, header.channels, header.model, task.config, task.start, padded=True)
+        header, task, model = plan.header, plan.task, plan.header.model
+        assert isinstance(model, ModelConfig)
+        course = course_of(header.shape, header.channels, model, task.config, task.start, padded=True)
         bucket = course, header.init_id, plan.n_evaluations
         return Prepared(job, plan, course, bucket, time.monotonic() - began)
 

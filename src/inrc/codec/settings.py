@@ -10,7 +10,10 @@ from typing import Any
 
 from inrc import presets, shared_init
 from inrc.bitstream import header
-from inrc.codec.options import AUTO_INIT, EncodeOptions, choose_init, resolve
+from inrc.codec.options import AUTO_INIT, NO_INIT, EncodeOptions, choose_init, has_latents, resolve, resolve_latents
+from inrc.codec.reference import INIT_COLOUR
+from inrc.config import LatentGridConfig
+from inrc.signal.colour import ColourTransform
 
 REFERENCE_SHAPE = (512, 768)
 """(height, width) of the picture whose network and fit stand for all."""
@@ -27,7 +30,13 @@ def settings(options: EncodeOptions, shape: tuple[int, int] = REFERENCE_SHAPE) -
     else:
         bpp = options.target_bpp or presets.bpp_of_quality(options.quality)
     init = choose_init(options, shape, 3, bpp)
-    model, config = resolve(options, shape, 3, bpp, init)
+    if has_latents(options):
+        model, config = resolve_latents(options, shape, bpp, init)
+        colour = ColourTransform.RGB
+    else:
+        model, config = resolve(options, shape, 3, bpp, init)
+        colour = options.colour or INIT_COLOUR
+    options = dataclasses.replace(options, colour=colour)
     given = {
         field.name: getattr(options, field.name)
         for field in dataclasses.fields(options)
@@ -57,10 +66,14 @@ def settings_hash(options: EncodeOptions) -> str:
     Raises:
       InitMismatchError: The init that the options name is not there.
     """
-    values = settings(dataclasses.replace(options, init="none") if options.names_init else options)
     if options.names_init:
-        inits = [shared_init.by_name(options.init).sha256]
+        init = shared_init.by_name(options.init)
+        # The init's own channels may not be those of the picture that stands for all.
+        model = init.model if isinstance(init.model, LatentGridConfig) else None
+        values = settings(dataclasses.replace(options, init=NO_INIT, model=model))
+        inits = [init.sha256]
     else:
+        values = settings(options)
         inits = [init.sha256 for init in shared_init.shipped()] if options.init == AUTO_INIT else []
     values |= {"inrc": version("inrc"), "format": header.VERSION, "inits": inits}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

@@ -35,10 +35,12 @@ class Network(NamedTuple):
     Attributes:
       header: picture and network.
       params: {name: float32 matrix [out, in (+ 1)]} as the decoder sees them, in the order of the network's layout.
+      latents: int32 [height, width] of every grid, in coding order; empty for a coordinate network.
     """
 
     header: Header
     params: dict[str, np.ndarray]
+    latents: tuple[np.ndarray, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -199,7 +201,7 @@ def _pixels(data: bytes, **options) -> np.ndarray:
 
 def _network(data: bytes, *, init: SharedInit | None, limits: DecodeLimits) -> Network:
     header, weights, _ = pack.unpack(data, limits, shared_init.find if init is None else shared_init.lookup_of(init))
-    return Network(header, pack.dequantise(header, weights))
+    return Network(header, pack.dequantise(header, weights), weights.latents)
 
 
 def _loaded(init: SharedInit | Path | str | None) -> SharedInit | None:

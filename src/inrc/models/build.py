@@ -15,11 +15,8 @@ Params = dict[str, jax.Array]
 
 def build(config: ModelConfig, shape: Sequence[int], n_outputs: int) -> nn.Module:
     """The network of `config` for a signal of `shape` samples per axis and `n_outputs` channels."""
-    match config.family:
-        case ModelFamily.SIREN:
-            return Siren(config, tuple(shape), n_outputs)
-        case ModelFamily.FOURIER:
-            return FourierMlp(config, tuple(shape), n_outputs)
+    network = Siren if config.family is ModelFamily.SIREN else FourierMlp
+    return network(config, tuple(shape), n_outputs)
 
 
 def init(config: ModelConfig, shape: Sequence[int], n_outputs: int, key: jax.Array) -> Params:
