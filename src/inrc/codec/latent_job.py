@@ -6,6 +6,7 @@ import math
 from inrc.bitstream.header import Header
 from inrc.codec import pack
 from inrc.codec.job import Candidate, Job
+from inrc.codec.latent_rdoq import refine
 from inrc.codec.options import choose_init, resolve_latents
 from inrc.codec.reference import Reference, reference_of
 from inrc.config import LatentGridConfig
@@ -13,6 +14,9 @@ from inrc.fit.config import Start
 from inrc.fit.latent_config import LatentFitConfig, LatentFitResult
 from inrc.fit.latents import fit_latents
 from inrc.signal.colour import ColourTransform
+
+_REFINED_FROM_STEPS = 1000
+"""Steps from which refining rounded latents pays for its time, which is that of a hundred steps."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -100,6 +104,9 @@ def go_on(job: Job, plan: LatentPlan, candidate: Candidate, lambda_rd: float, be
 
 
 def rounded(plan: LatentPlan, result: LatentFitResult) -> Candidate:
-    """A fit with its weights rounded by the steps that it has learned."""
+    """A fit with its weights rounded by the steps that it has learned, its latents by what they cost."""
     weights = pack.quantise(result.params, result.steps, plan.reference)
-    return Candidate(plan.header, dataclasses.replace(weights, latents=result.latents), result)
+    candidate = Candidate(plan.header, dataclasses.replace(weights, latents=result.latents), result)
+    if plan.config.n_steps < _REFINED_FROM_STEPS or result.interrupted:
+        return candidate
+    return refine(candidate, result.lambda_rd)

@@ -256,6 +256,7 @@ def resolve_latents(
     config = options.fit or LatentFitConfig(
         n_steps=n_steps,
         lambda_rd=_latent_lambda(options, bpp),
+        loss=LOSSES[options.loss],
         groups_per_chunk=min(16, max(1, n_steps // (_MIN_CHUNKS * 5))),
         time_budget=options.time_budget,
         seed=options.seed,

@@ -77,3 +77,11 @@ def structural(config: LossConfig, decoded: jax.Array, reference: jax.Array) -> 
     if config.ms_ssim:
         value = value + config.ms_ssim * (1.0 - ms_ssim_index(reference, decoded))
     return value
+
+
+def distortion(config: LossConfig, decoded: jax.Array, reference: jax.Array) -> jax.Array:
+    """The loss of a whole picture [C, H, W] in unit range, a scalar."""
+    error = (decoded - reference).ravel()
+    if config == LossConfig():
+        return jnp.vdot(error, error) / error.size
+    return jnp.mean(pointwise(config, error)) + structural(config, decoded, reference)
