@@ -79,8 +79,19 @@ def decode(
       InitMismatchError: The file needs a shared init that is not there, or another than the one given.
       ConfigError: The size, scale or region makes no sense for this picture.
     """
-    header, weights, icc_profile = pack.unpack(data, limits, _lookup(init))
-    view = view_of((header.height, header.width), size=size, scale=scale, region=region)
+
+    def view_in(header: Header) -> View:
+        return view_of((header.height, header.width), size=size, scale=scale, region=region)
+
+    def needed(header: Header) -> tuple[int, int]:
+        assert isinstance(header.model, LatentGridConfig)
+        view = view_in(header)
+        return latent_render.needed_latents(
+            header.model, header.shape, _transposed(view) if header.transposed else view
+        )
+
+    header, weights, icc_profile = pack.unpack(data, limits, _lookup(init), needed)
+    view = view_in(header)
     limits.check_render(view.height * view.width, 1)
     n_evaluations = max(view.height * view.width, _native_samples(view, antialias))
     limits.check_render(n_evaluations, _multiplications(header))

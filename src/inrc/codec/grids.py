@@ -49,15 +49,19 @@ def encode(
 
 
 def decode(
-    decoder: Any, model: LatentGridConfig, shape: tuple[int, int], matrices: Mapping[str, np.ndarray]
+    decoder: Any,
+    model: LatentGridConfig,
+    shape: tuple[int, int],
+    matrices: Mapping[str, np.ndarray],
+    needed: tuple[int, int] | None = None,
 ) -> tuple[np.ndarray, ...]:
-    """Inverse of `encode`.
+    """Inverse of `encode`; of the finest grid only its first rows and columns, if their number `needed` is given.
 
     Raises:
       CorruptFileError: The stream cannot have been written by `encode`.
       LimitExceededError: The picture is too long.
     """
-    return tuple(wavefront.decode_latents(decoder, network_of(model, matrices), plans_of(model, shape)))
+    return tuple(wavefront.decode_latents(decoder, network_of(model, matrices), plans_of(model, shape), needed))
 
 
 def bits(

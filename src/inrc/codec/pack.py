@@ -2,7 +2,7 @@
 
 import dataclasses
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -132,13 +132,19 @@ def pack(header: Header, weights: Weights, *, icc_profile: bytes = b"") -> bytes
     return container.pack(Container(header, stream.finish(encoder), _sections(icc_profile)))
 
 
-def unpack(data: bytes, limits: DecodeLimits, find_init: FindInit = find) -> tuple[Header, Weights, bytes]:
+def unpack(
+    data: bytes,
+    limits: DecodeLimits,
+    find_init: FindInit = find,
+    needed: Callable[[Header], tuple[int, int]] | None = None,
+) -> tuple[Header, Weights, bytes]:
     """(header, weights, ICC profile) of a file.
 
     Args:
       data: the file's bytes.
       limits: what may be spent on them.
       find_init: from the id of a shared init to the init.
+      needed: how many of the first rows and columns of the finest latents are wanted; all if not given.
 
     Raises:
       FormatError: The bytes are no sound file, or ask for more than `limits` grant.
@@ -157,7 +163,8 @@ def unpack(data: bytes, limits: DecodeLimits, find_init: FindInit = find) -> tup
     side, integers = coder.decode_weights(decoder, _side_scales(len(shapes)), shapes, exponents)
     weights = Weights(_step_indices(side), tuple(integers), reference)
     if isinstance(header.model, LatentGridConfig):
-        latents = grids.decode(decoder, header.model, header.shape, dequantise(header, weights))
+        part = None if needed is None else needed(header)
+        latents = grids.decode(decoder, header.model, header.shape, dequantise(header, weights), part)
         weights = dataclasses.replace(weights, latents=latents)
     return header, weights, _inflate(parsed.sections.get(ICC_PROFILE, b""), limits)
 

@@ -132,13 +132,20 @@ def _excess_events(scales: np.ndarray, excess: np.ndarray) -> list[tuple[np.ndar
 # Decoding --------------------------------------------------------------------------------------------------------
 
 
-def decode_latents(decoder: Any, network: ContextNetwork, plans: Sequence[GridPlan]) -> list[np.ndarray]:
+def decode_latents(
+    decoder: Any,
+    network: ContextNetwork,
+    plans: Sequence[GridPlan],
+    needed: tuple[int, int] | None = None,
+) -> list[np.ndarray]:
     """Inverse of `encode_latents`.
 
     Args:
       decoder: of `stream.new_decoder`.
       network: the context network.
       plans: of all grids, in coding order.
+      needed: first rows and columns of the last grid that are wanted; all if not given. Latents after the last of them
+        in coding order are not decoded, and stay 0.
 
     Returns:
       The latents of all grids, int32 [H, W].
@@ -158,7 +165,9 @@ def decode_latents(decoder: Any, network: ContextNetwork, plans: Sequence[GridPl
                 latents.append(np.zeros(plan.shape, np.int32))
             else:
                 features = context.cross_features(network, plans, latents, i) if plan.references else None
-                latents.append(_decode_grid(decoder, network, plan.shape, features))
+                rows, columns = needed if needed is not None and i == len(plans) - 1 else plan.shape
+                part = min(rows, plan.shape[0]), min(columns, plan.shape[1])
+                latents.append(_decode_grid(decoder, network, plan.shape, features, part))
     except AssertionError as error:
         raise CorruptFileError("the coded latents are damaged; get the file again") from error
     return latents
@@ -169,11 +178,16 @@ def _decode(decoder: Any, rows: np.ndarray) -> np.ndarray:
 
 
 def _decode_grid(
-    decoder: Any, network: ContextNetwork, shape: tuple[int, int], features: np.ndarray | None
+    decoder: Any,
+    network: ContextNetwork,
+    shape: tuple[int, int],
+    features: np.ndarray | None,
+    part: tuple[int, int],
 ) -> np.ndarray:
+    """The latents of a grid, but for those that come after all of its first rows and columns `part`."""
     height, width = shape
     skew = skew_of(network.offsets)
-    firsts, lasts = _rows_of_steps(shape, skew)
+    firsts, lasts = (rows[: n_steps(part, skew)] for rows in _rows_of_steps(shape, skew))
     window = _Window(network.offsets, skew, height)
     crossed = _Features(features, skew, height)
     n_neighbours, n_offsets = len(window.columns), len(network.offsets)

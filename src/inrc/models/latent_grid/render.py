@@ -29,6 +29,7 @@ _STRIP_SAMPLES = 1 << 22
 _REACH = 4
 """Samples of the coarsest grid beside a window that its features see less than of: four taps on every level."""
 _CUBIC_REACH = 2
+_REFINEMENT_REACH = 3
 _MAX_FINER = 16
 """Samples per native pixel and axis at most; between those of a denser raster values are interpolated."""
 
@@ -101,6 +102,14 @@ def render(
         unit = np.nan_to_num(values, copy=False)
         pixels[first : first + n] = np.moveaxis(np.floor(unit * max_value + 0.5), 0, -1)
     return pixels
+
+
+def needed_latents(model: LatentGridConfig, shape: tuple[int, int], view: View) -> tuple[int, int]:
+    """First (rows, columns) of the finest latents that a view depends on."""
+    sides = zip(shape, (view.top, view.left), (view.bottom, view.right), strict=True)
+    parts = (_part(model, length, first, math.ceil(last - first)) for length, first, last in sides)
+    rows, columns = (part.start + part.size + _REFINEMENT_REACH for part in parts)
+    return rows, columns
 
 
 def _finer(unit: float) -> int:
