@@ -27,7 +27,7 @@ _LAST_SHORT_EFFORT = 4
 _FEW_STEPS = 1500
 _LATENT_REFERENCE_BPP = 0.45
 _LATENT_REFERENCE_LAMBDA = 1e-3
-_LATENT_STEPS = {1: 80, 2: 160, 3: 300, 4: 500, 5: 800, 6: 1500, 7: 3000, 8: 10_000, 9: 30_000}
+_LATENT_STEPS = {1: 100, 2: 200, 3: 400, 4: 600, 5: 1000, 6: 2000, 7: 4000, 8: 10_000, 9: 30_000}
 _PASSES = {1: 6.0, 2: 15.0, 3: 35.0, 4: 70.0, 5: 140.0, 6: 300.0, 7: 600.0, 8: 1500.0, 9: 4000.0}
 
 
@@ -157,6 +157,12 @@ def lambda_of_bpp(bpp: float) -> float:
 def latent_lambda_of_bpp(bpp: float) -> float:
     """Loss (squared error, unit range) per bit and pixel at which latents of photographs take about `bpp`."""
     return _LATENT_REFERENCE_LAMBDA * (bpp / _LATENT_REFERENCE_BPP) ** -1.35
+
+
+def quality_of_latent_lambda(lambda_rd: float) -> float:
+    """The quality that leads to a lambda where there are latents."""
+    bpp = _LATENT_REFERENCE_BPP * (lambda_rd / _LATENT_REFERENCE_LAMBDA) ** (-1 / 1.35)
+    return math.log2(bpp / _LOWEST_BPP) / _OCTAVES * MAX_QUALITY
 
 
 def steps_of_effort(effort: int) -> int:
