@@ -105,11 +105,15 @@ def latent_layout(config: LatentGridConfig, n_channels: int) -> Layout:
     return tuple(rows)
 
 
+def context_macs(config: LatentGridConfig) -> int:
+    """Multiplications of the context network per latent."""
+    return config.context_layers * config.n_context**2 + 4 * config.n_context
+
+
 def macs_per_pixel(config: LatentGridConfig, n_channels: int) -> float:
     """Multiplications per pixel of a large picture, all grids counted."""
     matrices = dict(latent_layout(config, n_channels))
     latents = sum(4.0**-level for level in range(config.n_grids)) + sum(4.0**-level for level in config.hyper_levels)
-    context = sum(r * (c - (name != "context_skip")) for name, (r, c) in matrices.items() if "context" in name)
     cross = sum(
         4.0 ** -(level + 1) * config.n_cross * len(references_of(config, level))
         for level in range(config.n_cross_levels)
@@ -124,4 +128,4 @@ def macs_per_pixel(config: LatentGridConfig, n_channels: int) -> float:
         # Rows of a coarser grid's channels first, then columns: 4 products per sample and axis.
         filters += 4.0**-level * (config.n_grids - 1 - level) * (4 + 2)
         filters += 4.0**-level * 14 * config.refinement
-    return latents * context + cross + pixels + filters
+    return latents * context_macs(config) + cross + pixels + filters

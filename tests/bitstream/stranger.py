@@ -16,13 +16,16 @@ import zlib
 
 import numpy as np
 
+from tests.bitstream import stranger_grids
+from tests.entropy import latent_stranger
+
 COLOUR = {
     0: np.eye(3),
     1: np.array([[1, 0, 1.402], [1, -0.114 * 1.772 / 0.587, -0.299 * 1.402 / 0.587], [1, 1.772, 0]]),
     2: np.array([[1, 1, -1], [1, 0, 1], [1, -1, -1]]),
     3: np.array([[1, 1, -1], [1, 0, 2], [1, -1, -1]]) / np.sqrt([3, 2, 6]),
 }
-SIREN, FOURIER = 0, 1
+SIREN, FOURIER, LATENT_GRID = 0, 1, 2
 NONE, NERF, LOG_SPACED, GAUSSIAN = 0, 1, 2, 3
 FAMILIES, ENCODINGS = ["SIREN", "FOURIER"], ["NONE", "NERF", "LOG_SPACED", "GAUSSIAN"]
 
@@ -39,6 +42,7 @@ class File:
     step_indices: list[int]
     matrices: list[np.ndarray]
     means: list[np.ndarray] | None
+    grids: list[np.ndarray]
 
     @property
     def icc_profile(self) -> bytes:
@@ -91,7 +95,6 @@ def read(data: bytes, init_archive: bytes = b"") -> File:
     f["has_sections"] = flags >> 5 & 1
     f["has_init"] = flags >> 6 & 1
     f["transposed"] = flags >> 7
-    assert f["transposed"] <= f["has_init"]
     f["width"], f["height"] = reader.varint(), reader.varint()
     init = None
     if f["has_init"]:
@@ -102,13 +105,12 @@ def read(data: bytes, init_archive: bytes = b"") -> File:
     else:
         network = reader.byte()
         f["family"] = network & 3
-        f["bias"] = network >> 2 & 1
-        f["encoding"] = network >> 3 & 3
-        f["n_layers"] = reader.byte()
-        widths = [reader.varint() for _ in range(f["n_layers"])]
-        f["n_frequencies"] = reader.varint() if f["encoding"] != NONE else 0
-        f["omega_0"] = reader.byte() if network >> 5 & 1 else 30
-        f["quarter_sigma"] = reader.varint() if network >> 6 & 1 else 40
+        widths = []
+        if f["family"] == LATENT_GRID:
+            read_grids(reader, network, f)
+        else:
+            widths = read_layers(reader, network, f)
+    assert f["transposed"] <= (f["has_init"] or f["family"] == LATENT_GRID)
     n_bytes = reader.varint() if f["has_sections"] else len(data) - 4 - reader.position
     n_sections = reader.varint() if f["has_sections"] else 0
     stream = reader.take(n_bytes)
@@ -121,8 +123,37 @@ def read(data: bytes, init_archive: bytes = b"") -> File:
         reader.check(start)
     assert reader.position == len(data), "bytes after the end"
     means, scale_indices = (None, None) if init is None else for_picture(init, f)
-    steps, matrices = weights(stream, shapes(f, widths), scale_indices)
-    return File(f, widths, stream, crc32, sections, steps, matrices, means)
+    decoder = RangeDecoder(stream)
+    steps, matrices = weights(decoder, shapes(f, widths), scale_indices)
+    file = File(f, widths, stream, crc32, sections, steps, matrices, means, [])
+    if f["family"] == LATENT_GRID:
+        named = {name: m.tolist() for name, m in zip(stranger_grids.shapes(f), dequantised(file), strict=True)}
+        found = latent_stranger.decode(
+            decoder.symbol, named, seen_size(f), stranger_grids.kinds(f), n_spatial=f["n_spatial"]
+        )
+        file.grids = [np.array(grid) for grid in found]
+    return file
+
+
+def read_grids(reader: Bytes, network: int, f: dict[str, int]) -> None:
+    f["refinement"] = network >> 2 & 1
+    f["context_layers"] = network >> 3
+    grids, context = reader.byte(), reader.byte()
+    f["n_grids"], f["n_hyper"] = grids & 15, grids >> 4
+    f["n_spatial"], f["n_cross_levels"] = context & 15, context >> 4
+    f["n_cross"], f["n_residual"] = reader.byte(), reader.byte()
+    f["synthesis_width"] = reader.varint()
+
+
+def read_layers(reader: Bytes, network: int, f: dict[str, int]) -> list[int]:
+    f["bias"] = network >> 2 & 1
+    f["encoding"] = network >> 3 & 3
+    f["n_layers"] = reader.byte()
+    widths = [reader.varint() for _ in range(f["n_layers"])]
+    f["n_frequencies"] = reader.varint() if f["encoding"] != NONE else 0
+    f["omega_0"] = reader.byte() if network >> 5 & 1 else 30
+    f["quarter_sigma"] = reader.varint() if network >> 6 & 1 else 40
+    return widths
 
 
 def seen_size(fields: dict[str, int]) -> tuple[int, int]:
@@ -308,9 +339,8 @@ def expected(exponent: int) -> tuple[int, int, int]:
 
 
 def weights(
-    stream: bytes, shape_list: list[tuple[int, int]], scale_indices: list[np.ndarray] | None = None
+    decoder: RangeDecoder, shape_list: list[tuple[int, int]], scale_indices: list[np.ndarray] | None = None
 ) -> tuple[list[int], list[np.ndarray]]:
-    decoder = RangeDecoder(stream)
     steps = []
     for i in range(len(shape_list)):
         steps.append(steps[-1] + decoder.integer(28) if i else 128 + decoder.integer(32))
@@ -363,6 +393,8 @@ def gaussian_frequencies(n_frequencies: int, quarter_sigma: int, shape: tuple[in
 
 
 def shapes(fields: dict[str, int], widths: list[int]) -> list[tuple[int, int]]:
+    if fields["family"] == LATENT_GRID:
+        return list(stranger_grids.shapes(fields).values())
     channels, size, bias = fields["channels"], seen_size(fields), fields["bias"]
     fan_in = n_features(fields["encoding"], fields["n_frequencies"], size)
     out = []
@@ -412,24 +444,37 @@ def step(index: int) -> float:
     return float(np.float32(2.0 ** (index / 8 - 24)))
 
 
-def samples(file: File) -> np.ndarray:
-    """Samples [H, W, C] as real numbers on the scale of the integers, clipped but not rounded."""
-    f = file.fields
-    size = seen_size(f)
-    centres = [((np.arange(n) + 0.5) / n * 2 - 1).astype(np.float32) for n in size]
-    points = [a.ravel() for a in np.meshgrid(*centres, indexing="ij")]
+def dequantised(file: File) -> list[np.ndarray]:
+    """All matrices as binary32 numbers, in float64."""
     matrices = [
         m.astype(np.float32) * np.float32(step(s)) for m, s in zip(file.matrices, file.step_indices, strict=True)
     ]
     if file.means is not None:
         matrices = [mean.astype(np.float32) + m for mean, m in zip(file.means, matrices, strict=True)]
-    matrices = [m.astype(np.float64) for m in matrices]
+    return [m.astype(np.float64) for m in matrices]
+
+
+def values(file: File) -> np.ndarray:
+    """Values [C, h, w] of what the network sees, neither clipped nor rounded."""
+    f = file.fields
+    size, matrices = seen_size(f), dequantised(file)
+    if f["family"] == LATENT_GRID:
+        grids = {k: grid for (k, hyper), grid in zip(stranger_grids.kinds(f), file.grids, strict=True) if not hyper}
+        return stranger_grids.outputs(f, dict(zip(stranger_grids.shapes(f), matrices, strict=True)), grids)
+    centres = [((np.arange(n) + 0.5) / n * 2 - 1).astype(np.float32) for n in size]
+    points = [a.ravel() for a in np.meshgrid(*centres, indexing="ij")]
     x = features(f["encoding"], f["n_frequencies"], f["quarter_sigma"], points, size)
     outputs = network(f["family"], f["omega_0"], f["bias"], matrices, x)
     if f["channels"] >= 3:
         outputs[:3] = COLOUR[f["colour"]] @ outputs[:3]
-    unit = np.clip(np.nan_to_num(0.5 * outputs + 0.5), 0, 1)
-    picture = np.moveaxis(unit.reshape(-1, *size), 0, -1) * (2 ** f["bit_depth"] - 1)
+    return (0.5 * outputs + 0.5).reshape(-1, *size)
+
+
+def samples(file: File) -> np.ndarray:
+    """Samples [H, W, C] as real numbers on the scale of the integers, clipped but not rounded."""
+    f = file.fields
+    unit = np.clip(np.nan_to_num(values(file)), 0, 1)
+    picture = np.moveaxis(unit, 0, -1) * (2 ** f["bit_depth"] - 1)
     return picture.transpose(1, 0, 2) if f["transposed"] else picture
 
 

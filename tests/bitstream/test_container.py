@@ -112,11 +112,18 @@ class TestLimits:
             ("check_render", (1_000_001, 1), "max_pixels"),
             ("check_render", (10_000, 10_001), "max_multiplications"),
             ("check_section", (1001,), "max_section_bytes"),
+            ("check_latents", (1, 5001), "max_context_multiplications"),
         ],
     )
     def test_messages_name_the_value_the_limit_and_the_remedy(self, check, arguments, name):
-        limits = DecodeLimits(1_000_000, 1000, 100_000_000, 1000)
+        limits = DecodeLimits(1_000_000, 1000, 100_000_000, 1000, 500, 5000)
         with pytest.raises(LimitExceededError, match=rf"the limit is \d+: raise {name}"):
             getattr(limits, check)(*arguments)
         smaller = (*arguments[:-1], arguments[-1] - 1) if name != "max_pixels" else (1000, 1000)
         getattr(limits, check)(*smaller)
+
+    def test_latents_are_counted_before_what_they_cost(self):
+        limits = DecodeLimits(max_latents=500)
+        limits.check_latents(500, 1)
+        with pytest.raises(LimitExceededError, match="501 latents; the limit is 500: raise max_latents"):
+            limits.check_latents(501, 1 << 60)

@@ -1,11 +1,13 @@
-"""A decoder of latents written from section 14 of FORMAT.md alone: Python's integers, and nothing of inrc."""
+"""A decoder of latents written from section 14 of FORMAT.md alone: Python's integers, and nothing of inrc.
+
+The range decoder of section 5 is the caller's.
+"""
 
 import decimal
 import functools
 import itertools
 import math
-
-from tests.bitstream.stranger import RangeDecoder
+from collections.abc import Callable
 
 NEIGHBOURS = [
     (0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-3, 0),
@@ -97,21 +99,21 @@ def dot(weights: list[int], values: list[int]) -> int:
 
 
 def decode(
-    stream: bytes,
+    symbol: Callable[[list[int]], int],
     matrices: dict[str, list[list[float]]],
     size: tuple[int, int],
     kinds: list[tuple[int, bool]],
     n_spatial: int,
 ) -> list[list[list[int]]]:
-    """All grids; `kinds` are their (level, hyper), in coding order."""
-    decoder, network = RangeDecoder(stream), Network(matrices)
+    """All grids; `symbol` decodes one by the ends of its intervals, `kinds` are (level, hyper) in coding order."""
+    network = Network(matrices)
     neighbours = NEIGHBOURS[:n_spatial]
     g = max([0] + [dx // -dy + 1 for dy, dx in neighbours if dy < 0])
     grids: dict[tuple[int, bool], list[list[int]]] = {}
     for k, hyper in kinds:
         n_rows, n_columns = (-(-n // 2**k) for n in size)
         grid = grids[k, hyper] = [[0] * n_columns for _ in range(n_rows)]
-        if decoder.symbol(FLAG):
+        if symbol(FLAG):
             continue
         cross = None if hyper else network.m.get(f"cross_{k}")
         # Finest level first, latents (False) before hyper-latents (True).
@@ -133,13 +135,13 @@ def decode(
         for t in range(n_columns + g * (n_rows - 1)):
             places = [(y, t - g * y) for y in range(n_rows) if 0 <= t - g * y < n_columns]
             found = [network.table(inputs(y, x)) for y, x in places]
-            symbols = [decoder.symbol(difference(s, f)) for s, _, f in found]
-            values = [centre + symbol - 12 for (_, centre, _), symbol in zip(found, symbols, strict=True)]
-            outside = [i for i, symbol in enumerate(symbols) if symbol > 24]
-            highs = {i: decoder.symbol(high(found[i][0])) for i in outside}
-            lows = {i: decoder.symbol(low(found[i][0])) for i in outside}
+            symbols = [symbol(difference(s, f)) for s, _, f in found]
+            values = [centre + j - 12 for (_, centre, _), j in zip(found, symbols, strict=True)]
+            outside = [i for i, j in enumerate(symbols) if j > 24]
+            highs = {i: symbol(high(found[i][0])) for i in outside}
+            lows = {i: symbol(low(found[i][0])) for i in outside}
             more = [i for i in outside if highs[i] == 26]
-            digits = [[decoder.symbol(DIGIT) for _ in more] for _ in range(3)]
+            digits = [[symbol(DIGIT) for _ in more] for _ in range(3)]
             for i, *hexadecimal in zip(more, *digits, strict=True):
                 highs[i] += int("".join(f"{digit:x}" for digit in hexadecimal), 16)
             for i in outside:

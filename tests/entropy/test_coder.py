@@ -64,7 +64,7 @@ def test_any_integers_come_back(side, matrices):
 def test_the_stranger_reads_the_same_integers(matrices):
     steps = [128 + 5] * len(matrices)
     side = [(5, 32), *[(0, 28)] * (len(matrices) - 1)]
-    got_steps, got = stranger.weights(coder.encode(side, matrices), [m.shape for m in matrices])
+    got_steps, got = stranger.weights(stranger.RangeDecoder(coder.encode(side, matrices)), [m.shape for m in matrices])
     assert got_steps == steps
     for matrix, back in zip(matrices, got, strict=True):
         np.testing.assert_array_equal(back, matrix)
@@ -238,7 +238,7 @@ class TestPriors:
         matrices, exponents = with_prior(0.7, seed=seed)
         scale_indices = [e + 128 + 5 for e in exponents]
         stream = coder.encode([(5, 32), (0, 28), (0, 28)], matrices, exponents)
-        steps, got = stranger.weights(stream, [m.shape for m in matrices], scale_indices)
+        steps, got = stranger.weights(stranger.RangeDecoder(stream), [m.shape for m in matrices], scale_indices)
         assert steps == [133] * 3
         for matrix, back in zip(matrices, got, strict=True):
             np.testing.assert_array_equal(back, matrix)

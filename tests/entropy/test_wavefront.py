@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from inrc.entropy import coder, context, latent_rate, stream, wavefront
 from inrc.entropy import latent_tables as tables
 from inrc.errors import CorruptFileError, LimitExceededError
+from tests.bitstream.stranger import RangeDecoder
 from tests.entropy import latent_stranger, latents
 
 SIDE = st.integers(1, 40)
@@ -84,7 +85,8 @@ def test_the_stranger_reads_the_same_integers(case):
     weights, network, plans, grids = case
     kinds = [(p.level, i + 1 < len(plans) and plans[i + 1].level == p.level) for i, p in enumerate(plans)]
     matrices = {name: matrix.tolist() for name, matrix in weights.items()}
-    got = latent_stranger.decode(encoded(network, plans, grids), matrices, plans[-1].shape, kinds, len(network.offsets))
+    symbol = RangeDecoder(encoded(network, plans, grids)).symbol
+    got = latent_stranger.decode(symbol, matrices, plans[-1].shape, kinds, len(network.offsets))
     assert got == [grid.tolist() for grid in grids]
 
 

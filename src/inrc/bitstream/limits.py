@@ -15,12 +15,16 @@ class DecodeLimits:
       max_multiplications: multiply-accumulates of a render, pixels times weights (35 trillion: minutes on a
         laptop).
       max_section_bytes: size of one optional section (an ICC profile, say).
+      max_latents: integers of all grids (pictures of 50 megapixels); 2^26 take a few minutes to range-decode.
+      max_context_multiplications: multiplications of the network that predicts latents, of all of them together.
     """
 
     max_pixels: int = 1 << 28
     max_parameters: int = 1 << 19
     max_multiplications: int = 1 << 45
     max_section_bytes: int = 1 << 24
+    max_latents: int = 1 << 26
+    max_context_multiplications: int = 1 << 36
 
     def check_pixels(self, width: int, height: int) -> None:
         """Refuses pictures of more than `max_pixels`."""
@@ -29,6 +33,17 @@ class DecodeLimits:
     def check_parameters(self, n_parameters: int) -> None:
         """Refuses networks of more than `max_parameters` weights."""
         _check("weights", n_parameters, self.max_parameters, "max_parameters")
+
+    def check_latents(self, n_latents: int, n_multiplications: int) -> None:
+        """Refuses more than `max_latents` latents, or too large a network for as many.
+
+        Args:
+          n_latents: of all grids together.
+          n_multiplications: of the network, for one of them.
+        """
+        _check("latents", n_latents, self.max_latents, "max_latents")
+        product, limit = n_latents * n_multiplications, self.max_context_multiplications
+        _check("multiplications to predict latents", product, limit, "max_context_multiplications")
 
     def check_render(self, n_pixels: int, n_parameters: int) -> None:
         """Refuses renders of more than `max_pixels` pixels or `max_multiplications` multiplications."""

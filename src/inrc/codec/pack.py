@@ -1,6 +1,7 @@
 """Where models, quantisers, coders and the container meet: weights and latents to a file's bytes and back."""
 
 import dataclasses
+import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,7 +16,7 @@ from inrc.codec.reference import Reference, reference_of
 from inrc.config import LatentGridConfig
 from inrc.entropy import coder, stream
 from inrc.errors import ConfigError, CorruptFileError
-from inrc.latent_layout import latent_layout
+from inrc.latent_layout import context_macs, grids_of, latent_layout
 from inrc.layout import Layout, layout
 from inrc.quant import uniform
 from inrc.shared_init import FindInit, SharedInit, find
@@ -185,6 +186,9 @@ def output_transform(header: Header) -> tuple[np.ndarray, np.ndarray]:
 def _shapes(header: Header, limits: DecodeLimits) -> Sequence[tuple[int, int]]:
     shapes = [shape for _, shape in matrices_of(header)]
     limits.check_parameters(sum(rows * columns for rows, columns in shapes))
+    if isinstance(header.model, LatentGridConfig):
+        n_latents = sum(math.prod(grid.shape) for grid in grids_of(header.model, header.shape))
+        limits.check_latents(n_latents, context_macs(header.model))
     return shapes
 
 

@@ -253,15 +253,22 @@ def cross_features(
     plan = plans[index]
     height, width = (-(-side // 2) for side in plan.shape)
     matrix = network.cross[plan.level]
-    inputs = np.ones((matrix.shape[1], height, width), np.float32)
-    for row, reference in zip(inputs, plan.references, strict=False):
-        shift = plans[reference].level - plan.level - 1
-        clipped = np.clip(latents[reference], -LARGEST_INPUT, LARGEST_INPUT)
-        row[:] = clipped[np.arange(height)[:, None] >> shift, np.arange(width) >> shift]
-    sums = matrix @ inputs.reshape(len(inputs), -1)
-    np.floor(sums, out=sums)
-    np.clip(sums, -float(LARGEST_ACTIVATION), float(LARGEST_ACTIVATION), out=sums)
-    return sums.reshape(-1, height, width)
+    n_rows = max(1, CHUNK // width)
+    features = np.empty((len(matrix), height, width), np.float32)
+    inputs = np.ones((matrix.shape[1], min(n_rows, height), width), np.float32)
+    columns = np.arange(width)
+    for first in range(0, height, n_rows):
+        rows = np.arange(first, min(first + n_rows, height))
+        for row, reference in zip(inputs, plan.references, strict=False):
+            shift = plans[reference].level - plan.level - 1
+            row[: len(rows)] = latents[reference][rows[:, None] >> shift, columns >> shift]
+        part = inputs[:, : len(rows)]
+        np.clip(part, -float(LARGEST_INPUT), float(LARGEST_INPUT), out=part)
+        sums = matrix @ part.reshape(len(part), -1)
+        np.floor(sums, out=sums)
+        np.clip(sums, -float(LARGEST_ACTIVATION), float(LARGEST_ACTIVATION), out=sums)
+        features[:, rows] = sums.reshape(-1, len(rows), width)
+    return features
 
 
 def table_rows(
