@@ -11,7 +11,7 @@ import numpy as np
 from inrc import shared_init
 from inrc.bitstream import header as headers
 from inrc.bitstream.limits import DecodeLimits
-from inrc.codec import latent_targets, pack, targets
+from inrc.codec import latent_job, latent_targets, pack, targets
 from inrc.codec.decode import render_weights
 from inrc.codec.job import Candidate, Job
 from inrc.codec.options import EncodeKeywords, EncodeOptions, has_latents
@@ -103,7 +103,8 @@ def encode(
     options = dataclasses.replace(EncodeOptions() if options is None else options, **keywords)
     job = Job(as_image(image), options, progress, checkpoint_path)
     if has_latents(options):
-        candidate = latent_targets.meet(job)
+        plan = latent_targets.plan(job)
+        candidate = latent_targets.settle(job, plan, latent_job.run(job, plan))
     elif options.target_psnr is not None:
         candidate = targets.meet_psnr(job, options.target_psnr)
     else:

@@ -8,7 +8,9 @@ from inrc import presets
 from inrc.codec import latent_job, pack
 from inrc.codec.job import Candidate, Job
 from inrc.codec.latent_job import LatentPlan
+from inrc.codec.latent_rdoq import refine
 from inrc.errors import TargetNotReachedError
+from inrc.fit.latent_config import LatentFitResult
 
 _MAX_REFITS = 8
 _OCTAVES_PER_OCTAVE = 0.74
@@ -20,6 +22,8 @@ _ABOVE_DB = 0.1
 _BEGINS = ((1.0, 0.3), (0.3, 0.5), (0.0, 0.75))
 """Where a fit goes on whose lambda moves by that many octaves or more, as a fraction of its course."""
 _LAMBDAS = 1e-8, 10.0
+_TRIMS = (3.0, 10.0, 30.0, 100.0)
+"""Multiples of lambda by which the last latents are rounded to zero where a few bytes are too many."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,9 +34,10 @@ class _Goal:
       value: of a candidate, in a unit in which it falls with the logarithm of lambda.
       least, most: values that are near enough.
       slope: by which the value falls per octave of lambda, about.
-      admits: whether a candidate keeps what is asked for, near or not.
-      better: which of two candidates that do is preferred: the one with the larger number.
-      describe: (what is asked for, what was reached) of a candidate that does not keep it.
+      admits: whether a value keeps what is asked for, near or not.
+      better: which of two values that are admitted is preferred: the one with the larger number.
+      falls_with_latents: whether latents nearer to zero help where no fit was admitted.
+      unreached: the message where no value is admitted, from the nearest.
     """
 
     value: Callable[[Candidate], float]
@@ -42,28 +47,37 @@ class _Goal:
     admits: Callable[[float], bool]
     better: Callable[[float], float]
     unreached: Callable[[float], str]
+    falls_with_latents: bool
 
 
-def meet(job: Job) -> Candidate:
-    """The fit that the options ask for.
+def plan(job: Job) -> LatentPlan:
+    """The first fit, at the lambda that the options' quality leads to, or aiming at their number of bytes.
 
     Raises:
-      TargetNotReachedError: No fit met keeps the target; the message says what was reached.
+      TargetNotReachedError: So few bytes hold no file.
     """
-    options = job.options
-    if options.target_psnr is not None:
-        return _search(job, latent_job.plan(job, presets.bpp_of_quality(options.quality)), _psnr_goal(job))
-    max_bytes = options.byte_limit(job.n_pixels)
+    max_bytes = job.options.byte_limit(job.n_pixels)
     if max_bytes is None:
-        return latent_job.run(job, latent_job.plan(job, presets.bpp_of_quality(options.quality)))
+        return latent_job.plan(job, presets.bpp_of_quality(job.options.quality))
     plan = latent_job.plan(job, 8 * max_bytes / job.n_pixels)
     available = max_bytes - pack.overhead(plan.header, job.image.icc_profile)
     if available < 1:
         raise TargetNotReachedError(
             f"{max_bytes} bytes are asked for; the least for this picture is {max_bytes - available + 1}"
         )
-    config = dataclasses.replace(plan.config, target_bits=8.0 * available)
-    return _search(job, dataclasses.replace(plan, config=config), _bytes_goal(job, max_bytes))
+    return dataclasses.replace(plan, config=dataclasses.replace(plan.config, target_bits=8.0 * available))
+
+
+def settle(job: Job, plan: LatentPlan, candidate: Candidate) -> Candidate:
+    """The candidate, or one of later fits that go on from it, that keeps the options' target.
+
+    Raises:
+      TargetNotReachedError: None met does; the message says what was reached.
+    """
+    if job.options.target_psnr is not None:
+        return _search(job, plan, candidate, _psnr_goal(job, job.options.target_psnr))
+    max_bytes = job.options.byte_limit(job.n_pixels)
+    return candidate if max_bytes is None else _search(job, plan, candidate, _bytes_goal(job, max_bytes))
 
 
 def _bytes_goal(job: Job, max_bytes: int) -> _Goal:
@@ -78,12 +92,11 @@ def _bytes_goal(job: Job, max_bytes: int) -> _Goal:
         unreached=lambda value: (
             f"{max_bytes} bytes are asked for; {round(2**value)} were reached: ask for more or give more effort"
         ),
+        falls_with_latents=True,
     )
 
 
-def _psnr_goal(job: Job) -> _Goal:
-    target = job.options.target_psnr
-    assert target is not None
+def _psnr_goal(job: Job, target: float) -> _Goal:
     return _Goal(
         value=lambda candidate: job.psnr(candidate, candidate.weights),
         least=target,
@@ -94,12 +107,13 @@ def _psnr_goal(job: Job) -> _Goal:
         unreached=lambda value: (
             f"{target:g} dB are asked for; {value:.2f} dB were reached: ask for less or give more effort"
         ),
+        falls_with_latents=False,
     )
 
 
-def _search(job: Job, plan: LatentPlan, goal: _Goal) -> Candidate:
-    """Fits, and goes on from the latest fit at a lambda between those that were too small and too large."""
-    candidate = latent_job.run(job, plan)
+def _search(job: Job, plan: LatentPlan, candidate: Candidate, goal: _Goal) -> Candidate:
+    """Goes on from the latest fit at a lambda between those that were too small and too large."""
+    assert isinstance(candidate.result, LatentFitResult)
     lambda_rd = candidate.result.lambda_rd
     best: tuple[float, Candidate] | None = None
     met: list[tuple[float, float]] = []
@@ -115,9 +129,13 @@ def _search(job: Job, plan: LatentPlan, goal: _Goal) -> Candidate:
         begin = next(begin for octaves, begin in _BEGINS if abs(moved) >= octaves)
         candidate = latent_job.go_on(job, plan, candidate, lambda_rd, begin)
         value = goal.value(candidate)
-    if best is None:
-        raise TargetNotReachedError(goal.unreached(min((value for _, value in met), key=lambda v: _distance(v, goal))))
-    return best[1]
+    if best is not None:
+        return best[1]
+    for factor in _TRIMS if goal.falls_with_latents else ():
+        trimmed = refine(candidate, factor * lambda_rd)
+        if goal.admits(goal.value(trimmed)):
+            return trimmed
+    raise TargetNotReachedError(goal.unreached(min((value for _, value in met), key=lambda v: _distance(v, goal))))
 
 
 def _distance(value: float, goal: _Goal) -> float:
