@@ -12,8 +12,9 @@ import pytest
 from inrc.errors import ConfigError
 from inrc.fit.config import FitResult, Progress, Start, Target, Task
 from inrc.fit.data import phase_grid
-from inrc.fit.lanes import Lanes, best_side_by_side, spread
+from inrc.fit.lanes import Lanes, spread
 from inrc.fit.loop import course_of, fit, fit_batch
+from inrc.fit.network_lanes import best_side_by_side
 from inrc.fit.program import distortion
 from tests.fit import problems
 from tests.fit.test_loop import assert_same, interrupt_after, rounded_loss

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 
 from inrc.errors import ConfigError
-from inrc.fit.lanes import Programs, stacked
+from inrc.fit.lanes import Lanes, stacked
 from inrc.fit.loss import LossConfig
 from inrc.fit.optimiser import OptimiserConfig
-from inrc.fit.program import Problem, Signal
+from inrc.fit.program import Problem, Signal, distortion
 from inrc.fit.stages import Schedule
 
 MAX_SEEDS = 64
@@ -161,17 +161,19 @@ class Fitted:
     """What was fitted: the signals of a batch, for measuring other weights by the loss that the fits had.
 
     Attributes:
-      programs: that measure.
+      problem: static.
+      lanes: how the fits are spread.
       signals: arrays [fits, ...].
     """
 
-    programs: Programs
+    problem: Problem
+    lanes: Lanes
     signals: Signal
 
     def distortions(self, params: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
         """Loss without rate of weights for each of the fits, in their order; float64 [fits]."""
-        lanes = self.programs.lanes
-        found = self.programs.distortions(lanes.put(stacked([dict(p) for p in params], lanes.n)), self.signals)
+        placed = self.lanes.put(stacked([dict(p) for p in params], self.lanes.n))
+        found = self.lanes.each(distortion, self.problem, placed, self.signals)
         return np.asarray(found, np.float64)[: len(params)]
 
 
@@ -204,7 +206,7 @@ class FitResult:
     @property
     def problem(self) -> Problem:
         """What is static about the fit."""
-        return self.fitted.programs.problem
+        return self.fitted.problem
 
     @property
     def signal(self) -> Signal:

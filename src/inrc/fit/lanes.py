@@ -6,6 +6,7 @@ For the same reason every device runs the program of one group on its shard, and
 which XLA fuses, and rounds, in another way.
 """
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -17,15 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from inrc.fit import program
-from inrc.fit.program import Params, Prior, Problem, Signal, State, StepPlan
-
 _AXIS = "image"
-_CACHE_VALUES = 1 << 20
-"""Activations of a step, over all lanes of a group, that a CPU's core keeps at hand."""
-_MAX_SIDE_BY_SIDE_ON_CPU = 16
-_VALUES_PER_ACTIVATION = 6
-"""Sine, cosine, gradients and temporaries of a layer's output: an estimate, not yet checked on an accelerator."""
 _MEMORY_SHARE = 0.6
 
 
@@ -76,6 +69,25 @@ class Lanes(NamedTuple):
             for turn in range(self.n_turns)
         ]
 
+    def each(self, function: Callable[..., Any], problem: Any, *arrays: Any) -> Any:
+        """function(problem, *arrays of one fit) for all fits.
+
+        Args:
+          function: of a module, so that it is compiled once.
+          problem: static.
+          arrays: trees of arrays [n, ...].
+
+        Returns:
+          A tree of arrays [n, ...].
+        """
+        return self.joined([_run(function, problem, (), group) for group in self.groups(arrays)])
+
+    def compiled(self, function: Callable[..., Any], problem: Any, shared: Any, *arrays: Any) -> "Compiled":
+        """function(problem, shared, *arrays of one fit) for arrays of these shapes, for all devices at once."""
+        lowered = [_run.lower(function, problem, (shared,), group) for group in self.groups(arrays)[:: self.n_turns]]
+        with ThreadPoolExecutor(len(lowered)) as pool:
+            return Compiled(self, tuple(pool.map(lambda one: one.compile(), lowered)))
+
     def joined(self, groups: Sequence[Any]) -> Any:
         """Inverse of `groups`."""
 
@@ -92,6 +104,21 @@ class Lanes(NamedTuple):
         return jax.tree.map(join, *groups)
 
 
+@dataclasses.dataclass(frozen=True)
+class Compiled:
+    """What `Lanes.compiled` has compiled: a program for each device."""
+
+    lanes: Lanes
+    programs: tuple[Callable[..., Any], ...]
+
+    def __call__(self, shared: Any, *arrays: Any) -> Any:
+        """Arrays [n, ...] of all fits, from what they share and arrays [n, ...]."""
+        groups = self.lanes.groups(arrays)
+        return self.lanes.joined(
+            [self.programs[i // self.lanes.n_turns]((shared,), group) for i, group in enumerate(groups)]
+        )
+
+
 def spread(n_fits: int, side_by_side: int, devices: Sequence[Any] | None = None) -> Lanes:
     """Lanes for at least `n_fits`, in groups of `side_by_side`, over as many of `devices` as have work."""
     devices = jax.local_devices() if devices is None else devices
@@ -105,79 +132,10 @@ def spread(n_fits: int, side_by_side: int, devices: Sequence[Any] | None = None)
     return Lanes(side_by_side, n_turns, mesh)
 
 
-def best_side_by_side(problem: Problem, n_samples: int, tile_samples: int) -> int:
-    """Fits of a group that suit the devices: as many as a core's cache holds, or an accelerator's memory.
-
-    Args:
-      problem: of each.
-      n_samples: of a minibatch.
-      tile_samples: of a tile; structural losses see the whole minibatch.
-    """
-    device = jax.local_devices()[0]
-    per_sample = sum(problem.model.widths) + problem.n_outputs
-    at_once = n_samples if problem.loss.structural else min(n_samples, tile_samples)
-    if device.platform == "cpu":
-        return min(max(1, _CACHE_VALUES // (per_sample * at_once)), _MAX_SIDE_BY_SIDE_ON_CPU)
-    stats = device.memory_stats() or {}
-    available = _MEMORY_SHARE * stats.get("bytes_limit", 1 << 33)
-    n_bytes = 4 * (_VALUES_PER_ACTIVATION * per_sample * at_once + 2 * problem.n_outputs * math.prod(problem.shape))
-    return max(1, min(1024, int(available / n_bytes)))
-
-
 def stacked(trees: Sequence[Any], n: int) -> Any:
     """Arrays [n, ...] of NumPy: those of all trees, then the last ones again to fill up."""
     trees = [*trees, *[trees[-1]] * (n - len(trees))]
     return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *trees)
-
-
-class Programs:
-    """What a batch runs: programs of one group, the same for every one.
-
-    Attributes:
-      problem: static.
-      lanes: how fits are spread.
-    """
-
-    def __init__(self, problem: Problem, lanes: Lanes) -> None:
-        self.problem = problem
-        self.lanes = lanes
-        self._chunks: list[Callable[..., Any]] = []
-
-    def compile(self, *arguments: Any) -> None:
-        """Compiles `run_chunks` for arguments of these shapes, for all devices at once."""
-        plan, *arrays = arguments
-        groups = self.lanes.groups(tuple(arrays))[:: self.lanes.n_turns]
-        lowered = [_run_chunks.lower(self.problem, plan, group) for group in groups]
-        with ThreadPoolExecutor(len(lowered)) as pool:
-            self._chunks = list(pool.map(lambda one: one.compile(), lowered))
-
-    def run_chunks(
-        self,
-        plan: StepPlan,
-        states: State,
-        signals: Signal,
-        priors: Prior,
-        rate_scales: jax.Array,
-        bits_weights: jax.Array,
-    ) -> tuple[State, tuple[jax.Array, jax.Array]]:
-        """`program.run_chunk` of every lane; all follow one plan, each with its own share of the learning rate.
-
-        Returns:
-          (states after, (distortion, bits)), the latter two [n, groups, steps per group].
-        """
-        groups = self.lanes.groups((states, signals, priors, rate_scales, bits_weights))
-        done = (self._chunks[i // self.lanes.n_turns](plan, group) for i, group in enumerate(groups))
-        return self.lanes.joined(list(done))
-
-    def rounded_costs(self, states: State, signals: Signal, priors: Prior) -> tuple[jax.Array, jax.Array]:
-        """(distortion [n], bits [n]) of every lane's weights as a file would hold them."""
-        groups = self.lanes.groups((states, signals, priors))
-        return self.lanes.joined([_rounded_costs(self.problem, group) for group in groups])
-
-    def distortions(self, params: Params, signals: Signal) -> jax.Array:
-        """Distortion [n] of given weights."""
-        groups = self.lanes.groups((params, signals))
-        return self.lanes.joined([_distortions(self.problem, group) for group in groups])
 
 
 @jax.jit
@@ -186,23 +144,19 @@ def chosen(mask: jax.Array, one: Any, other: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(mask.reshape(-1, *(1,) * (a.ndim - 1)), a, b), one, other)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _run_chunks(problem: Problem, plan: StepPlan, arrays: tuple[Any, ...]) -> Any:
-    def one(state: State, signal: Signal, prior: Prior, rate_scale: jax.Array, bits_weight: jax.Array):
-        own = plan._replace(learning_rate=plan.learning_rate * rate_scale)
-        return program.run_chunk(problem, state, signal, prior, own, bits_weight)
-
-    return _over_lanes(one, arrays)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _rounded_costs(problem: Problem, arrays: tuple[Any, ...]) -> Any:
-    return _over_lanes(functools.partial(program.rounded_cost, problem), arrays)
+def at_most_fits(values_per_fit: float) -> int | None:
+    """Fits of a group that an accelerator's memory holds, of so many float32 values each; None on a CPU."""
+    device = jax.local_devices()[0]
+    if device.platform == "cpu":
+        return None
+    stats = device.memory_stats() or {}
+    available = _MEMORY_SHARE * stats.get("bytes_limit", 1 << 33)
+    return max(1, min(1024, int(available / (4 * values_per_fit))))
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _distortions(problem: Problem, arrays: tuple[Any, ...]) -> Any:
-    return _over_lanes(functools.partial(program.distortion, problem), arrays)
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _run(function: Callable[..., Any], problem: Any, shared: tuple[Any, ...], arrays: tuple[Any, ...]) -> Any:
+    return _over_lanes(functools.partial(function, problem, *shared), arrays)
 
 
 def _over_lanes(function: Callable[..., Any], arrays: tuple[Any, ...]) -> Any:

@@ -1,11 +1,12 @@
 """What goes into a fit of latents and what comes out of it."""
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
 from inrc.errors import ConfigError
-from inrc.fit.config import MAX_SEEDS
+from inrc.fit.config import MAX_SEEDS, Start
 from inrc.fit.latent_program import LatentProblem, LatentSignal
 from inrc.fit.latent_stages import LatentSchedule
 from inrc.fit.loss import LossConfig
@@ -108,3 +109,19 @@ class LatentFitResult:
     compile_seconds: float
     lambda_rd: float
     interrupted: bool
+
+    def arrays(self) -> Iterator[np.ndarray]:
+        """Everything that a fit which continues this one depends on."""
+        yield self.state_latents
+        yield from self.params.values()
+        yield np.array([*self.steps.values()], np.float64)
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentTask:
+    """One fit: a picture [C, height, width] in [0, 1], how to fit it, and where to begin (`inrc.fit.latents`)."""
+
+    values: np.ndarray
+    config: LatentFitConfig
+    start: Start | None = None
+    continued: LatentFitResult | None = None

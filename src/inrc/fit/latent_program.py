@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from inrc.config import LatentGridConfig
 from inrc.fit import optimiser
@@ -68,8 +69,8 @@ class LatentState(NamedTuple):
 class LatentSignal(NamedTuple):
     """A picture: values [C, h, w] in [0, 1], and the mask of the latents' vector."""
 
-    values: jax.Array
-    mask: jax.Array
+    values: jax.Array | np.ndarray
+    mask: jax.Array | np.ndarray
 
 
 class BitWeights(NamedTuple):
@@ -178,12 +179,13 @@ def _measured(
     problem: LatentProblem, params: Params, network_bits: jax.Array, latents: jax.Array, signal: LatentSignal
 ) -> Measured:
     packing = packing_of(problem.model, problem.shape)
-    values, latent_bits = values_and_bits(problem.model, packing, params, signal.mask, latents * signal.mask)
-    error = (values - signal.values).ravel()
+    reference, mask = jnp.asarray(signal.values), jnp.asarray(signal.mask)
+    values, latent_bits = values_and_bits(problem.model, packing, params, mask, latents * mask)
+    error = (values - reference).ravel()
     mse = jnp.vdot(error, error) / error.size
     distortion = mse
     if problem.loss != LossConfig():
-        distortion = jnp.mean(pointwise(problem.loss, error)) + structural(problem.loss, values, signal.values)
+        distortion = jnp.mean(pointwise(problem.loss, error)) + structural(problem.loss, values, reference)
     return Measured(mse, latent_bits, network_bits, distortion)
 
 

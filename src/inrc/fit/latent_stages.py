@@ -1,8 +1,8 @@
 """What happens when in a fit of latents."""
 
 import dataclasses
+from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from inrc.errors import ConfigError
@@ -107,4 +107,6 @@ def plan_latent_chunk(
     fields = schedule.at(start + (stop - start) * np.arange(n_steps) / n_steps)
     for name in ("network_rate", "latent_rate"):
         fields[name] = rate_scale * fields[name]
-    return LatentPlan(**{name: jnp.asarray(x.reshape(-1, steps_per_group), jnp.float32) for name, x in fields.items()})
+    # Of NumPy: it goes to each device that runs the plan.
+    grouped: dict[str, Any] = {n: x.reshape(-1, steps_per_group).astype(np.float32) for n, x in fields.items()}
+    return LatentPlan(**grouped)

@@ -1,15 +1,12 @@
-"""Fitting latents and networks to a picture: race, compiled chunks, best so far, budgets, interruption, checkpoints."""
+"""Fitting latents and networks to pictures, one or many side by side."""
 
-import contextlib
 import dataclasses
-import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from inrc.config import LatentGridConfig
@@ -17,9 +14,11 @@ from inrc.entropy.context import limited
 from inrc.entropy.wavefront import MAX_LATENT
 from inrc.errors import ConfigError
 from inrc.fit import checkpoint
+from inrc.fit.batch import Batch, Ended, Rules, Seen, run
 from inrc.fit.config import MAX_SEEDS, Progress, Start
-from inrc.fit.control import Clock, Guard
-from inrc.fit.latent_config import LatentFitConfig, LatentFitResult
+from inrc.fit.control import Guard
+from inrc.fit.lanes import Lanes, at_most_fits, spread, stacked
+from inrc.fit.latent_config import LatentFitConfig, LatentFitResult, LatentTask
 from inrc.fit.latent_program import (
     BitWeights,
     LatentPlan,
@@ -37,11 +36,11 @@ from inrc.fit.steering import Steering
 from inrc.latent_layout import latent_layout
 from inrc.models.latent_grid.packing import mask_of, packing_of, unpack
 
-Chunk = Callable[..., tuple[LatentState, Measured]]
-
-_EXCESS_WEIGHT = 30.0
 _MIN_UPDATES = 20
 """Updates of lambda that a fit needs to come to its bits."""
+_VALUES_PER_INPUT = 8
+"""Contexts, features, gradients and temporaries per pixel, relative to the context network's inputs: an estimate, not
+yet checked on an accelerator."""
 
 
 def fit_latents(
@@ -79,217 +78,288 @@ def fit_latents(
       ConfigError: `continued` is of another model or shape, or a fit begins in mid-course without one.
       CheckpointMismatchError: The checkpoint belongs to another picture or other options.
     """
+    (result,) = fit_latents_batch(
+        [LatentTask(values, config, start, continued)],
+        model,
+        lanes=Lanes(),
+        begin=begin,
+        progress=progress,
+        checkpoint_path=checkpoint_path,
+        checkpoint_every=checkpoint_every,
+    )
+    return result
+
+
+def fit_latents_batch(
+    tasks: Sequence[LatentTask],
+    model: LatentGridConfig,
+    *,
+    lanes: Lanes | None = None,
+    begin: float = 0.0,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint_path: Path | None = None,
+    checkpoint_every: float = 20.0,
+) -> list[LatentFitResult]:
+    """Fits latents and networks to several pictures of one shape, side by side.
+
+    Args:
+      tasks: the fits. Their lambdas, targets, seeds, first steps and starts are their own, all else they have in
+        common (`latent_course_of`). Their time budgets add up.
+      model: the networks.
+      lanes: how they are spread; chosen by the devices if not given. A fit's result depends on `lanes.side_by_side`
+        (in rounding) and on nothing else of them.
+      begin: as for `fit_latents`, where all tasks continue earlier fits.
+      progress: called after every chunk.
+      checkpoint_path: as for `fit_latents`; a checkpoint belongs to the whole batch.
+      checkpoint_every: seconds between two checkpoints.
+
+    Returns:
+      The best rounded latents and networks met of each, in the order of the tasks. On KeyboardInterrupt, what has been
+      reached until then.
+
+    Raises:
+      ConfigError: The tasks differ in more than a batch's fits may, or see `fit_latents`.
+      CheckpointMismatchError: The checkpoint belongs to other pictures or other options.
+    """
     began = time.monotonic()
-    n_channels, height, width = values.shape
-    n_pixels = height * width
-    problem = LatentProblem(
-        model, (height, width), n_channels, config.optimiser, config.clip_norm, config.step_learning_rate, config.loss
-    )
-    _check_continued(problem, continued, begin)
-    packing = packing_of(model, problem.shape)
-    signal = LatentSignal(jnp.asarray(values, jnp.float32), jnp.asarray(mask_of(packing)))
-    prior = latent_prior(problem, start)
-    steering = Steering(config.target_bits, config.lambda_rd, overhead=1.0)
+    batch = _Latents(tasks, model, lanes, begin)
+    ended = run(batch, progress, checkpoint_path, checkpoint_every)
+    return batch.results(ended, began)
 
-    def weights() -> BitWeights:
-        loss_per_bit = steering.lambda_rd / n_pixels
-        return BitWeights(jnp.float32(loss_per_bit), jnp.float32(loss_per_bit * config.network_weight))
 
-    chunk_steps = config.steps_per_group * _groups_per_chunk(config)
-    n_chunks = max(1, round((1.0 - begin) * config.n_steps / chunk_steps))
+@dataclasses.dataclass(frozen=True)
+class LatentCourse:
+    """What the fits of a batch have in common, hashable: they are of one compiled program and one schedule.
 
-    def plan(first: float, end: float, rate_scale: float = 1.0) -> LatentPlan:
+    Attributes:
+      problem: static.
+      groups_per_chunk: groups of steps of a compiled call.
+      config: how, but for what may differ from fit to fit.
+    """
+
+    problem: LatentProblem
+    groups_per_chunk: int
+    config: LatentFitConfig
+
+    @property
+    def chunk_steps(self) -> int:
+        """Steps of a compiled call."""
+        return self.config.steps_per_group * self.groups_per_chunk
+
+    def plan(self, begin: float, end: float) -> LatentPlan:
+        """What a chunk does from one fraction of the course to another."""
         return plan_latent_chunk(
-            config.schedule,
-            start=first,
+            self.config.schedule,
+            start=begin,
             stop=end,
-            n_steps=chunk_steps,
-            steps_per_group=config.steps_per_group,
-            rate_scale=rate_scale,
+            n_steps=self.chunk_steps,
+            steps_per_group=self.config.steps_per_group,
         )
 
-    arrays = [values, *(() if start is None else start.arrays()), np.float64(begin)]
-    if continued is not None:
-        arrays += [continued.state_latents, *continued.params.values(), np.array([*continued.steps.values()])]
-    identity = checkpoint.fingerprint(arrays, model, dataclasses.replace(config, time_budget=None))
-    clock = Clock(config.time_budget, n_chunks, begin)
-    if continued is None:
-        mean_values = values.reshape(n_channels, -1).mean(1)
-        first, *others = (
-            first_latent_state(problem, mean_values, config.first_step, start, config.seed * MAX_SEEDS + i)
-            for i in range(config.n_seeds)
-        )
-    else:
-        names = continued.state_latents, continued.params, continued.steps
-        first, others = continued_latent_state(problem, *names, config.seed * MAX_SEEDS), []
-    resumed = checkpoint.load(checkpoint_path, identity, first)
-    compiling = time.monotonic()
-    program = run_latent_chunk.lower(problem, first, signal, prior, plan(0.0, 1.0), weights()).compile()
-    compile_seconds = time.monotonic() - compiling
-    best, guard = _Best(problem, signal, prior, weights(), steering), Guard()
-    if resumed is None:
-        n_race = _race_chunks(config, n_chunks) if others else 0
-        plans = [plan(i / n_chunks, (i + 1) / n_chunks) for i in range(n_race)]
-        state = _race(
-            [first, *others], program, functools.partial(run_latent_chunk, problem), signal, prior, plans, weights()
-        )
-        if n_race:
-            clock.chunk, clock.fraction = n_race, n_race / n_chunks
-    else:
-        state, best_state, meta = resumed
-        clock.chunk, clock.fraction = int(meta["chunk"]), float(meta["fraction"])
-        clock.elapsed_before = float(meta["seconds"])
-        guard = Guard(float(meta["lowest"]), float(meta["rate_scale"]))
-        steering.lambda_rd = float(meta["lambda_rd"])
-        if np.isfinite(meta["best"]):
-            best.see(best_state)
 
-    interrupted = False
-    saved = time.monotonic()
-    try:
-        while clock.fraction < 1.0 - 1e-9:
-            done, end = clock.begin_chunk()
-            after, measured = program(state, signal, prior, plan(done, end, guard.rate_scale), weights())
-            cost = float(jnp.mean(measured.cost(weights())))
-            clock.end_chunk(end)
-            state = after if guard.admits(cost) else state
-            bits = best.see(state)
+def latent_course_of(
+    shape: tuple[int, int], n_channels: int, model: LatentGridConfig, config: LatentFitConfig
+) -> LatentCourse:
+    """The course of a fit of a picture of `shape`. Fits of one course may share a batch."""
+    groups_per_chunk = config.groups_per_chunk
+    if config.target_bits is not None:
+        # Fewer where a fit would end before its rate has been steered.
+        most = int(config.n_steps / (config.steps_per_group * _MIN_UPDATES))
+        groups_per_chunk = min(groups_per_chunk, max(1, most))
+    nothing = LatentFitConfig()
+    return LatentCourse(
+        LatentProblem(
+            model, shape, n_channels, config.optimiser, config.clip_norm, config.step_learning_rate, config.loss
+        ),
+        groups_per_chunk,
+        dataclasses.replace(
+            config,
+            lambda_rd=nothing.lambda_rd,
+            target_bits=None,
+            network_weight=nothing.network_weight,
+            first_step=nothing.first_step,
+            seed=nothing.seed,
+        ),
+    )
+
+
+def latent_lanes_for(course: LatentCourse, n_fits: int, side_by_side: int | None = None) -> Lanes:
+    """Lanes for `n_fits` fits of a course: groups that suit the devices, unless their size is given.
+
+    On a CPU fits are taken in turn: one alone has the core's cache to itself.
+    """
+    if side_by_side is None:
+        model, (height, width) = course.problem.model, course.problem.shape
+        inputs = model.n_context + model.n_grids + model.synthesis_width
+        side_by_side = at_most_fits(_VALUES_PER_INPUT * inputs * height * width) or 1
+    return spread(n_fits, side_by_side)
+
+
+class _Latents(Batch):
+    """The fits of a batch of latents."""
+
+    def __init__(self, tasks: Sequence[LatentTask], model: LatentGridConfig, lanes: Lanes | None, begin: float) -> None:
+        self.tasks = tasks
+        courses = {
+            latent_course_of((task.values.shape[1], task.values.shape[2]), len(task.values), model, task.config)
+            for task in tasks
+        }
+        if len(courses) != 1:
+            raise ConfigError(
+                f"the {len(tasks)} fits of a batch have {len(courses)} courses; put those of one course together"
+            )
+        (self.course,) = courses
+        problem, config = self.course.problem, self.course.config
+        continues = [_continues(problem, task, begin) for task in tasks]
+        self.rules = Rules(
+            n_chunks=max(1, round((1.0 - begin) * config.n_steps / self.course.chunk_steps)),
+            begin=begin,
+            n_seeds=1 if any(continues) else config.n_seeds,
+            race_fraction=config.race_fraction,
+            time_budget=config.time_budget and config.time_budget * len(tasks),
+            kept=("latents", "params", "log_steps"),
+        )
+        self.lanes = latent_lanes_for(self.course, len(tasks)) if lanes is None else lanes
+        self.n_pixels = [task.values[0].size for task in tasks]
+        self.steerings = [Steering(task.config.target_bits, task.config.lambda_rd, overhead=1.0) for task in tasks]
+        self.guards = [Guard() for _ in tasks]
+        mask = mask_of(packing_of(model, problem.shape))
+        self._own_signals = [LatentSignal(np.asarray(task.values, np.float32), mask) for task in tasks]
+        self.signals: LatentSignal = self._on_lanes(self._own_signals)
+        self.priors: Prior = self._on_lanes([latent_prior(problem, task.start) for task in tasks])
+        self._rounded_bits = np.zeros(len(tasks))
+
+    def identity(self) -> str:
+        arrays: list[np.ndarray] = [np.asarray(self.rules.begin)]
+        for task in self.tasks:
+            arrays.append(task.values)
+            arrays += () if task.start is None else task.start.arrays()
+            arrays += () if task.continued is None else task.continued.arrays()
+        configs = [dataclasses.replace(task.config, time_budget=None) for task in self.tasks]
+        return checkpoint.fingerprint(arrays, self.course.problem.model, *configs)
+
+    def first(self, seed: int) -> LatentState:
+        return self._on_lanes([self._first(task, task.config.seed * MAX_SEEDS + seed) for task in self.tasks])
+
+    def compile(self, state: LatentState) -> None:
+        arrays = state, self.signals, self.priors, *self._multipliers()
+        self._chunks = self.lanes.compiled(_run_chunk, self.course.problem, self.course.plan(0.0, 1.0), *arrays)
+
+    def run(self, state: LatentState, begin: float, end: float, chunk: int) -> tuple[LatentState, Seen]:
+        weights, rates = self._multipliers()
+        after, measured = self._chunks(self.course.plan(begin, end), state, self.signals, self.priors, weights, rates)
+        found, own = (jax.tree.map(lambda leaf: np.asarray(leaf)[: len(self.tasks)], x) for x in (measured, weights))
+        costs = found.cost(BitWeights(*(weight[:, None, None] for weight in own)))
+        bits = found.latent_bits[:, -1] + found.network_bits[:, -1]
+        return after, Seen(found.distortion.mean(axis=(1, 2)), costs.mean(axis=(1, 2)), bits)
+
+    def divergence(self, seen: Seen) -> np.ndarray:
+        return seen.costs
+
+    def looks(self, begin: float, end: float, n_done: int) -> bool:
+        return True
+
+    def values(self, state: LatentState) -> np.ndarray:
+        found = self._rounded(state)
+        values = np.empty(len(self.tasks))
+        for i, (task, steering) in enumerate(zip(self.tasks, self.steerings, strict=True)):
+            loss, latent_bits, network_bits = (
+                float(x[i]) for x in (found.distortion, found.latent_bits, found.network_bits)
+            )
+            self._rounded_bits[i] = latent_bits + network_bits
+            if task.config.target_bits is None:
+                bits = latent_bits + task.config.network_weight * network_bits
+                values[i] = loss + task.config.lambda_rd * bits / self.n_pixels[i]
+            else:
+                values[i] = steering.value(loss, self._rounded_bits[i])
+        return values
+
+    def steered(self, state: LatentState, seen: Seen, begin: float, end: float) -> LatentState:
+        for steering, guard, bits in zip(self.steerings, self.guards, self._rounded_bits, strict=True):
             before = steering.lambda_rd
-            steering.follow(bits, chunk_steps, end)
-            # A loss of which the rate weighs more is no divergence.
+            steering.follow(float(bits), self.course.chunk_steps, end)
+            # A loss in which the rate weighs more is no divergence.
             guard.lowest *= max(1.0, steering.lambda_rd / before)
-            if progress is not None:
-                progress(_progress(clock, state, measured, n_pixels))
-            due = time.monotonic() - saved > checkpoint_every or clock.fraction >= 1.0
-            if checkpoint_path is not None and due:
-                meta = {
-                    "chunk": clock.chunk,
-                    "fraction": clock.fraction,
-                    "seconds": clock.seconds,
-                    "best": best.cost,
-                    "lowest": guard.lowest,
-                    "rate_scale": guard.rate_scale,
-                    "lambda_rd": steering.lambda_rd,
-                }
-                # A full disk costs the checkpoint, not the encode.
-                with contextlib.suppress(OSError):
-                    checkpoint.save(checkpoint_path, identity, state, best.state or state, meta)
-                saved = time.monotonic()
-    except KeyboardInterrupt:
-        interrupted = True
-    if best.state is None:
-        best.see(state)
-    assert best.state is not None
-    # The coder's sums are of so many bits.
-    names = [name for name, _ in latent_layout(model, n_channels)]
-    params = limited({name: np.asarray(best.state.params[name]) for name in names})
-    kept = best.state._replace(
-        latents=jnp.clip(best.state.latents, -MAX_LATENT, MAX_LATENT),
-        params={name: jnp.asarray(matrix) for name, matrix in params.items()},
-    )
-    found = rounded_latent_cost(problem, kept, signal, prior)
-    return LatentFitResult(
-        latents=tuple(np.asarray(x, np.int32) for x in unpack(packing, jnp.round(kept.latents))),
-        state_latents=np.asarray(kept.latents),
-        params=params,
-        steps={name: float(np.exp(best.state.log_steps[name])) for name in names},
-        mse=float(found.mse),
-        latent_bits=float(found.latent_bits),
-        network_bits=float(found.network_bits),
-        distortion=float(found.distortion),
-        problem=problem,
-        signal=signal,
-        n_steps=int(state.step),
-        seconds=time.monotonic() - began,
-        compile_seconds=compile_seconds,
-        lambda_rd=steering.lambda_rd,
-        interrupted=interrupted,
-    )
+        return state
+
+    def results(self, ended: Ended, began: float) -> list[LatentFitResult]:
+        """The best latents and networks of each fit, of which the first began at `began` of the clock."""
+        problem = self.course.problem
+        packing = packing_of(problem.model, problem.shape)
+        names = [name for name, _ in latent_layout(problem.model, problem.n_channels)]
+        best = jax.tree.map(np.asarray, ended.best)
+        # The coder's integers are of so many bits.
+        own = [limited({name: best["params"][name][i] for name in names}) for i in range(len(self.tasks))]
+        latents = np.clip(best["latents"], -MAX_LATENT, MAX_LATENT)
+        kept = ended.state._replace(
+            latents=self.lanes.put(latents), params=self._on_lanes(own), log_steps=ended.best["log_steps"]
+        )
+        found = self._rounded(kept)
+        n_steps = np.asarray(ended.state.step).astype(int).tolist()
+        seconds = time.monotonic() - began
+        return [
+            LatentFitResult(
+                latents=tuple(np.asarray(x, np.int32) for x in unpack(packing, np.round(latents[i]))),
+                state_latents=latents[i],
+                params=own[i],
+                steps={name: float(np.exp(best["log_steps"][name][i])) for name in names},
+                mse=float(found.mse[i]),
+                latent_bits=float(found.latent_bits[i]),
+                network_bits=float(found.network_bits[i]),
+                distortion=float(found.distortion[i]),
+                problem=problem,
+                signal=self._own_signals[i],
+                n_steps=n_steps[i],
+                seconds=seconds,
+                compile_seconds=ended.compile_seconds,
+                lambda_rd=self.steerings[i].lambda_rd,
+                interrupted=ended.interrupted,
+            )
+            for i in range(len(self.tasks))
+        ]
+
+    def _first(self, task: LatentTask, seed: int) -> LatentState:
+        problem, own = self.course.problem, task.continued
+        if own is not None:
+            return continued_latent_state(problem, own.state_latents, own.params, own.steps, seed)
+        mean_values = task.values.reshape(len(task.values), -1).mean(1)
+        return first_latent_state(problem, mean_values, task.config.first_step, task.start, seed)
+
+    def _multipliers(self) -> tuple[BitWeights, jax.Array]:
+        """(losses per bit [n] each, share of the planned learning rates [n])."""
+        per_bit = [s.lambda_rd / n for s, n in zip(self.steerings, self.n_pixels, strict=True)]
+        networks = [np.float32(w * task.config.network_weight) for w, task in zip(per_bit, self.tasks, strict=True)]
+        weights = BitWeights(self.filled([np.float32(w) for w in per_bit]), self.filled(networks))
+        return weights, self.filled([np.float32(guard.rate_scale) for guard in self.guards])
+
+    def _rounded(self, state: LatentState) -> Measured:
+        """`rounded_latent_cost` of all lanes, arrays of NumPy."""
+        found = self.lanes.each(rounded_latent_cost, self.course.problem, state, self.signals, self.priors)
+        return jax.tree.map(np.asarray, found)
+
+    def _on_lanes(self, trees: Sequence[Any]) -> Any:
+        return self.lanes.put(stacked(trees, self.lanes.n))
 
 
-class _Best:
-    """The rounded state of the lowest loss so far."""
-
-    def __init__(
-        self, problem: LatentProblem, signal: LatentSignal, prior: Prior, weight: BitWeights, steering: Steering
-    ) -> None:
-        self._arguments: tuple[Any, ...] = problem, signal, prior
-        self._weight = weight
-        self._steering = steering
-        self.cost = float("inf")
-        self.state: LatentState | None = None
-
-    def see(self, state: LatentState) -> float:
-        """Compares a state with the best so far, and returns its bits."""
-        problem, signal, prior = self._arguments
-        found = rounded_latent_cost(problem, state, signal, prior)
-        bits = float(found.latent_bits + found.network_bits)
-        if self._steering.target_bits is None:
-            cost = float(found.cost(self._weight))
-        else:
-            # What is above the limit loses to all that is not.
-            cost = float(found.distortion) * (1.0 + _EXCESS_WEIGHT * self._steering.excess(bits))
-        if self.state is None or cost < self.cost:
-            self.cost, self.state = cost, state
-        return bits
+def _run_chunk(
+    problem: LatentProblem,
+    plan: LatentPlan,
+    state: LatentState,
+    signal: LatentSignal,
+    prior: Prior,
+    weights: BitWeights,
+    rate_scale: jax.Array,
+) -> tuple[LatentState, Measured]:
+    own = plan._replace(network_rate=plan.network_rate * rate_scale, latent_rate=plan.latent_rate * rate_scale)
+    return run_latent_chunk(problem, state, signal, prior, own, weights)
 
 
-def _check_continued(problem: LatentProblem, continued: LatentFitResult | None, begin: float) -> None:
-    if not 0 <= begin < 1 or (begin > 0 and continued is None):
+def _continues(problem: LatentProblem, task: LatentTask, begin: float) -> bool:
+    """Whether a task goes on from an earlier fit, which must then suit it."""
+    if not 0 <= begin < 1 or (begin > 0 and task.continued is None):
         raise ConfigError(
             f"a fit begins at {begin} of its course; it must be in 0..1, and 0 where it continues no other"
         )
-    if continued is not None and continued.problem[:3] != problem[:3]:
+    if task.continued is not None and task.continued.problem[:3] != problem[:3]:
         raise ConfigError("a fit continues one of another model or shape; give it one of the same")
-
-
-def _groups_per_chunk(config: LatentFitConfig) -> int:
-    """Groups of a chunk: fewer than configured where a fit would end before its rate has been steered."""
-    if config.target_bits is None:
-        return config.groups_per_chunk
-    return min(config.groups_per_chunk, max(1, int(config.n_steps / (config.steps_per_group * _MIN_UPDATES))))
-
-
-def _progress(clock: Clock, state: LatentState, measured: Measured, n_pixels: int) -> Progress:
-    bits = float(measured.latent_bits[-1, -1] + measured.network_bits[-1, -1])
-    loss = float(jnp.mean(measured.distortion))
-    return Progress(clock.fraction, int(state.step), loss, bits / n_pixels, clock.seconds, clock.seconds_left)
-
-
-def _race_chunks(config: LatentFitConfig, n_chunks: int) -> int:
-    if config.n_seeds == 1:
-        return 0
-    return min(n_chunks - 1, max(1, round(config.race_fraction * n_chunks)))
-
-
-def _race(
-    first_states: list[LatentState],
-    program: Chunk,
-    traced: Chunk,
-    signal: LatentSignal,
-    prior: Prior,
-    plans: list[LatentPlan],
-    weights: BitWeights,
-) -> LatentState:
-    """The state of the start whose loss is lowest in the last of some chunks.
-
-    On an accelerator the starts run side by side, `traced` under vmap; on a CPU one after the other through the
-    compiled `program` that the fit itself uses.
-    """
-    if not plans:
-        return first_states[0]
-
-    def run(state: LatentState, chunk: Chunk) -> tuple[LatentState, jax.Array]:
-        cost = jnp.float32(0)
-        for plan in plans:
-            state, measured = chunk(state, signal, prior, plan, weights)
-            cost = jnp.mean(measured.cost(weights))
-        return state, cost
-
-    if jax.default_backend() == "cpu":
-        ends = [run(state, program) for state in first_states]
-        return ends[int(np.argmin([float(cost) for _, cost in ends]))][0]
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *first_states)
-    state, costs = jax.vmap(lambda state: run(state, traced))(stacked)
-    winner = int(jnp.argmin(costs))
-    return jax.tree.map(lambda leaf: leaf[winner], state)
+    return task.continued is not None

@@ -1,9 +1,7 @@
-"""Fitting signals: race of seeds, chunks of compiled steps, best so far, budgets, interruption, checkpoints."""
+"""Fitting coordinate networks to signals, one or many side by side."""
 
-import contextlib
 import dataclasses
 import math
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,17 +12,18 @@ import numpy as np
 from inrc.config import EncodingKind, ModelConfig
 from inrc.errors import ConfigError
 from inrc.fit import checkpoint
+from inrc.fit.batch import Batch, Ended, Rules, Seen, run
 from inrc.fit.config import MAX_SEEDS, FitConfig, FitResult, Fitted, Progress, Start, Target, Task
-from inrc.fit.control import Clock, Guard
+from inrc.fit.control import Guard
 from inrc.fit.data import phase_grid, polyphase
-from inrc.fit.lanes import Lanes, Programs, best_side_by_side, chosen, spread, stacked
-from inrc.fit.program import Params, Prior, Problem, Signal, State
+from inrc.fit.lanes import Lanes, spread, stacked
+from inrc.fit.network_lanes import best_side_by_side, compiled_chunks, rounded_costs
+from inrc.fit.program import Prior, Problem, Signal, State
 from inrc.fit.stages import StepPlan, minibatch_order, plan_chunk
 from inrc.fit.start import first_states, prior_of
 from inrc.fit.steering import MIN_UPDATES, Steering
 from inrc.layout import band_shape, layout
 
-_EXCESS_WEIGHT = 30.0
 _MIN_CHUNKS = 4
 _PLANNED_RATE = 0.5
 """Peak of the learning rate in the plan of a batch, of which every fit takes its own multiple."""
@@ -184,7 +183,10 @@ def fit_batch(
       ConfigError: The tasks differ in more than a batch's fits may.
       CheckpointMismatchError: The checkpoint belongs to other signals or other options.
     """
-    return _Batch(tasks, model, lanes, padded).run(progress, checkpoint_path, checkpoint_every)
+    began = time.monotonic()
+    batch = _Networks(tasks, model, lanes, padded)
+    ended = run(batch, progress, checkpoint_path, checkpoint_every)
+    return batch.results(ended, time.monotonic() - began)
 
 
 def lanes_for(course: Course, n_fits: int, side_by_side: int | None = None) -> Lanes:
@@ -194,11 +196,10 @@ def lanes_for(course: Course, n_fits: int, side_by_side: int | None = None) -> L
     return spread(n_fits, side_by_side)
 
 
-class _Batch:
-    """The fits of a batch and all that the host knows of them; `run` is the loop over chunks."""
+class _Networks(Batch):
+    """The fits of a batch of coordinate networks."""
 
     def __init__(self, tasks: Sequence[Task], model: ModelConfig, lanes: Lanes | None, padded: bool) -> None:
-        self.began = time.monotonic()
         self.tasks = tasks
         shapes = [task.target.values.shape[1:] for task in tasks]
         courses = [
@@ -210,8 +211,16 @@ class _Batch:
                 f"the {len(tasks)} fits of a batch have {len(set(courses))} courses; put those of one course together"
             )
         self.course = course = courses[0]
+        config = course.config
+        self.rules = Rules(
+            n_chunks=course.n_chunks,
+            begin=0.0,
+            n_seeds=config.n_seeds,
+            race_fraction=config.race_fraction,
+            time_budget=config.time_budget and config.time_budget * len(tasks),
+            kept=("params", "log_steps"),
+        )
         self.lanes = lanes_for(course, len(tasks)) if lanes is None else lanes
-        self.programs = Programs(course.problem, self.lanes)
         self.n_pixels = [math.prod(shape) for shape in shapes]
         self.steerings = [
             Steering(task.config.target_bits, task.config.lambda_rd, learned=task.start is not None) for task in tasks
@@ -235,86 +244,16 @@ class _Batch:
             [task.start for task in tasks],
             priors,
         )
-        self.compile_seconds = 0.0
 
-    def run(
-        self, progress: Callable[[Progress], None] | None, checkpoint_path: Path | None, checkpoint_every: float
-    ) -> list[FitResult]:
-        course, config = self.course, self.course.config
-        budget = config.time_budget and config.time_budget * len(self.tasks)
-        clock = Clock(budget, course.n_chunks)
-        best_every = math.ceil(_LOOK_EVERY * course.n_phases / course.chunk_steps)
-        state = self._first(0)
-        identity = self._identity()
-        resumed = checkpoint.load(checkpoint_path, identity, state)
-        self._compile(state)
-        best = _Best.nothing(len(self.tasks))
-        if resumed is None:
-            n_race = _race_chunks(config, course.n_chunks)
-            state = self._race(state, n_race)
-            clock.chunk, clock.fraction = n_race, n_race / course.n_chunks
-        else:
-            state, best_state, meta = resumed
-            state = self.lanes.put(state)
-            clock.chunk, clock.fraction = int(meta["chunk"]), float(meta["fraction"])
-            clock.elapsed_before = float(meta["seconds"])
-            self._restore(meta["fits"])
-            if np.isfinite(meta["best"]).all():
-                best = _Best(np.array(meta["best"]), best_state.params, best_state.log_steps)
+    def identity(self) -> str:
+        arrays: list[np.ndarray] = []
+        for task in self.tasks:
+            arrays += [task.target.values, task.target.matrix, task.target.offset]
+            arrays += () if task.start is None else task.start.arrays()
+        configs = [dataclasses.replace(task.config, time_budget=None) for task in self.tasks]
+        return checkpoint.fingerprint(arrays, self.course.problem.model, *configs)
 
-        interrupted = False
-        saved = time.monotonic()
-        try:
-            while clock.fraction < 1.0 - 1e-9:
-                begin, end = clock.begin_chunk()
-                plan = course.plan(begin, end, clock.chunk)
-                after, (losses, bits) = self._run(state, plan)
-                losses = np.asarray(losses)[: len(self.tasks)].mean(axis=(1, 2))
-                bits = np.asarray(bits)[: len(self.tasks), -1]
-                clock.end_chunk(end)
-                admitted = [guard.admits(float(loss)) for guard, loss in zip(self.guards, losses, strict=True)]
-                state = after if all(admitted) else chosen(self._mask(admitted), after, state)
-                rates = [float(row.mean()) for row in bits]
-                if begin < config.schedule.hard_from:
-                    for steering, rate in zip(self.steerings, rates, strict=True):
-                        steering.follow(rate, course.chunk_steps, end)
-                else:
-                    if clock.chunk % best_every == 0 or clock.fraction >= 1.0:
-                        best = self._better(best, state)
-                    state = self._shifted(state, rates, end)
-                if progress is not None:
-                    progress(
-                        Progress(
-                            clock.fraction,
-                            int(np.asarray(state.step)[0]),
-                            float(losses.mean()),
-                            statistics.fmean(float(row[-1]) / n for row, n in zip(bits, self.n_pixels, strict=True)),
-                            clock.seconds,
-                            clock.seconds_left,
-                        )
-                    )
-                due = time.monotonic() - saved > checkpoint_every or clock.fraction >= 1.0
-                if checkpoint_path is not None and due:
-                    kept = state._replace(params=best.params, log_steps=best.log_steps) if best.params else state
-                    meta = {
-                        "chunk": clock.chunk,
-                        "fraction": clock.fraction,
-                        "seconds": clock.seconds,
-                        "best": best.values.tolist(),
-                        "fits": self._noted(),
-                    }
-                    # A full disk costs the checkpoint, not the encode.
-                    with contextlib.suppress(OSError):
-                        checkpoint.save(checkpoint_path, identity, state, kept, meta)
-                    saved = time.monotonic()
-        except KeyboardInterrupt:
-            interrupted = True
-        if not best.params:
-            best = self._better(best, state)
-        return self._results(best, state, interrupted)
-
-    def _first(self, seed: int) -> State:
-        """States before the first step, from random start number `seed` of each fit."""
+    def first(self, seed: int) -> State:
         seeds = [task.config.seed * MAX_SEEDS + seed for task in self.tasks]
         states = first_states(*self._first_arguments, seeds)
         n_filled = self.lanes.n - len(self.tasks)
@@ -323,61 +262,28 @@ class _Batch:
             states = jax.tree.map(lambda leaf: leaf[filled], states)
         return self.lanes.put(states)
 
-    def _compile(self, state: State) -> None:
+    def compile(self, state: State) -> None:
         plan = self.course.plan(0.0, 1.0 / self.course.n_chunks, 0)
-        began = time.monotonic()
-        self.programs.compile(plan, state, self.signals, self.priors, *self._multipliers())
-        self.compile_seconds = time.monotonic() - began
+        arrays = state, self.signals, self.priors, *self._multipliers()
+        self._chunks = compiled_chunks(self.course.problem, self.lanes, plan, *arrays)
 
-    def _run(self, state: State, plan: StepPlan) -> tuple[State, tuple[jax.Array, jax.Array]]:
-        return self.programs.run_chunks(plan, state, self.signals, self.priors, *self._multipliers())
+    def run(self, state: State, begin: float, end: float, chunk: int) -> tuple[State, Seen]:
+        plan = self.course.plan(begin, end, chunk)
+        rates, weights = self._multipliers()
+        after, (losses, bits) = self._chunks(plan, state, self.signals, self.priors, rates, weights)
+        losses, bits, weights = (np.asarray(x)[: len(self.tasks)] for x in (losses, bits, weights))
+        costs = (losses + weights[:, None, None] * bits).mean(axis=(1, 2))
+        return after, Seen(losses.mean(axis=(1, 2)), costs, bits[:, -1])
 
-    def _identity(self) -> str:
-        arrays: list[np.ndarray] = []
-        for task in self.tasks:
-            arrays += [task.target.values, task.target.matrix, task.target.offset]
-            arrays += () if task.start is None else task.start.arrays()
-        configs = [dataclasses.replace(task.config, time_budget=None) for task in self.tasks]
-        return checkpoint.fingerprint(arrays, self.course.problem.model, *configs)
+    def divergence(self, seen: Seen) -> np.ndarray:
+        return seen.losses
 
-    def _multipliers(self) -> tuple[jax.Array, jax.Array]:
-        """(share of the planned learning rate [n], loss per bit [n])."""
-        rates = [
-            task.config.schedule.learning_rate / _PLANNED_RATE * guard.rate_scale
-            for task, guard in zip(self.tasks, self.guards, strict=True)
-        ]
-        weights = [s.lambda_rd / n for s, n in zip(self.steerings, self.n_pixels, strict=True)]
-        return self._filled(rates), self._filled(weights)
+    def looks(self, begin: float, end: float, n_done: int) -> bool:
+        every = math.ceil(_LOOK_EVERY * self.course.n_phases / self.course.chunk_steps)
+        return self._are_rounded(begin) and (n_done % every == 0 or end >= 1.0)
 
-    def _filled(self, values: Sequence[float]) -> jax.Array:
-        return self.lanes.put(stacked([np.float32(v) for v in values], self.lanes.n))
-
-    def _race(self, state: State, n_chunks: int) -> State:
-        """For each fit the state of the random start whose loss + rate is lowest in the last of some chunks.
-
-        Starts run one after the other: where a device has room for more, a batch of more fits fills it.
-        """
-        if n_chunks == 0:
-            return state
-        ends, costs = [], []
-        for seed in range(self.course.config.n_seeds):
-            end, cost = self._first(seed), np.zeros(self.lanes.n)
-            for i in range(n_chunks):
-                plan = self.course.plan(i / self.course.n_chunks, (i + 1) / self.course.n_chunks, i)
-                end, (losses, bits) = self._run(end, plan)
-                weights = np.asarray(self._multipliers()[1])[:, None, None]
-                cost = (np.asarray(losses) + weights * np.asarray(bits)).mean(axis=(1, 2))
-            ends.append(end)
-            costs.append(cost)
-        winners = np.argmin(np.stack(costs), axis=0)
-        state = ends[0]
-        for seed, end in enumerate(ends[1:], start=1):
-            state = chosen(self.lanes.put(winners == seed), end, state)
-        return state
-
-    def _better(self, best: "_Best", state: State) -> "_Best":
-        """The better of the best so far and the present weights, rounded, of each fit."""
-        found = self.programs.rounded_costs(state, self.signals, self.priors)
+    def values(self, state: State) -> np.ndarray:
+        found = rounded_costs(self.course.problem, self.lanes, state, self.signals, self.priors)
         values = np.empty(len(self.tasks))
         for i, (loss, bits) in enumerate(zip(*(np.asarray(x, np.float64).tolist() for x in found), strict=True)):
             if i == len(self.tasks):
@@ -388,52 +294,26 @@ class _Batch:
             else:
                 own, prior = (jax.tree.map(lambda leaf, i=i: leaf[i], tree) for tree in (state, self.priors))
                 steering.calibrate(own.params, prior, own.log_steps, bits)
-                # What is above the limit loses to all that is not.
-                values[i] = loss * (1.0 + _EXCESS_WEIGHT * steering.excess(bits))
-        if not best.params:
-            return _Best(values, state.params, state.log_steps)
-        better = values < best.values
-        trees = chosen(self._mask(better), (state.params, state.log_steps), (best.params, best.log_steps))
-        return _Best(np.where(better, values, best.values), *trees)
+                values[i] = steering.value(loss, bits)
+        return values
 
-    def _shifted(self, state: State, rates: Sequence[float], fraction: float) -> State:
-        """The state whose steps follow the rate of rounded weights."""
-        n_weights = sum(math.prod(p.shape[1:]) for p in state.params.values())
-        shifts = [s.step_shift(rate, n_weights, fraction) for s, rate in zip(self.steerings, rates, strict=True)]
-        if not any(shifts):
-            return state
-        added = self._filled(shifts)
-        return state._replace(log_steps={name: s + added for name, s in state.log_steps.items()})
+    def steered(self, state: State, seen: Seen, begin: float, end: float) -> State:
+        rates = [float(row.mean()) for row in seen.bits]
+        if self._are_rounded(begin):
+            return self._shifted(state, rates, end)
+        for steering, rate in zip(self.steerings, rates, strict=True):
+            steering.follow(rate, self.course.chunk_steps, end)
+        return state
 
-    def _mask(self, values: Sequence[bool] | np.ndarray) -> jax.Array:
-        return self.lanes.put(stacked([np.bool_(value) for value in values], self.lanes.n))
-
-    def _noted(self) -> list[dict[str, float]]:
-        """What a checkpoint keeps of every fit beside its state."""
-        return [
-            {
-                "lambda_rd": steering.lambda_rd,
-                "overhead": steering.overhead,
-                "lowest": guard.lowest,
-                "rate_scale": guard.rate_scale,
-            }
-            for steering, guard in zip(self.steerings, self.guards, strict=True)
-        ]
-
-    def _restore(self, noted: list[dict[str, float]]) -> None:
-        for note, steering, guard in zip(noted, self.steerings, self.guards, strict=True):
-            steering.lambda_rd, steering.overhead = note["lambda_rd"], note["overhead"]
-            guard.lowest, guard.rate_scale = note["lowest"], note["rate_scale"]
-
-    def _results(self, best: "_Best", state: State, interrupted: bool) -> list[FitResult]:
+    def results(self, ended: Ended, seconds: float) -> list[FitResult]:
+        """The best weights of each fit."""
         # JAX sorts the keys of a dict, which puts layer_10 before layer_2; a file has them in the order of the layout.
         problem = self.course.problem
         names = [name for name, _ in layout(problem.model, problem.shape, problem.n_outputs)]
-        params = {name: np.asarray(best.params[name]) for name in names}
-        steps = {name: np.exp(np.asarray(best.log_steps[name])) for name in names}
-        fitted = Fitted(self.programs, self.signals)
-        n_steps = np.asarray(state.step).astype(int).tolist()
-        seconds = time.monotonic() - self.began
+        params = {name: np.asarray(ended.best["params"][name]) for name in names}
+        steps = {name: np.exp(np.asarray(ended.best["log_steps"][name])) for name in names}
+        n_steps = np.asarray(ended.state.step).astype(int).tolist()
+        fitted = Fitted(problem, self.lanes, self.signals)
         return [
             FitResult(
                 params={name: matrix[i] for name, matrix in params.items()},
@@ -442,34 +322,36 @@ class _Batch:
                 lane=i,
                 n_steps=n_steps[i],
                 seconds=seconds,
-                compile_seconds=self.compile_seconds,
+                compile_seconds=ended.compile_seconds,
                 lambda_rd=self.steerings[i].lambda_rd,
-                interrupted=interrupted,
+                interrupted=ended.interrupted,
             )
             for i in range(len(self.tasks))
         ]
 
+    def _are_rounded(self, fraction: float) -> bool:
+        return fraction >= self.course.config.schedule.hard_from
 
-@dataclasses.dataclass(frozen=True)
-class _Best:
-    """For each fit the lowest loss + rate of rounded weights so far, and the weights that have it."""
+    def _multipliers(self) -> tuple[jax.Array, jax.Array]:
+        """(share of the planned learning rate [n], loss per bit [n])."""
+        rates = [
+            np.float32(guard.rate_scale * (task.config.schedule.learning_rate / _PLANNED_RATE))
+            for guard, task in zip(self.guards, self.tasks, strict=True)
+        ]
+        weights = [np.float32(s.lambda_rd / n) for s, n in zip(self.steerings, self.n_pixels, strict=True)]
+        return self.filled(rates), self.filled(weights)
 
-    values: np.ndarray
-    params: Params
-    log_steps: Params
-
-    @staticmethod
-    def nothing(n_fits: int) -> "_Best":
-        return _Best(np.full(n_fits, np.inf), {}, {})
+    def _shifted(self, state: State, rates: Sequence[float], fraction: float) -> State:
+        """The state whose steps follow the rate of rounded weights."""
+        n_weights = sum(math.prod(p.shape[1:]) for p in state.params.values())
+        shifts = [s.step_shift(rate, n_weights, fraction) for s, rate in zip(self.steerings, rates, strict=True)]
+        if not any(shifts):
+            return state
+        added = self.filled([np.float32(shift) for shift in shifts])
+        return state._replace(log_steps={name: s + added for name, s in state.log_steps.items()})
 
 
 def _groups_per_chunk(config: FitConfig, n_steps: float) -> int:
     """Groups of a chunk: fewer than configured where a fit would end before its rate has been steered, or seen."""
     n_chunks = _MIN_CHUNKS if config.target_bits is None else MIN_UPDATES
     return min(config.groups_per_chunk, max(1, int(n_steps / (config.steps_per_group * n_chunks))))
-
-
-def _race_chunks(config: FitConfig, n_chunks: int) -> int:
-    if config.n_seeds == 1:
-        return 0
-    return min(n_chunks - 1, max(1, round(config.race_fraction * n_chunks)))

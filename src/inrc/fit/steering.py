@@ -28,6 +28,7 @@ _LAST_FRACTION = 0.8
 _BAND = (0.989, 0.999)
 """Shares of the target that are near enough: one that is exceeded at the end costs coarser steps and more."""
 _LARGEST_SHIFT = 0.1
+_EXCESS_WEIGHT = 30.0
 
 
 @dataclasses.dataclass
@@ -88,3 +89,7 @@ class Steering:
     def excess(self, bits: float) -> float:
         """By which fraction weights of so many bits exceed the target."""
         return 0.0 if self.target_bits is None else max(0.0, bits * self.overhead / self.target_bits - 1.0)
+
+    def value(self, loss: float, bits: float) -> float:
+        """What is to be lowest where there is a target: what is above it loses to all that is not."""
+        return loss * (1.0 + _EXCESS_WEIGHT * self.excess(bits))
