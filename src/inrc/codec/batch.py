@@ -8,13 +8,17 @@ from typing import Unpack
 import jax
 import numpy as np
 
-from inrc.codec import targets
+from inrc.codec import latent_job, latent_targets, targets
 from inrc.codec.encode import Encoded, as_image, encode, finish
-from inrc.codec.job import Job, Plan, rounded
+from inrc.codec.job import Candidate, Job, Plan, rounded
+from inrc.codec.latent_job import LatentPlan
 from inrc.codec.options import EncodeKeywords, EncodeOptions, has_latents
-from inrc.config import ModelConfig
+from inrc.config import LatentGridConfig, ModelConfig
 from inrc.errors import ConfigError, InrcError
 from inrc.fit.config import FitResult, Progress
+from inrc.fit.lanes import Lanes
+from inrc.fit.latent_config import LatentFitResult
+from inrc.fit.latents import LatentCourse, fit_latents_batch, latent_course_of, latent_lanes_for
 from inrc.fit.loop import Course, course_of, fit_batch, lanes_for
 from inrc.signal.image import Image, ImageSource
 
@@ -32,8 +36,8 @@ class Prepared:
     """
 
     job: Job
-    plan: Plan | None
-    course: Course | None
+    plan: Plan | LatentPlan | None
+    course: Course | LatentCourse | None
     bucket: Hashable
     seconds: float
 
@@ -52,7 +56,7 @@ class Fitted:
       files: of pictures whose fits went one after the other.
     """
 
-    parts: tuple[tuple[Sequence[Prepared], Sequence[FitResult]], ...] = ()
+    parts: tuple[tuple[Sequence[Prepared], Sequence[FitResult] | Sequence[LatentFitResult]], ...] = ()
     files: tuple[Encoded | InrcError, ...] = ()
 
 
@@ -96,7 +100,9 @@ class BatchEncoder:
         """
         began = time.monotonic()
         job = Job(as_image(image), self.options, None, None)
-        if has_latents(self.options) or self.options.target_psnr is not None:
+        if has_latents(self.options):
+            return self._prepared_latents(job, began)
+        if self.options.target_psnr is not None:
             return Prepared(job, None, None, None, time.monotonic() - began)
         plan = targets.plan(job)
         header, task, model = plan.header, plan.task, plan.header.model
@@ -105,11 +111,18 @@ class BatchEncoder:
         bucket = course, header.init_id, plan.n_evaluations
         return Prepared(job, plan, course, bucket, time.monotonic() - began)
 
+    def _prepared_latents(self, job: Job, began: float) -> Prepared:
+        plan = latent_targets.plan(job)
+        header, model = plan.header, plan.header.model
+        assert isinstance(model, LatentGridConfig)
+        course = latent_course_of(header.shape, header.channels, model, plan.task.config)
+        return Prepared(job, plan, course, (course, header.init_id), time.monotonic() - began)
+
     def batch_size(self, prepared: Prepared) -> int:
         """Pictures of the bucket of `prepared` that are fitted side by side, at most."""
         if prepared.course is None:
             return 1
-        best = lanes_for(prepared.course, 1).side_by_side * jax.local_device_count()
+        best = _lanes(prepared.course, 1).side_by_side * jax.local_device_count()
         return best if self._batch_size is None else self._batch_size
 
     def fit(self, batch: Sequence[Prepared], *, progress: Callable[[Progress], None] | None = None) -> Fitted:
@@ -121,17 +134,24 @@ class BatchEncoder:
         course = batch[0].course
         if course is None:
             return Fitted(files=tuple(self._alone(prepared, progress) for prepared in batch))
-        side_by_side = lanes_for(course, 1).side_by_side
+        side_by_side = _lanes(course, 1).side_by_side
         if self._batch_size is not None:
             side_by_side = min(side_by_side, -(-self._batch_size // jax.local_device_count()))
         return Fitted(parts=tuple(self._fitted(batch, course, side_by_side, progress)))
 
     def _fitted(
-        self, batch: Sequence[Prepared], course: Course, side_by_side: int, progress: Callable[[Progress], None] | None
-    ) -> list[tuple[Sequence[Prepared], list[FitResult]]]:
-        tasks = [prepared.plan.task for prepared in batch if prepared.plan is not None]
+        self,
+        batch: Sequence[Prepared],
+        course: Course | LatentCourse,
+        side_by_side: int,
+        progress: Callable[[Progress], None] | None,
+    ) -> list[tuple[Sequence[Prepared], list[FitResult] | list[LatentFitResult]]]:
+        lanes = _lanes(course, len(batch), side_by_side)
         try:
-            lanes = lanes_for(course, len(tasks), side_by_side)
+            if isinstance(course, LatentCourse):
+                tasks = [prepared.plan.task for prepared in batch if isinstance(prepared.plan, LatentPlan)]
+                return [(batch, fit_latents_batch(tasks, course.problem.model, lanes=lanes, progress=progress))]
+            tasks = [prepared.plan.task for prepared in batch if isinstance(prepared.plan, Plan)]
             return [(batch, fit_batch(tasks, course.problem.model, lanes=lanes, progress=progress))]
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error) or len(batch) == 1:
@@ -150,18 +170,42 @@ class BatchEncoder:
         """The files of a batch, in its order, each already decoded once; an error where one came to none."""
         return [*fitted.files, *(outcome for part in fitted.parts for outcome in self._finished(*part))]
 
-    def _finished(self, batch: Sequence[Prepared], fits: Sequence[FitResult]) -> list[Encoded | InrcError]:
+    def _finished(
+        self, batch: Sequence[Prepared], fits: Sequence[FitResult] | Sequence[LatentFitResult]
+    ) -> list[Encoded | InrcError]:
         began = time.monotonic()
-        candidates = rounded([prepared.plan for prepared in batch if prepared.plan is not None], fits)
+        candidates = _candidates(batch, fits)
         shared = (fits[0].seconds + time.monotonic() - began) / len(batch)
         outcomes: list[Encoded | InrcError] = []
         for prepared, candidate in zip(batch, candidates, strict=True):
             began = time.monotonic() - shared - prepared.seconds
+            job, plan = prepared.job, prepared.plan
             try:
-                outcomes.append(finish(prepared.job, targets.within_bytes(prepared.job, candidate), began))
+                if isinstance(plan, LatentPlan):
+                    kept = latent_targets.settle(job, plan, candidate)
+                else:
+                    kept = targets.within_bytes(job, candidate)
+                outcomes.append(finish(job, kept, began))
             except InrcError as error:
                 outcomes.append(error)
         return outcomes
+
+
+def _lanes(course: Course | LatentCourse, n_fits: int, side_by_side: int | None = None) -> Lanes:
+    if isinstance(course, LatentCourse):
+        return latent_lanes_for(course, n_fits, side_by_side)
+    return lanes_for(course, n_fits, side_by_side)
+
+
+def _candidates(batch: Sequence[Prepared], fits: Sequence[FitResult] | Sequence[LatentFitResult]) -> list[Candidate]:
+    """The fits of a batch, rounded."""
+    latents = [
+        latent_job.rounded(prepared.plan, result)
+        for prepared, result in zip(batch, fits, strict=True)
+        if isinstance(prepared.plan, LatentPlan) and isinstance(result, LatentFitResult)
+    ]
+    plans = [prepared.plan for prepared in batch if isinstance(prepared.plan, Plan)]
+    return latents or rounded(plans, [result for result in fits if isinstance(result, FitResult)])
 
 
 def encode_batch(

@@ -11,8 +11,9 @@ from inrc.codec.options import choose_init, resolve_latents
 from inrc.codec.reference import Reference, reference_of
 from inrc.config import LatentGridConfig
 from inrc.fit.config import Start
-from inrc.fit.latent_config import LatentFitConfig, LatentFitResult
-from inrc.fit.latents import fit_latents
+from inrc.fit.lanes import Lanes
+from inrc.fit.latent_config import LatentFitResult, LatentTask
+from inrc.fit.latents import fit_latents_batch
 from inrc.signal.colour import ColourTransform
 
 _REFINED_FROM_STEPS = 1000
@@ -25,15 +26,13 @@ class LatentPlan:
 
     Attributes:
       header: of the file.
-      config: of the fit.
+      task: the fit.
       reference: what the weights are differences from.
-      start: first networks and their prior, of the reference.
     """
 
     header: Header
-    config: LatentFitConfig
+    task: LatentTask
     reference: Reference | None = None
-    start: Start | None = None
 
 
 def plan(job: Job, bpp: float) -> LatentPlan:
@@ -51,26 +50,29 @@ def plan(job: Job, bpp: float) -> LatentPlan:
         model,
         transposed=image.height > image.width,
     )
+    task = LatentTask(job.seen(header), config)
     if init is None:
-        return LatentPlan(header, config)
+        return LatentPlan(header, task)
     reference = reference_of(init, header.shape, header.channels)
     # The error that steps make grows with their square.
     coarser = math.sqrt(config.lambda_rd / init.lambda_rd)
     start = Start(reference.mean, reference.scales, {name: step * coarser for name, step in init.steps.items()})
-    return LatentPlan(dataclasses.replace(header, init_id=init.id), config, reference, start)
+    header = dataclasses.replace(header, init_id=init.id)
+    return LatentPlan(header, dataclasses.replace(task, start=start), reference)
 
 
-def run(job: Job, plan: LatentPlan) -> Candidate:
-    """Fits latents and networks, and rounds them."""
-    model = plan.header.model
+def run(job: Job, plan: LatentPlan, *, begin: float = 0.0) -> Candidate:
+    """Fits latents and networks, and rounds them.
+
+    Args:
+      job: the picture.
+      plan: its fit.
+      begin: fraction of the course at which a fit begins that continues another.
+    """
+    model, task = plan.header.model, plan.task
     assert isinstance(model, LatentGridConfig)
-    result = fit_latents(
-        job.seen(plan.header),
-        model,
-        plan.config,
-        start=plan.start,
-        progress=job.progress,
-        checkpoint_path=job.next_checkpoint(),
+    (result,) = fit_latents_batch(
+        [task], model, lanes=Lanes(), begin=begin, progress=job.progress, checkpoint_path=job.next_checkpoint()
     )
     return rounded(plan, result)
 
@@ -85,28 +87,16 @@ def go_on(job: Job, plan: LatentPlan, candidate: Candidate, lambda_rd: float, be
       lambda_rd: of the new fit.
       begin: fraction of the course at which it begins.
     """
-    model, result = plan.header.model, candidate.result
-    assert isinstance(model, LatentGridConfig)
-    assert isinstance(result, LatentFitResult)
-    return rounded(
-        plan,
-        fit_latents(
-            job.seen(plan.header),
-            model,
-            dataclasses.replace(plan.config, lambda_rd=lambda_rd, target_bits=None),
-            start=plan.start,
-            continued=result,
-            begin=begin,
-            progress=job.progress,
-            checkpoint_path=job.next_checkpoint(),
-        ),
-    )
+    assert isinstance(candidate.result, LatentFitResult)
+    config = dataclasses.replace(plan.task.config, lambda_rd=lambda_rd, target_bits=None)
+    task = dataclasses.replace(plan.task, config=config, continued=candidate.result)
+    return run(job, dataclasses.replace(plan, task=task), begin=begin)
 
 
 def rounded(plan: LatentPlan, result: LatentFitResult) -> Candidate:
     """A fit with its weights rounded by the steps that it has learned, its latents by what they cost."""
     weights = pack.quantise(result.params, result.steps, plan.reference)
     candidate = Candidate(plan.header, dataclasses.replace(weights, latents=result.latents), result)
-    if plan.config.n_steps < _REFINED_FROM_STEPS or result.interrupted:
+    if plan.task.config.n_steps < _REFINED_FROM_STEPS or result.interrupted:
         return candidate
     return refine(candidate, result.lambda_rd)

@@ -21,6 +21,8 @@ _FILLED = 0.98
 _ABOVE_DB = 0.1
 _BEGINS = ((1.0, 0.3), (0.3, 0.5), (0.0, 0.75))
 """Where a fit goes on whose lambda moves by that many octaves or more, as a fraction of its course."""
+_LEAST_STEPS = 100
+"""Of a fit that goes on, or of its whole course where that is shorter."""
 _LAMBDAS = 1e-8, 10.0
 _TRIMS = (3.0, 10.0, 30.0, 100.0)
 """Multiples of lambda by which the last latents are rounded to zero where a few bytes are too many."""
@@ -65,7 +67,8 @@ def plan(job: Job) -> LatentPlan:
         raise TargetNotReachedError(
             f"{max_bytes} bytes are asked for; the least for this picture is {max_bytes - available + 1}"
         )
-    return dataclasses.replace(plan, config=dataclasses.replace(plan.config, target_bits=8.0 * available))
+    config = dataclasses.replace(plan.task.config, target_bits=8.0 * available)
+    return dataclasses.replace(plan, task=dataclasses.replace(plan.task, config=config))
 
 
 def settle(job: Job, plan: LatentPlan, candidate: Candidate) -> Candidate:
@@ -127,6 +130,7 @@ def _search(job: Job, plan: LatentPlan, candidate: Candidate, goal: _Goal) -> Ca
         moved = _next(met, goal) - math.log2(lambda_rd)
         lambda_rd = min(max(lambda_rd * 2.0**moved, _LAMBDAS[0]), _LAMBDAS[1])
         begin = next(begin for octaves, begin in _BEGINS if abs(moved) >= octaves)
+        begin = max(0.0, min(begin, 1 - _LEAST_STEPS / plan.task.config.n_steps))
         candidate = latent_job.go_on(job, plan, candidate, lambda_rd, begin)
         value = goal.value(candidate)
     if best is not None:

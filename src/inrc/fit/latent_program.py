@@ -14,7 +14,7 @@ import numpy as np
 
 from inrc.config import LatentGridConfig
 from inrc.fit import optimiser
-from inrc.fit.loss import LossConfig, pointwise, structural
+from inrc.fit.loss import LossConfig, distortion
 from inrc.fit.optimiser import OptimiserConfig, OptimiserState
 from inrc.fit.program import Params, Prior, quantised
 from inrc.models.latent_grid.decode import values_and_bits
@@ -181,12 +181,8 @@ def _measured(
     packing = packing_of(problem.model, problem.shape)
     reference, mask = jnp.asarray(signal.values), jnp.asarray(signal.mask)
     values, latent_bits = values_and_bits(problem.model, packing, params, mask, latents * mask)
-    error = (values - reference).ravel()
-    mse = jnp.vdot(error, error) / error.size
-    distortion = mse
-    if problem.loss != LossConfig():
-        distortion = jnp.mean(pointwise(problem.loss, error)) + structural(problem.loss, values, reference)
-    return Measured(mse, latent_bits, network_bits, distortion)
+    mse = distortion(LossConfig(), values, reference)
+    return Measured(mse, latent_bits, network_bits, distortion(problem.loss, values, reference))
 
 
 def _step(
