@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 from inrc import presets
 from inrc.codec import latent_job, pack
@@ -16,12 +17,13 @@ _MAX_REFITS = 8
 _OCTAVES_PER_OCTAVE = 0.74
 _DB_PER_OCTAVE = 1.9
 """By how much bytes and PSNR of photographs fall where lambda doubles, for the first step of a search."""
-_FILLED = 0.98
+_FILLED = 0.97
 """Share of the bytes that are asked for which is near enough."""
 _ABOVE_DB = 0.1
-_BEGINS = ((1.0, 0.3), (0.3, 0.5), (0.0, 0.75))
+_BEGINS = ((1.0, 0.2), (0.3, 0.5), (0.0, 0.75))
 """Where a fit goes on whose lambda moves by that many octaves or more, as a fraction of its course."""
-_LEAST_STEPS = 100
+_TELLING_OCTAVES = 0.2
+_LEAST_STEPS = 40
 """Of a fit that goes on, or of its whole course where that is shorter."""
 _LAMBDAS = 1e-8, 10.0
 _TRIMS = (3.0, 10.0, 30.0, 100.0)
@@ -38,7 +40,6 @@ class _Goal:
       slope: by which the value falls per octave of lambda, about.
       admits: whether a value keeps what is asked for, near or not.
       better: which of two values that are admitted is preferred: the one with the larger number.
-      falls_with_latents: whether latents nearer to zero help where no fit was admitted.
       unreached: the message where no value is admitted, from the nearest.
     """
 
@@ -49,7 +50,14 @@ class _Goal:
     admits: Callable[[float], bool]
     better: Callable[[float], float]
     unreached: Callable[[float], str]
-    falls_with_latents: bool
+
+
+class _Met(NamedTuple):
+    """The logarithm to base 2 of lambda, and where it has led to."""
+
+    log_lambda: float
+    value: float
+    candidate: Candidate
 
 
 def plan(job: Job) -> LatentPlan:
@@ -95,7 +103,6 @@ def _bytes_goal(job: Job, max_bytes: int) -> _Goal:
         unreached=lambda value: (
             f"{max_bytes} bytes are asked for; {round(2**value)} were reached: ask for more or give more effort"
         ),
-        falls_with_latents=True,
     )
 
 
@@ -110,7 +117,6 @@ def _psnr_goal(job: Job, target: float) -> _Goal:
         unreached=lambda value: (
             f"{target:g} dB are asked for; {value:.2f} dB were reached: ask for less or give more effort"
         ),
-        falls_with_latents=False,
     )
 
 
@@ -119,10 +125,10 @@ def _search(job: Job, plan: LatentPlan, candidate: Candidate, goal: _Goal) -> Ca
     assert isinstance(candidate.result, LatentFitResult)
     lambda_rd = candidate.result.lambda_rd
     best: tuple[float, Candidate] | None = None
-    met: list[tuple[float, float]] = []
+    met: list[_Met] = []
     value = goal.value(candidate)
     for refit in range(_MAX_REFITS + 1):
-        met.append((math.log2(lambda_rd), value))
+        met.append(_Met(math.log2(lambda_rd), value, candidate))
         if goal.admits(value) and (best is None or goal.better(value) > goal.better(best[0])):
             best = value, candidate
         if goal.least <= value <= goal.most or candidate.result.interrupted or refit == _MAX_REFITS:
@@ -133,30 +139,41 @@ def _search(job: Job, plan: LatentPlan, candidate: Candidate, goal: _Goal) -> Ca
         begin = max(0.0, min(begin, 1 - _LEAST_STEPS / plan.task.config.n_steps))
         candidate = latent_job.go_on(job, plan, candidate, lambda_rd, begin)
         value = goal.value(candidate)
-    if best is not None:
-        return best[1]
-    for factor in _TRIMS if goal.falls_with_latents else ():
-        trimmed = refine(candidate, factor * lambda_rd)
-        if goal.admits(goal.value(trimmed)):
-            return trimmed
-    raise TargetNotReachedError(goal.unreached(min((value for _, value in met), key=lambda v: _distance(v, goal))))
+    best = _trimmed(met, goal, best)
+    if best is None:
+        nearest = min((value for _, value, _ in met), key=lambda value: _distance(value, goal))
+        raise TargetNotReachedError(goal.unreached(nearest))
+    return best[1]
+
+
+def _trimmed(met: list[_Met], goal: _Goal, best: tuple[float, Candidate] | None) -> tuple[float, Candidate] | None:
+    """The best candidate, or one with a little too much of value whose last latents are rounded to zero."""
+    above = [one for one in met if one.value > goal.most]
+    if not above or (best is not None and best[0] <= goal.most):
+        return best
+    nearest = min(above, key=lambda one: one.value)
+    for factor in _TRIMS:
+        candidate = refine(nearest.candidate, factor * 2.0**nearest.log_lambda)
+        value = goal.value(candidate)
+        if goal.admits(value) and (best is None or goal.better(value) > goal.better(best[0])):
+            best = value, candidate
+        if value < goal.least:
+            break
+    return best
 
 
 def _distance(value: float, goal: _Goal) -> float:
     return max(goal.least - value, value - goal.most, 0.0)
 
 
-def _next(met: list[tuple[float, float]], goal: _Goal) -> float:
-    """The logarithm of lambda to try next: between the nearest values on both sides, where there are such."""
-    aim = (goal.least + goal.most) / 2
-    above = [pair for pair in met if pair[1] > aim]
-    below = [pair for pair in met if pair[1] <= aim]
-    if not above or not below:
-        place, value = met[-1]
-        return place + min(max((value - aim) / goal.slope, -3.0), 3.0)
-    (low, high_value), (high, low_value) = max(above), min(below)
-    if high - low < 1e-3:  # fits are not exactly monotonic: begin anew from the latest
-        place, value = met[-1]
-        return place + (value - aim) / goal.slope
-    weight = (high_value - aim) / (high_value - low_value)
-    return low + (high - low) * min(max(weight, 0.1), 0.9)
+def _next(met: list[_Met], goal: _Goal) -> float:
+    """The logarithm of lambda to try next, from the latest fit: earlier ones were less far.
+
+    The slope is that of the last two fits, where they tell it.
+    """
+    aim, latest = (goal.least + goal.most) / 2, met[-1]
+    slope = goal.slope
+    if len(met) > 1 and abs(met[-2].log_lambda - latest.log_lambda) > _TELLING_OCTAVES:
+        found = (met[-2].value - latest.value) / (latest.log_lambda - met[-2].log_lambda)
+        slope = min(max(found, slope / 2), slope * 2)
+    return latest.log_lambda + min(max((latest.value - aim) / slope, -3.0), 3.0)
