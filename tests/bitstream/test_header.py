@@ -10,7 +10,7 @@ from inrc import presets
 from inrc.bitstream import header as headers
 from inrc.bitstream.header import Header
 from inrc.bitstream.io import ByteReader
-from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.errors import (
     CorruptFileError,
     FormatError,
@@ -35,25 +35,50 @@ def encodings(draw) -> EncodingConfig:
 
 
 @st.composite
+def coordinate_networks(draw) -> ModelConfig:
+    return ModelConfig(
+        draw(st.sampled_from([ModelFamily.SIREN, ModelFamily.FOURIER])),
+        tuple(draw(st.lists(st.integers(1, 4096), min_size=1, max_size=31))),
+        draw(encodings()),
+        draw(st.integers(1, 255)),
+        draw(st.booleans()),
+    )
+
+
+@st.composite
+def latent_grids(draw) -> LatentGridConfig:
+    n_grids = draw(st.integers(1, 12))
+    n_cross_levels = draw(st.integers(0, n_grids - 1))
+    return LatentGridConfig(
+        n_grids,
+        draw(st.integers(0, n_grids - 1)),
+        draw(st.integers(1, 14)),
+        draw(st.integers(1, 32)) if n_cross_levels else 0,
+        n_cross_levels,
+        draw(st.integers(0, 4)),
+        draw(st.integers(1, 256)),
+        draw(st.integers(0, 4)),
+        draw(st.booleans()),
+    )
+
+
+@st.composite
 def header_values(draw) -> Header:
     channels = draw(st.integers(1, 4))
+    model = draw(st.one_of(coordinate_networks(), latent_grids()))
+    has_latents = isinstance(model, LatentGridConfig)
+    may_have_colour = channels >= 3 and not has_latents
     init_id = draw(st.one_of(st.just(b""), st.binary(min_size=8, max_size=8)))
     return Header(
         width=draw(st.integers(1, 2**32 - 1)),
         height=draw(st.integers(1, 2**32 - 1)),
         channels=channels,
         bit_depth=draw(st.sampled_from([8, 16])),
-        colour=draw(st.sampled_from(ColourTransform)) if channels >= 3 else ColourTransform.RGB,
-        model=ModelConfig(
-            draw(st.sampled_from([ModelFamily.SIREN, ModelFamily.FOURIER])),
-            tuple(draw(st.lists(st.integers(1, 4096), min_size=1, max_size=31))),
-            draw(encodings()),
-            draw(st.integers(1, 255)),
-            draw(st.booleans()),
-        ),
+        colour=draw(st.sampled_from(ColourTransform)) if may_have_colour else ColourTransform.RGB,
+        model=model,
         init_id=init_id,
         has_sections=draw(st.booleans()),
-        transposed=bool(init_id) and draw(st.booleans()),
+        transposed=(bool(init_id) or has_latents) and draw(st.booleans()),
     )
 
 
@@ -142,8 +167,8 @@ def test_the_network_of_a_transposed_picture_sees_its_columns_first():
     assert dataclasses.replace(header, transposed=True).shape == (300, 200)
 
 
-def set_byte(position: int, value: int) -> bytes:
-    packed = bytearray(headers.pack(SMALL))
+def set_byte(position: int, value: int, header: Header = SMALL) -> bytes:
+    packed = bytearray(headers.pack(header))
     packed[position] = value
     return bytes(packed)
 
@@ -168,8 +193,7 @@ def test_positions_in_the_small_header():
         (set_byte(4, 0x48) + bytes(8), CorruptFileError),  # a colour transform of gray, with an init
         (set_byte(4, 0 | 1 << 3), CorruptFileError),  # a colour transform of gray
         (set_byte(NETWORK, 0x80), CorruptFileError),  # reserved bit
-        (set_byte(NETWORK, 2), CorruptFileError),  # unknown family
-        (set_byte(NETWORK, 3), CorruptFileError),
+        (set_byte(NETWORK, 3), CorruptFileError),  # unknown family
         (set_byte(NETWORK, 1 << 6), CorruptFileError),  # a sigma without Gaussian features
         (set_byte(NETWORK, 1 << 5) + b"\0", CorruptFileError),  # omega_0 = 0 (NONE: the 16 becomes omega_0)
         (set_byte(NETWORK + 1, 0), CorruptFileError),  # no hidden layer
@@ -184,6 +208,50 @@ def test_what_version_1_does_not_define_is_refused(data, error):
         data = data[:-2] + b"\0"
     with pytest.raises(error):
         parse(data)
+
+
+LATENT = Header(300, 200, 3, 8, ColourTransform.RGB, LatentGridConfig(), transposed=True)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (-5, 0x80 | 2 | 1 << 3),  # a colour transform
+        (0, 2 | 4 | 2 << 3 | 1 << 6),  # reserved bits
+        (0, 2 | 4 | 2 << 3 | 1 << 7),
+        (0, 2 | 5 << 3),  # five context layers
+        (1, 0),  # no grid
+        (1, 13),
+        (1, 7 | 7 << 4),  # as many hyper grids as grids
+        (2, 0 | 3 << 4),  # no neighbours
+        (2, 15 | 3 << 4),
+        (2, 12),  # features of no level
+        (2, 12 | 7 << 4),  # features of the coarsest level
+        (3, 0),  # levels without features
+        (3, 33),
+        (4, 5),  # five 3x3 layers
+        (5, 0),  # no hidden unit
+    ],
+)
+def test_what_version_1_does_not_define_of_latents_is_refused(place, value):
+    assert headers.pack(LATENT)[NETWORK:] == bytes([2 | 4 | 2 << 3, 7 | 3 << 4, 12 | 3 << 4, 6, 2, 32])
+    assert parse(headers.pack(LATENT)) == LATENT
+    with pytest.raises(CorruptFileError):
+        parse(set_byte(NETWORK + place, value, LATENT))
+
+
+def test_257_hidden_units_are_refused():
+    largest = dataclasses.replace(LATENT, model=LatentGridConfig(synthesis_width=256))
+    assert parse(headers.pack(largest)) == largest
+    with pytest.raises(CorruptFileError, match="synthesis_width is 257"):
+        parse(headers.pack(largest)[:-2] + b"\x81\x02")
+
+
+@pytest.mark.parametrize("codec", presets.LATENT_CODECS.values(), ids=lambda c: c.name)
+def test_a_kodak_header_of_latents_with_its_checksum_takes_19_bytes(codec):
+    packed = headers.pack(Header(768, 512, 3, 8, ColourTransform.RGB, codec.model))
+    assert packed[:9] == b"inr" + bytes([1, 2, 0x80, 6, 0x80, 4])
+    assert len(packed) + 4 == 19
 
 
 @pytest.mark.parametrize(("width", "height"), [(0, 5), (5, 0), (0, 0)])

@@ -11,7 +11,7 @@ import platform
 import re
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -25,8 +25,9 @@ from inrc.bitstream.container import Container
 from inrc.codec import pack
 from inrc.codec.encode import encode
 from inrc.codec.options import EncodeOptions
-from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.fit.config import FitConfig
+from inrc.fit.latent_config import LatentFitConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.layout import feature_counts
 from inrc.shared_init import SharedInit
@@ -37,10 +38,17 @@ from tests.shared_init.inits import random_init
 FOLDER = Path(__file__).parent / "v1"
 PHOTOGRAPH = Path(__file__).parents[2] / "experiments" / "assets" / "coffee_small.png"
 INIT = "init.npz"
-MAX_BYTES = 60_000
+MAX_BYTES = 90_000
 
 _ADAM = OptimiserConfig(preconditioned=False)  # compiles in half the time
 _FIT = FitConfig(n_passes=60, phase_factor=2, steps_per_group=10, groups_per_chunk=2, optimiser=_ADAM)
+_LATENT_FIT = LatentFitConfig(n_steps=120, lambda_rd=2e-4, groups_per_chunk=3, optimiser=_ADAM)
+_SMALL_GRIDS = LatentGridConfig(
+    n_grids=4, n_hyper=2, n_spatial=6, n_cross=3, n_cross_levels=2, context_layers=1, synthesis_width=6, n_residual=1
+)
+_LARGE_GRIDS = LatentGridConfig(
+    n_grids=8, n_hyper=5, n_spatial=14, n_cross=9, n_cross_levels=4, context_layers=3, synthesis_width=130, n_residual=3
+)
 _README = """# Golden files of format v1
 
 Every release decodes these files: their integers exactly, their pixels within 1 of those beside them
@@ -55,8 +63,9 @@ beside it), cut as `make.py` says, with {versions}.
 
 - `NAME.inr` is the file, `NAME.png` what the release that wrote it decoded it to.
 - `init.npz` is the shared init that files called `init-...` need, random weights and scales.
-- `golden.json` has the SHA-256 of every file and of its integers: the step indices and then all matrices in the order
-  of the file, row by row, each integer as four bytes, little-endian, two's complement.
+- `golden.json` has the SHA-256 of every file and of its integers: the step indices then all matrices and
+  then all grids of latents in the order of the file, row by row, each integer as four bytes, little-endian, two's
+  complement.
 """
 
 
@@ -70,6 +79,7 @@ class Golden:
     options: EncodeOptions
     unknown_sections: Mapping[int, bytes] = dataclasses.field(default_factory=dict)
     has_init: bool = False
+    has_spikes: bool = False
 
 
 def new_init() -> SharedInit:
@@ -79,9 +89,9 @@ def new_init() -> SharedInit:
 
 
 def integers_hash(weights: pack.Weights) -> str:
-    """SHA-256 of step indices and matrices."""
+    """SHA-256 of step indices, matrices and latents."""
     digest = hashlib.sha256(np.array(weights.step_indices, "<i4").tobytes())
-    for matrix in weights.integers:
+    for matrix in (*weights.integers, *weights.latents):
         digest.update(np.ascontiguousarray(matrix, "<i4").tobytes())
     return digest.hexdigest()
 
@@ -107,6 +117,37 @@ def _preset(name: str, image: Image, n_weights: int) -> EncodeOptions:
     n_inputs = sum(feature_counts(codec.encoding, (image.height, image.width)))
     model = presets.model_for(codec, n_weights=n_weights, n_inputs=n_inputs, n_outputs=image.channels)
     return EncodeOptions(codec=name, model=model, fit=_FIT)
+
+
+def _latent_files() -> list[Golden]:
+    landscape = crop(32, 48, 3)
+
+    def grids(model: LatentGridConfig = _SMALL_GRIDS, **fit) -> EncodeOptions:
+        return EncodeOptions(model=model, fit=dataclasses.replace(_LATENT_FIT, **fit))
+
+    files = [
+        Golden(f"codec-{name}", f"the codec `{name}`, 48x32", landscape, grids(codec.model))
+        for name, codec in presets.LATENT_CODECS.items()
+    ]
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return [
+        *files,
+        Golden("latent-gray", "latents, gray, odd sizes", crop(17, 31, 1), grids()),
+        Golden("latent-gray-16", "latents, gray, 16 bit, one row", crop(1, 40, 1, 16), grids()),
+        Golden("latent-gray-alpha", "latents, gray and alpha", crop(20, 28, 2), grids()),
+        Golden("latent-large", "latents, networks above the usual sizes", crop(16, 24, 3), grids(_LARGE_GRIDS)),
+        Golden("latent-loud", "latents beyond their tables", crop(16, 24, 3), grids(), has_spikes=True),
+        Golden("latent-portrait", "latents, transposed, with an ICC profile", crop(29, 18, 3, icc=profile), grids()),
+        Golden("latent-rgba-16", "latents, RGBA, 16 bit", crop(15, 22, 4, 16), grids()),
+        Golden(
+            "latent-single",
+            "one grid, one neighbour, nothing else",
+            crop(9, 13, 3),
+            grids(LatentGridConfig(1, 0, 1, 0, 0, 0, synthesis_width=3, n_residual=0)),
+        ),
+        Golden("latent-tiny", "latents, 1x1", crop(1, 1, 3), grids()),
+        Golden("latent-zero", "all latents are 0", crop(16, 24, 3), grids(lambda_rd=0.3)),
+    ]
 
 
 def golden_files() -> list[Golden]:
@@ -175,12 +216,27 @@ def golden_files() -> list[Golden]:
             has_init=True,
         ),
     ]
+    files += _latent_files()
     return sorted(files, key=lambda f: f.name)
+
+
+def _with_spikes(latents: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Latents of which some lie outside of their tables: just, far, and as far as the format allows."""
+    spikes = np.array([13, -13, -40, 500, 7000, -7000, 32768, -32768], np.int32)
+    spiked = []
+    for grid in latents:
+        flat = grid.ravel().copy()
+        flat[::7] = np.resize(spikes, len(flat[::7]))
+        spiked.append(flat.reshape(grid.shape))
+    return tuple(spiked)
 
 
 def _data(golden: Golden, init: Path) -> bytes:
     options = dataclasses.replace(golden.options, init=str(init)) if golden.has_init else golden.options
     data = encode(golden.image, options).data
+    if golden.has_spikes:
+        header, weights, _ = pack.unpack(data, inrc.DecodeLimits())
+        return pack.pack(header, dataclasses.replace(weights, latents=_with_spikes(weights.latents)))
     if not golden.unknown_sections:
         return data
     parsed = container.unpack(data, inrc.DecodeLimits())

@@ -14,8 +14,8 @@ import pytest
 import inrc
 from inrc import shared_init
 from inrc.codec import pack
-from inrc.config import ModelConfig
-from inrc.presets import COORDINATE_CODECS
+from inrc.config import LatentGridConfig, ModelConfig
+from inrc.presets import CODECS, LATENT_CODECS
 from inrc.signal.image import read_image
 from tests.bitstream import stranger
 from tests.golden import make
@@ -47,7 +47,7 @@ def test_every_file_is_on_record(record):
 def test_every_kind_of_picture_and_every_codec_is_there(record):
     shapes = {(entry["shape"][2], entry["bit_depth"]) for entry in record.values()}
     assert shapes == {(channels, depth) for channels in (1, 2, 3, 4) for depth in (8, 16)}
-    assert {f"codec-{name}" for name in COORDINATE_CODECS} <= set(NAMES)
+    assert {f"codec-{name}" for name in CODECS} <= set(NAMES)
     headers = [inrc.info(data_of(name), init=INIT).header for name in NAMES]
     assert {int(h.colour) for h in headers} == {0, 1, 2, 3}
     models = [h.model for h in headers if isinstance(h.model, ModelConfig)]
@@ -56,7 +56,24 @@ def test_every_kind_of_picture_and_every_codec_is_there(record):
     by_init = [name for name, h in zip(NAMES, headers, strict=True) if h.init_id]
     assert by_init == [name for name in NAMES if name.startswith("init-")]
     assert by_init
-    assert sum(h.transposed for h in headers) == 1
+    assert sum(h.transposed for h in headers if h.init_id) == 1
+    by_latents = {name for name, h in zip(NAMES, headers, strict=True) if isinstance(h.model, LatentGridConfig)}
+    assert by_latents == {name for name in NAMES if name.startswith("latent-")} | {
+        f"codec-{name}" for name in LATENT_CODECS
+    }
+    assert sum(h.transposed for h in headers if not h.init_id) == 1
+
+
+def test_the_latents_are_of_every_kind():
+    largest = {
+        name: [int(np.abs(grid).max()) for grid in pack.unpack(data_of(name), LIMITS)[1].latents]
+        for name in NAMES
+        if name.startswith("latent-")
+    }
+    assert largest["latent-zero"] == [0] * 6
+    assert max(largest["latent-loud"]) == 1 << 15
+    assert len(largest["latent-single"]) == 1
+    assert len(largest["latent-large"]) == 13
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -85,7 +102,7 @@ def test_pixels_are_within_1(record, name):
 def test_a_decoder_written_from_the_document_agrees(record, name):
     file = stranger.read(data_of(name), INIT.read_bytes())
     digest = hashlib.sha256(np.array(file.step_indices, "<i4").tobytes())
-    for matrix in file.matrices:
+    for matrix in (*file.matrices, *file.grids):
         digest.update(matrix.astype("<i4").tobytes())
     assert digest.hexdigest() == record[name]["integers_sha256"]
     expected = read_image(make.FOLDER / f"{name}.png").pixels
