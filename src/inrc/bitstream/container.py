@@ -8,6 +8,7 @@ from inrc.bitstream import header as headers
 from inrc.bitstream.header import Header
 from inrc.bitstream.io import ByteReader, write_varint
 from inrc.bitstream.limits import DecodeLimits
+from inrc.config import ModelConfig
 from inrc.errors import CorruptFileError
 from inrc.shared_init import FindInit, SharedInit, find
 
@@ -76,6 +77,8 @@ def unpack(data: bytes, limits: DecodeLimits, find_init: FindInit = find) -> Con
     # Looked up last: of a damaged file it is not the init that is missing.
     init = find_init(header.init_id) if header.init_id else None
     if init is not None:
+        if not isinstance(init.model, ModelConfig):
+            raise CorruptFileError(f"the file names the init {init.id.hex()}, which is of another family")
         header = dataclasses.replace(header, model=init.model)
     return Container(header, weights, sections, init)
 

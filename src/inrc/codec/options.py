@@ -134,7 +134,8 @@ def choose_init(options: EncodeOptions, shape: tuple[int, int], n_channels: int,
     suitable = [
         init
         for init in shared_init.shipped()
-        if (init.model.family, init.model.encoding) == (codec.family, codec.encoding)
+        if isinstance(init.model, ModelConfig)
+        and (init.model.family, init.model.encoding) == (codec.family, codec.encoding)
         and not misfit(init, shape, n_channels)
         and distance(init) <= math.log(_NEAR_SIZE)
     ]
@@ -159,7 +160,10 @@ def resolve(
     """
     codec = presets.codec_by_name(options.codec)
     n_pixels = math.prod(shape)
-    model = options.model if init is None else init.model
+    model = options.model
+    if init is not None:
+        assert isinstance(init.model, ModelConfig)
+        model = init.model
     model = model or presets.model_for(
         codec,
         n_weights=presets.n_weights_for(bpp, n_pixels),

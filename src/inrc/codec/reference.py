@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from inrc.config import ModelConfig
 from inrc.entropy import coder
 from inrc.errors import ConfigError
 from inrc.layout import feature_counts, kept_features
@@ -61,10 +62,12 @@ def reference_of(init: SharedInit, shape: tuple[int, int], channels: int) -> Ref
     reason = misfit(init, shape, channels)
     if reason:
         raise ConfigError(f"the shared init {init.id.hex()} {reason}; use another init or none (--init none)")
-    kept = list(kept_features(init.model.encoding, init.shape, shape))
-    if init.model.bias:
+    model = init.model
+    assert isinstance(model, ModelConfig)
+    kept = list(kept_features(model.encoding, init.shape, shape))
+    if model.bias:
         kept.append(-1)
-    first, last = "layer_0", f"layer_{len(init.model.widths)}"
+    first, last = "layer_0", f"layer_{len(model.widths)}"
 
     def adapted(matrix: np.ndarray, name: str) -> np.ndarray:
         matrix = matrix[:, kept] if name == first else matrix
@@ -79,6 +82,8 @@ def reference_of(init: SharedInit, shape: tuple[int, int], channels: int) -> Ref
 
 def misfit(init: SharedInit, shape: tuple[int, int], channels: int) -> str:
     """Why a picture cannot use an init; empty if it can."""
+    if not isinstance(init.model, ModelConfig):
+        return "is of networks of latent grids"
     if channels not in (1, init.n_outputs):
         return f"has {init.n_outputs} outputs, the picture {channels} channels"
     have, need = (feature_counts(init.model.encoding, axes) for axes in (init.shape, shape))
