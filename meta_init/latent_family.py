@@ -20,7 +20,7 @@ _NEXT = LatentSchedule(
 
 def latent(name: str, learning: PoolLearning) -> LatentRecipe:
     """The recipe of networks for a lambda and of a prior for what pictures change in them."""
-    fit = LatentFitConfig(400, lambda_rd=learning.lambda_rd, network_weight=1 / 6)
+    fit = LatentFitConfig(400, lambda_rd=learning.lambda_rd, network_weight=1 / 6, groups_per_chunk=10)
     return LatentRecipe(name, LatentGridConfig(), SHAPE, learning, PriorStage(fit, n_pictures=20, centre=Centre.START))
 
 

@@ -25,7 +25,7 @@ from tests.meta import tiny
 from tests.shared_init.inits import LATENT_GRID as MODEL
 
 SHAPE = (16, 16)
-LEARNING = PoolLearning(6, batch=2, optimiser=tiny.ADAM)
+LEARNING = PoolLearning(6, batch=2, optimiser=tiny.ADAM, clip_norm=10.0)
 FIT = LatentFitConfig(20, steps_per_group=5, groups_per_chunk=2, optimiser=tiny.ADAM)
 RECIPE = LatentRecipe("pool", MODEL, SHAPE, LEARNING, PriorStage(FIT, n_pictures=2, n_rounds=1, centre=Centre.START))
 PIXELS = tiny.pixels(5, SHAPE)
@@ -50,32 +50,38 @@ def test_an_epoch_takes_crops_once_and_in_another_order_than_the_last():
 
 
 def test_a_step_is_adams_for_latents_and_goes_along_the_mean_for_networks():
-    """Latents are rounded and the networks' rate counts: one crop alone, and the same crop three times."""
-    problem = LatentProblem(MODEL, SHAPE, 3, tiny.ADAM, clip_norm=1e9)
+    problem = LatentProblem(MODEL, SHAPE, 3, tiny.ADAM, clip_norm=LEARNING.clip_norm)
     packing = packing_of(MODEL, SHAPE)
-    values = PIXELS[:1]
-    first = first_latent_state(problem, values.mean((0, 2, 3)) / 255, 1.0, None, 0)
-    latents = 3 * np.random.default_rng(0).normal(size=packing.size).astype(np.float32) * mask_of(packing)
+    mask = mask_of(packing)
+    first = first_latent_state(problem, PIXELS.mean((0, 2, 3)) / 255, 1.0, None, 0)
+    latents = 3 * np.random.default_rng(0).normal(size=packing.size).astype(np.float32) * mask
     plan = {"noise": 0.0, "temperature": 1.0, "hard": 1.0, "latent_rate": 0.5, "network_rate": 0.01}
     plan = {name: np.float32(x) for name, x in plan.items()}
 
-    def step(n: int):
-        crops = Crops(np.stack([latents] * n), *np.zeros((2, n, packing.size), np.float32), np.zeros(n, np.int32))
-        pictures = np.repeat(values, n, axis=0)
+    def step(*which: int):
+        moments = np.zeros((2, 2, packing.size), np.float32)
+        crops = Crops(np.stack([latents] * 2), *moments, np.zeros(2, np.int32))
+        pictures = PIXELS[list(which)]
         return pool_step(problem, first.params, first.moments, crops, pictures, plan, np.float32(1e-3), np.float32(0))
 
-    params, _, crops, means = step(1)
-    moved = np.abs(np.asarray(crops.latents)[0] - latents)
+    _, both, crops, means = step(0, 1)
+    moved = np.abs(np.asarray(crops.latents) - latents)
     assert set(np.unique(moved.round(4))) <= {0.0, 0.5}  # Adam's first steps have one length
-    assert np.mean(moved[mask_of(packing) > 0] > 0) > 0.5
-    assert np.asarray(crops.visits).tolist() == [1]
-    signal = LatentSignal(jnp.asarray(values[0] / 255, jnp.float32), jnp.asarray(mask_of(packing)))
+    assert np.mean(moved[:, mask > 0] > 0) > 0.5
+    assert np.asarray(crops.visits).tolist() == [1, 1]
+    (params, one, _, alone), (_, other, _, _) = step(0, 0), step(1, 1)
+    for name, matrix in first.params.items():
+        mean = (one[name].momentum + other[name].momentum) / 2
+        np.testing.assert_allclose(both[name].momentum, mean, atol=1e-6)
+        assert np.abs(params[name] - matrix).max() <= 0.0101
+
+    signal = LatentSignal(jnp.asarray(PIXELS[0] / 255, jnp.float32), jnp.asarray(mask))
     state = first._replace(latents=jnp.asarray(latents), log_steps=dict.fromkeys(first.params, jnp.float32(-12.0)))
-    expected = rounded_latent_cost(problem, state, signal, latent_prior(problem, None))
+    of_fits = LatentProblem(MODEL, SHAPE, 3, FIT.optimiser, FIT.clip_norm, FIT.step_learning_rate)
+    expected = rounded_latent_cost(of_fits, state, signal, latent_prior(of_fits, None))
     cost = expected.cost(BitWeights(jnp.float32(1e-3 / 256), jnp.float32(0)))
-    np.testing.assert_allclose([means.loss, means.mse], [cost, expected.mse], rtol=1e-3)
-    for name, matrix in step(3)[0].items():
-        np.testing.assert_allclose(matrix, params[name], atol=2e-5)
+    np.testing.assert_allclose([alone.loss, alone.mse], [cost, expected.mse], rtol=1e-3)
+    assert means.loss != alone.loss
 
 
 def test_a_pool_learns_and_goes_on_where_it_was_stopped(whole, folder):
