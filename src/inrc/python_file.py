@@ -10,13 +10,15 @@ from inrc.errors import InrcError
 ValueT = TypeVar("ValueT")
 
 
-def load_value(path: Path, name: str, kind: type[ValueT], *, error: type[InrcError], example: str) -> ValueT:
+def load_value(
+    path: Path, name: str, kind: type[ValueT] | tuple[type[ValueT], ...], *, error: type[InrcError], example: str
+) -> ValueT:
     """The value called `name` of a Python file, which may import from the package that it lies in.
 
     Args:
       path: the file.
       name: of the value.
-      kind: its type.
+      kind: its type, or those that it may have.
       error: what to raise.
       example: a file that is right.
 
@@ -34,6 +36,8 @@ def load_value(path: Path, name: str, kind: type[ValueT], *, error: type[InrcErr
     finally:
         sys.path.pop(0)
     value = getattr(module, name, None)
-    if not isinstance(value, kind):
-        raise error(f"{path} has no {kind.__name__} called {name}; give it one")
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if not isinstance(value, kinds):
+        names = " or ".join(one.__name__ for one in kinds)
+        raise error(f"{path} has no {names} called {name}; give it one")
     return value

@@ -2,13 +2,17 @@
 
 import numpy as np
 
-from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
+from inrc.latent_layout import latent_layout
 from inrc.layout import layout
 from inrc.shared_init import SharedInit
 
 CANVAS = (64, 96)
 """That of coffee_small.png: its rows keep six of the frequencies below, those of a picture of 17 rows four."""
 MODEL = ModelConfig(widths=(9, 7), encoding=EncodingConfig(EncodingKind.NERF, 6))
+LATENT_GRID = LatentGridConfig(
+    n_grids=3, n_hyper=1, n_spatial=3, n_cross=2, n_cross_levels=1, context_layers=1, synthesis_width=4
+)
 GAUSSIAN = ModelConfig(ModelFamily.FOURIER, (8,), EncodingConfig(EncodingKind.GAUSSIAN, 5, sigma=2.5), bias=False)
 
 
@@ -26,3 +30,14 @@ def random_init(
         scale_indices[name] = np.rint(generator.uniform(middle - 24, middle + 16, (rows, columns))).astype(np.uint8)
         steps[name] = float(bound / 32)
     return SharedInit(model, shape, n_outputs, mean, scale_indices, steps, lambda_rd=3e-3)
+
+
+def random_latent_init(
+    model: LatentGridConfig = LATENT_GRID, shape: tuple[int, int] = CANVAS, *, n_outputs: int = 3, seed: int = 0
+) -> SharedInit:
+    """An init for latent grids: weights of a tenth, and scales from a thousandth to a sixteenth."""
+    generator = np.random.default_rng(seed)
+    shapes = dict(latent_layout(model, n_outputs))
+    mean = {name: generator.normal(0, 0.1, shape).astype(np.float16) for name, shape in shapes.items()}
+    scale_indices = {name: generator.integers(112, 160, shape, np.uint8) for name, shape in shapes.items()}
+    return SharedInit(model, shape, n_outputs, mean, scale_indices, dict.fromkeys(shapes, 2.0**-8), lambda_rd=1e-3)

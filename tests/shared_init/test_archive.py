@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from inrc import shared_init
-from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.errors import ConfigError, InitMismatchError
 from inrc.shared_init import SharedInit
-from tests.shared_init.inits import GAUSSIAN, random_init
+from tests.shared_init.inits import GAUSSIAN, random_init, random_latent_init
 
 INIT = random_init()
+LATENT = random_latent_init()
 
 
-@pytest.mark.parametrize("init", [INIT, random_init(GAUSSIAN, (20, 20)), random_init(n_outputs=1)])
+@pytest.mark.parametrize("init", [INIT, random_init(GAUSSIAN, (20, 20)), random_init(n_outputs=1), LATENT])
 def test_everything_comes_back(tmp_path, init):
     path = tmp_path / "any name.npz"
     shared_init.save(init, path)
@@ -52,6 +53,42 @@ def test_the_hash_is_the_documents():
         b"layer_0 (1, 2) <f2\x00\x3c\x00\xc0layer_0 (1, 2) u1\x07\x08layer_1 (1, 1) <f2\x00\x38layer_1 (1, 1) u1\xff"
     )
     assert init.sha256 == hashlib.sha256(text).hexdigest()
+
+
+def test_the_hash_of_latent_grids_is_the_documents():
+    model = LatentGridConfig(1, 0, 1, 0, 0, 0, 1, 0, refinement=False)
+    init = SharedInit(
+        model, (4, 6), 1,
+        {
+            "context_out": np.array([[1, -2], [0, 0]], np.float16), "context_skip": np.array([[0.5], [1]], np.float16),
+            "synthesis_0": np.array([[1, 0]], np.float16), "synthesis_1": np.array([[0, 1]], np.float16),
+            "synthesis_skip": np.array([[2]], np.float16),
+        },
+        {
+            "context_out": np.array([[1, 2], [3, 4]], np.uint8), "context_skip": np.array([[5], [6]], np.uint8),
+            "synthesis_0": np.array([[7, 8]], np.uint8), "synthesis_1": np.array([[9, 10]], np.uint8),
+            "synthesis_skip": np.array([[11]], np.uint8),
+        },
+        dict.fromkeys(("context_out", "context_skip", "synthesis_0", "synthesis_1", "synthesis_skip"), 1.0), 1.0,
+    )  # fmt: skip
+    text = (
+        b'{"context_layers": 0, "family": "LATENT_GRID", "n_cross": 0, "n_cross_levels": 0, "n_grids": 1, '
+        b'"n_hyper": 0, "n_outputs": 1, "n_residual": 0, "n_spatial": 1, "refinement": false, "shape": [4, 6], '
+        b'"synthesis_width": 1}'
+        b"context_out (2, 2) <f2\x00\x3c\x00\xc0\x00\x00\x00\x00context_out (2, 2) u1\x01\x02\x03\x04"
+        b"context_skip (2, 1) <f2\x00\x38\x00\x3ccontext_skip (2, 1) u1\x05\x06"
+        b"synthesis_0 (1, 2) <f2\x00\x3c\x00\x00synthesis_0 (1, 2) u1\x07\x08"
+        b"synthesis_1 (1, 2) <f2\x00\x00\x00\x3csynthesis_1 (1, 2) u1\x09\x0a"
+        b"synthesis_skip (1, 1) <f2\x00\x40synthesis_skip (1, 1) u1\x0b"
+    )
+    assert init.sha256 == hashlib.sha256(text).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "change", [{"n_spatial": 2, "n_cross": 3}, {"n_hyper": 0}, {"n_residual": 1}, {"refinement": False}]
+)
+def test_another_configuration_of_latent_grids_is_another_init(change):
+    assert random_latent_init(dataclasses.replace(LATENT.model, **change)).sha256 != LATENT.sha256
 
 
 def changed(tree, name):

@@ -21,10 +21,10 @@ from inrc.errors import ConfigError
 
 if TYPE_CHECKING:
     from inrc.evaluate.tables import Table
-    from inrc.meta import prior, train
+    from inrc.meta import latent_pool, train
     from inrc.meta.compare import Summary, Trajectory
     from inrc.meta.data import Photographs
-    from inrc.meta.run import Run
+    from inrc.meta.run import Progress, Run
     from inrc.shared_init import SharedInit
 
 _QUIET_SECONDS = 10.0
@@ -146,7 +146,7 @@ def _train(arguments: Train) -> None:
     lines = ProgressLines(quiet=arguments.quiet or not processes.is_first())
 
     def work(stop: threading.Event) -> "Run":
-        def progress(state: "train.Progress | prior.Progress") -> None:
+        def progress(state: "Progress") -> None:
             lines(state)
             if stop.is_set():
                 raise KeyboardInterrupt
@@ -341,14 +341,16 @@ class ProgressLines:
         self._on_terminal = sys.stderr.isatty()
         self._last = -math.inf
 
-    def __call__(self, state: "train.Progress | prior.Progress") -> None:
+    def __call__(self, state: "Progress") -> None:
         """Shows a state."""
-        from inrc.meta import train
+        from inrc.meta import latent_pool, train
 
         stays = state.fraction >= 1
         if isinstance(state, train.Progress):
             line = _outer_line(state)
             stays = stays or not math.isnan(state.validation_psnr)
+        elif isinstance(state, latent_pool.Progress):
+            line = _pool_line(state)
         else:
             line = f"prior, round {state.round}/{state.n_rounds}, fit {state.fit}/{state.n_fits}, {state.picture}"
             line += f"  {state.fraction:.0%}"
@@ -384,3 +386,10 @@ def _outer_line(state: "train.Progress") -> str:
         "" if math.isnan(state.seconds_left) else f"{timedelta(seconds=round(state.seconds_left))} left",
     ]
     return "  ".join(part for part in parts if part)
+
+
+def _pool_line(state: "latent_pool.Progress") -> str:
+    return (
+        f"epoch {state.epoch:,}  loss {1000 * state.loss:.4f}e-3  mse {1000 * state.mse:.4f}e-3  "
+        f"{state.bpp:.4f} bpp  {timedelta(seconds=round(state.seconds_left))} left"
+    )

@@ -8,7 +8,7 @@ import io
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import jax
 import numpy as np
@@ -16,9 +16,18 @@ import orbax.checkpoint as ocp
 
 from inrc.errors import CheckpointMismatchError
 from inrc.meta import processes
-from inrc.meta.outer import OuterState
 
 _STATE, _NOTES = "state", "notes"
+
+
+class _Stepped(Protocol):
+    """A pytree that knows its number of steps."""
+
+    @property
+    def step(self) -> Any: ...
+
+
+State = TypeVar("State", bound=_Stepped)
 
 
 class Checkpoints:
@@ -43,7 +52,7 @@ class Checkpoints:
         if self._manager is not None:
             self._manager.close()
 
-    def save(self, state: OuterState, notes: dict[str, Any]) -> None:
+    def save(self, state: _Stepped, notes: dict[str, Any]) -> None:
         """Keeps a state, unless its step is kept already.
 
         Args:
@@ -57,7 +66,7 @@ class Checkpoints:
         arguments = {_STATE: ocp.args.StandardSave(state), _NOTES: ocp.args.JsonSave(notes)}
         self._manager.save(int(state.step), args=ocp.args.Composite(**arguments), force=True)
 
-    def restore(self, like: OuterState) -> tuple[OuterState, dict[str, Any]] | None:
+    def restore(self, like: State) -> tuple[State, dict[str, Any]] | None:
         """The newest (state, notes), arrays on the host; None where nothing has been kept.
 
         Raises:
@@ -67,7 +76,19 @@ class Checkpoints:
         found = None if self._manager is None else self._restore(self._manager, like)
         return _unpacked(processes.of_first(_packed(found)), like)
 
-    def _restore(self, manager: ocp.CheckpointManager, like: OuterState) -> tuple[OuterState, dict[str, Any]] | None:
+    @staticmethod
+    def newest(folder: Path, like: State) -> State | None:
+        """The newest state in a folder, whatever run it is of; None where there is none."""
+        if not folder.is_dir():
+            return None
+        with _manager(folder.absolute()) as manager:
+            step = manager.latest_step()
+            if step is None:
+                return None
+            wanted = ocp.args.StandardRestore(jax.tree.map(np.asarray, like))
+            return manager.restore(step, args=ocp.args.Composite(**{_STATE: wanted}))[_STATE]
+
+    def _restore(self, manager: ocp.CheckpointManager, like: State) -> tuple[State, dict[str, Any]] | None:
         step = manager.latest_step()
         if step is None:
             return None
@@ -98,7 +119,7 @@ def _manager(folder: Path) -> ocp.CheckpointManager:
     return ocp.CheckpointManager(folder, item_names=(_STATE, _NOTES), options=options)
 
 
-def _packed(found: tuple[OuterState, dict[str, Any]] | None) -> bytes:
+def _packed(found: tuple[State, dict[str, Any]] | None) -> bytes:
     """Bytes that `_unpacked` understands; none of None."""
     if found is None:
         return b""
@@ -108,7 +129,7 @@ def _packed(found: tuple[OuterState, dict[str, Any]] | None) -> bytes:
     return buffer.getvalue()
 
 
-def _unpacked(data: bytes, like: OuterState) -> tuple[OuterState, dict[str, Any]] | None:
+def _unpacked(data: bytes, like: State) -> tuple[State, dict[str, Any]] | None:
     if not data:
         return None
     structure = jax.tree.structure(like)

@@ -174,15 +174,20 @@ def follow(
 
 
 def _starts(inits: Mapping[str, SharedInit]) -> dict[str, tuple[ModelConfig, Start | None]]:
-    models = list(dict.fromkeys(init.model for init in inits.values()))
+    models: list[ModelConfig] = []
+    for name, init in inits.items():
+        if not isinstance(init.model, ModelConfig):
+            raise ConfigError(f"the init {name} is of latent grids; compare coordinate networks only")
+        models.append(init.model)
     starts: dict[str, tuple[ModelConfig, Start | None]] = {}
-    for model in models:
-        suffix = "" if len(models) == 1 else " " + "-".join(map(str, model.widths))
+    for model in dict.fromkeys(models):
+        suffix = "" if len(set(models)) == 1 else " " + "-".join(map(str, model.widths))
         starts[RANDOM + suffix] = (model, None)
     taken = starts.keys() & inits.keys()
     if taken:
         raise ConfigError(f"an init is called {min(taken)!r}, as the random start is; give it another name")
-    return starts | {name: (init.model, start_of(init)) for name, init in inits.items()}
+    learned = zip(inits.items(), models, strict=True)
+    return starts | {name: (model, start_of(init)) for (name, init), model in learned}
 
 
 def _psnr_db(mse: jax.Array) -> float:

@@ -13,23 +13,27 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from inrc.config import ModelConfig
+from inrc.config import LatentGridConfig, ModelConfig
 from inrc.fit.checkpoint import fingerprint
+from inrc.fit.config import FitConfig, Start, Target
 from inrc.fit.config import Progress as FitProgress
-from inrc.fit.config import Start, Target
+from inrc.fit.latent_config import LatentFitConfig
+from inrc.fit.latents import fit_latents
 from inrc.fit.loop import fit
-from inrc.layout import layout
 from inrc.meta import processes
 from inrc.meta.data import Photographs, name_hash, output_transform
-from inrc.meta.recipe import Centre, PriorStage, Recipe, Scales
+from inrc.meta.recipe import AnyRecipe, Centre, PriorStage, Scales
 from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index, steps_of_indices
-from inrc.shared_init import SharedInit
+from inrc.shared_init import SharedInit, layout_of
 from inrc.signal.image import to_unit, write_atomically
 
 Tensors = dict[str, np.ndarray]
 
 _FLOOR = 1 / 64
 """Least scale of a weight, as a fraction of its matrix's mean: of those that no training picture has moved."""
+
+_SPARSE = 0.25
+"""First scale of the weights of `sparse_start`, in steps."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Progress:
 
 
 def learn_prior(
-    recipe: Recipe,
+    recipe: AnyRecipe,
     params: Tensors,
     training: Photographs,
     *,
@@ -86,8 +90,8 @@ def learn_prior(
       KeyboardInterrupt: On Ctrl-C, or `progress` has raised it.
     """
     stage, model = recipe.prior, recipe.model
-    names = [name for name, _ in layout(model, recipe.shape, training.pixels.shape[1])]
-    start = flat_start({name: params[name] for name in names}, stage.fit.relative_step)
+    names = [name for name, _ in layout_of(model, recipe.shape, training.pixels.shape[1])]
+    start = first_start({name: params[name] for name in names}, stage)
     if stage.centre is Centre.ZERO:
         start = dataclasses.replace(start, mean={name: np.zeros_like(matrix) for name, matrix in start.mean.items()})
     chosen = sorted(range(len(training)), key=lambda i: name_hash(training.names[i]))[: stage.n_pictures]
@@ -133,6 +137,20 @@ def _on_chunk(progress: Callable[[Progress], None] | None, at: Progress) -> Call
     return progress and (lambda state: progress(dataclasses.replace(at, fraction=state.fraction)))
 
 
+def first_start(params: Tensors, stage: PriorStage) -> Start:
+    """Where the fits of the first round begin."""
+    if isinstance(stage.fit, LatentFitConfig):
+        return sparse_start(params, stage.fit.first_step)
+    return flat_start(params, stage.fit.relative_step)
+
+
+def sparse_start(params: Tensors, first_step: float) -> Start:
+    """Networks that fit any picture as they are: a weight that differs from its mean is an exception."""
+    mean = {name: as_stored(matrix) for name, matrix in params.items()}
+    scale = {name: np.full_like(matrix, _SPARSE * first_step) for name, matrix in mean.items()}
+    return Start(mean, scale, dict.fromkeys(mean, first_step))
+
+
 def flat_start(params: Tensors, relative_step: float) -> Start:
     """Weights of whose fits nothing is known: all of one scale, steps as for random weights.
 
@@ -152,7 +170,7 @@ def as_stored(matrix: np.ndarray) -> np.ndarray:
 
 def fit_picture(
     pixels: np.ndarray,
-    model: ModelConfig,
+    model: ModelConfig | LatentGridConfig,
     stage: PriorStage,
     start: Start,
     folder: Path | None = None,
@@ -184,14 +202,19 @@ def fit_picture(
 
 def _fit(
     pixels: np.ndarray,
-    model: ModelConfig,
+    model: ModelConfig | LatentGridConfig,
     stage: PriorStage,
     start: Start,
     partial: Path | None,
     progress: Callable[[FitProgress], None] | None,
 ) -> PictureFit:
-    target = Target(to_unit(pixels), *output_transform(model, pixels.shape[1:]))
-    result = fit(target, model, stage.fit, start=start, progress=progress, checkpoint_path=partial)
+    if isinstance(model, LatentGridConfig):
+        assert isinstance(stage.fit, LatentFitConfig)
+        result = fit_latents(to_unit(pixels), model, stage.fit, start=start, progress=progress, checkpoint_path=partial)
+    else:
+        assert isinstance(stage.fit, FitConfig)
+        target = Target(to_unit(pixels), *output_transform(model, pixels.shape[1:]))
+        result = fit(target, model, stage.fit, start=start, progress=progress, checkpoint_path=partial)
     if result.interrupted:
         raise KeyboardInterrupt
     return PictureFit(result.params, result.steps, result.seconds)
@@ -226,7 +249,7 @@ def empirical_bayes(fits: Sequence[PictureFit], start: Start, stage: PriorStage)
     return Start(mean, scale, steps)
 
 
-def shared_init_of(recipe: Recipe, start: Start) -> SharedInit:
+def shared_init_of(recipe: AnyRecipe, start: Start) -> SharedInit:
     """A start as it is stored."""
     return SharedInit(
         model=recipe.model,

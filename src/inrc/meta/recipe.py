@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from inrc.config import ModelConfig
+from inrc.config import LatentGridConfig, ModelConfig
 from inrc.errors import ConfigError, MissingDataError
 from inrc.fit.config import FitConfig
+from inrc.fit.latent_config import LatentFitConfig
+from inrc.fit.latent_stages import LatentSchedule
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.python_file import load_value
 
@@ -137,6 +139,44 @@ class Learning:
 
 
 @dataclasses.dataclass(frozen=True)
+class PoolLearning:
+    """How networks of latent grids are learned on a pool of crops (`inrc.meta.latent_pool`).
+
+    Attributes:
+      n_epochs: steps of every crop's latents.
+      lambda_rd: the loss is mse + lambda_rd * bpp of the latents.
+      batch: crops of an iteration, which the networks take one step for.
+      schedule: the course of the run; what it says of the networks' quantiser is of no account here.
+      begin: name of a finished run beside this one, of the same network and pictures, whose networks and latents this
+        one begins with; random networks and latents of 0 if not given.
+      begin_scale: what those latents are multiplied by. Where quantisation is fine the best step is proportional to
+        the root of lambda, so that latents are to its inverse.
+      optimiser: constants of the networks' optimiser.
+      clip_norm: largest norm of the networks' gradient.
+      steps_per_group: iterations between refreshes of the optimiser's bases.
+      seed: of the first networks, of the order of crops and of noise.
+    """
+
+    n_epochs: int = 560
+    lambda_rd: float = 1e-3
+    batch: int = 8
+    schedule: LatentSchedule = LatentSchedule()
+    begin: str | None = None
+    begin_scale: float = 1.0
+    optimiser: OptimiserConfig = OptimiserConfig()
+    clip_norm: float = 0.1
+    steps_per_group: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("n_epochs", "batch", "steps_per_group"):
+            _check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
+        for name in ("lambda_rd", "clip_norm", "begin_scale"):
+            _check(name, getattr(self, name), getattr(self, name) > 0, "above 0")
+        _check("seed", self.seed, 0 <= self.seed < 1 << 32, "within 0..2^32 - 1")
+
+
+@dataclasses.dataclass(frozen=True)
 class PriorStage:
     """How the prior is learned from fits of training pictures that begin at the start.
 
@@ -150,7 +190,7 @@ class PriorStage:
       shrinkage: pictures that the rank-one product of row and column means weighs against the fits.
     """
 
-    fit: FitConfig = FitConfig(n_passes=30)
+    fit: FitConfig | LatentFitConfig = FitConfig(n_passes=30)
     n_pictures: int = 48
     n_rounds: int = 2
     time_budget: float | None = None
@@ -163,7 +203,7 @@ class PriorStage:
         _check("n_rounds", self.n_rounds, self.n_rounds >= 0, "0 or more")
         _check("shrinkage", self.shrinkage, self.shrinkage >= 0, "0 or more")
         _check("time_budget", self.time_budget, self.time_budget is None or self.time_budget > 0, "above 0")
-        if self.fit.time_budget is not None or self.fit.target_bits is not None:
+        if self.fit.time_budget is not None or (isinstance(self.fit, FitConfig) and self.fit.target_bits is not None):
             raise ConfigError("the prior's fits have a time_budget or target_bits; give them passes and a lambda")
         _check("lambda_rd of the prior's fits", self.fit.lambda_rd, self.fit.lambda_rd > 0, "above 0")
 
@@ -191,25 +231,62 @@ class Recipe:
     data: Path | None = None
 
     def __post_init__(self) -> None:
-        _check("n_crops", self.n_crops, self.n_crops >= 1, "1 or more")
+        _check_pictures(self)
         height, width = self.shape
-        if not 0 < height <= width:
-            raise ConfigError(f"the canvas is {width}x{height}; it must be a landscape or a square")
-        if height % self.learning.phase_factor or width % self.learning.phase_factor:
-            raise ConfigError(
-                f"the canvas is {width}x{height}; phase_factor {self.learning.phase_factor} must divide both sides"
-            )
-        if Path(self.name).name != self.name or self.name in ("", ".."):
-            raise ConfigError(f"the recipe's name is {self.name!r}; it must be fit for a folder")
+        factor = self.learning.phase_factor
+        if height % factor or width % factor:
+            raise ConfigError(f"the canvas is {width}x{height}; phase_factor {factor} must divide both sides")
+        if not isinstance(self.prior.fit, FitConfig):
+            raise ConfigError("the prior's fits are of latent grids, the network is of coordinates; give a FitConfig")
 
 
-def load_recipe(path: Path) -> Recipe:
+@dataclasses.dataclass(frozen=True)
+class LatentRecipe:
+    """A run that learns the networks of latent grids.
+
+    Attributes:
+      name: in a word, fit for a folder.
+      model: the networks.
+      shape: (height, width) of the crops; the networks are for pictures of any.
+      learning: first stage.
+      prior: second stage; its fit is a `LatentFitConfig`.
+      n_crops: that are cut from every picture: the middle, and others at random.
+      data: folder of pictures, where it travels with the recipe.
+    """
+
+    name: str
+    model: LatentGridConfig = LatentGridConfig()
+    shape: tuple[int, int] = (256, 256)
+    learning: PoolLearning = PoolLearning()
+    prior: PriorStage = PriorStage(LatentFitConfig())
+    n_crops: int = 1
+    data: Path | None = None
+
+    def __post_init__(self) -> None:
+        _check_pictures(self)
+        if not isinstance(self.prior.fit, LatentFitConfig):
+            raise ConfigError("the prior's fits are of coordinate networks; give a LatentFitConfig")
+
+
+AnyRecipe = Recipe | LatentRecipe
+
+
+def _check_pictures(recipe: AnyRecipe) -> None:
+    _check("n_crops", recipe.n_crops, recipe.n_crops >= 1, "1 or more")
+    height, width = recipe.shape
+    if not 0 < height <= width:
+        raise ConfigError(f"the canvas is {width}x{height}; it must be a landscape or a square")
+    if Path(recipe.name).name != recipe.name or recipe.name in ("", ".."):
+        raise ConfigError(f"the recipe's name is {recipe.name!r}; it must be fit for a folder")
+
+
+def load_recipe(path: Path) -> AnyRecipe:
     """The value RECIPE of a Python file, which is run as a module.
 
     Raises:
       ConfigError: There is no such file or no such value in it.
     """
-    return load_value(path, "RECIPE", Recipe, error=ConfigError, example="meta_init/siren_015.py")
+    return load_value(path, "RECIPE", (Recipe, LatentRecipe), error=ConfigError, example="meta_init/siren_015.py")
 
 
 def training_folder(given: Path | None) -> Path:
@@ -225,7 +302,7 @@ def training_folder(given: Path | None) -> Path:
     return Path(folder)
 
 
-def as_json(recipe: Recipe) -> dict[str, Any]:
+def as_json(recipe: AnyRecipe) -> dict[str, Any]:
     """A recipe as JSON values: configurations become objects, members of enumerations their names."""
 
     def plain(value: Any) -> Any:

@@ -7,16 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from inrc import shared_init
-from inrc.errors import InrcError, MissingDataError
+from inrc.errors import ConfigError, InrcError, MissingDataError
 from inrc.fit.checkpoint import fingerprint
-from inrc.meta import prior, processes, train
+from inrc.meta import latent_pool, prior, processes, train
 from inrc.meta.data import Collection, load_pictures
-from inrc.meta.recipe import Recipe, as_json, training_folder
+from inrc.meta.recipe import AnyRecipe, LatentRecipe, as_json, training_folder
 from inrc.shared_init import SharedInit
 from inrc.signal.image import write_atomically
+
+Progress = train.Progress | latent_pool.Progress | prior.Progress
 
 INIT, CARD = "init.npz", "card.json"
 _MANIFEST = "train_manifest.json"
@@ -36,11 +39,11 @@ class Run:
 
 
 def run(
-    recipe: Recipe,
+    recipe: AnyRecipe,
     folder: Path,
     *,
     data: Path | None = None,
-    progress: Callable[[train.Progress | prior.Progress], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Runs a recipe; what has been done in `folder` before is not done again.
 
@@ -68,16 +71,15 @@ def run(
 
 
 def _run(
-    recipe: Recipe,
+    recipe: AnyRecipe,
     folder: Path,
     pictures: Collection,
     about: dict[str, Any],
-    progress: Callable[[train.Progress | prior.Progress], None] | None,
+    progress: Callable[[Progress], None] | None,
 ) -> Run:
     arrays = [pictures.training.pixels, pictures.validation.pixels]
     processes.check_same(fingerprint(arrays, dataclasses.replace(recipe, data=None)))
-    trained = train.train(recipe, pictures, folder=folder / "checkpoints", progress=progress)
-    params = {name: np.asarray(matrix) for name, matrix in trained.learned.params.items()}
+    params, course = _learn(recipe, pictures, folder, progress)
     init, prior_seconds = prior.learn_prior(
         recipe, params, pictures.training, folder=folder / "fits", progress=progress
     )
@@ -86,20 +88,42 @@ def _run(
         "recipe": as_json(recipe),
         "n_weights": init.n_weights,
         "pictures": about,
-        "outer_steps": trained.n_steps,
-        "outer_steps_skipped": trained.n_skipped,
-        "outer_seconds": round(trained.seconds, 1),
+        **course,
         "prior_seconds": round(prior_seconds, 1),
-        "validation": [
-            dict(zip(("step", "seconds", "psnr_before_db", "psnr_after_db"), row, strict=True))
-            for row in trained.history
-        ],
     }
     if processes.is_first():
         shared_init.save(init, folder / INIT)
         write_atomically(folder / CARD, json.dumps(card, indent=1).encode())
     processes.gather(b"")  # none is done before the result is written
     return Run(init, card)
+
+
+def _learn(
+    recipe: AnyRecipe, pictures: Collection, folder: Path, progress: Callable[[Progress], None] | None
+) -> tuple[prior.Tensors, dict[str, Any]]:
+    """The first stage: ({name: matrix}, what the card says of its course)."""
+    if isinstance(recipe, LatentRecipe):
+        if jax.process_count() > 1:
+            raise ConfigError("networks of latent grids are learned by one process; run the recipe on one host")
+        pool = latent_pool.train_pool(recipe, pictures.training.pixels, folder, progress=progress)
+        rows = pool.history[:: max(1, len(pool.history) // 10)]
+        names = ("epoch", "seconds", "loss", "mse", "bpp")
+        return pool.params, {
+            "outer_steps": pool.n_steps,
+            "outer_seconds": round(pool.seconds, 1),
+            "course": [dict(zip(names, row, strict=True)) for row in (*rows, pool.history[-1])],
+        }
+    trained = train.train(recipe, pictures, folder=folder / "checkpoints", progress=progress)
+    params = {name: np.asarray(matrix) for name, matrix in trained.learned.params.items()}
+    return params, {
+        "outer_steps": trained.n_steps,
+        "outer_steps_skipped": trained.n_skipped,
+        "outer_seconds": round(trained.seconds, 1),
+        "validation": [
+            dict(zip(("step", "seconds", "psnr_before_db", "psnr_after_db"), row, strict=True))
+            for row in trained.history
+        ],
+    }
 
 
 def load_run(folder: Path) -> Run:

@@ -5,6 +5,7 @@ Read with NumPy alone: a decoder needs them too.
 
 from inrc.shared_init.archive import ID_BYTES as ID_BYTES
 from inrc.shared_init.archive import SharedInit as SharedInit
+from inrc.shared_init.archive import layout_of as layout_of
 from inrc.shared_init.archive import load as load
 from inrc.shared_init.archive import save as save
 from inrc.shared_init.library import PATH_VARIABLE as PATH_VARIABLE

@@ -17,14 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.errors import ConfigError, InitMismatchError
-from inrc.layout import layout
+from inrc.latent_layout import latent_layout
+from inrc.layout import Layout, layout
 
 ID_BYTES = 8
 """Bytes of the hash that a file names its init by."""
 
 _MAX_BYTES = 1 << 26
+_LATENT_GRID = "LATENT_GRID"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,8 +34,9 @@ class SharedInit:
     """A start and a prior for the weights of one network.
 
     Attributes:
-      model: the network.
-      shape: samples per axis of the canvas that it was learned on, (height, width) of a landscape picture.
+      model: the network, or the networks of latent grids.
+      shape: samples per axis of the canvas that it was learned on, (height, width) of a landscape picture. Networks of
+        latent grids are the same for all pictures.
       n_outputs: channels of the network, in the order of its colour transform.
       mean: {name: float16 matrix [out, in (+ 1)]}, in the order of the network's layout.
       scale_indices: {name: uint8 matrix}: expected absolute difference from the mean, before any rounding, as an index
@@ -46,7 +49,7 @@ class SharedInit:
       ConfigError: The parts contradict each other.
     """
 
-    model: ModelConfig
+    model: ModelConfig | LatentGridConfig
     shape: tuple[int, int]
     n_outputs: int
     mean: Mapping[str, np.ndarray]
@@ -59,7 +62,7 @@ class SharedInit:
             raise ConfigError(f"n_outputs is {self.n_outputs}; it must lie in 1..4")
         if min(self.shape) < 1:
             raise ConfigError(f"the canvas is {self.shape[1]}x{self.shape[0]} pixels; it must have some")
-        expected = dict(layout(self.model, self.shape, self.n_outputs))
+        expected = dict(layout_of(self.model, self.shape, self.n_outputs))
         for what, tree in (("means", self.mean), ("scale indices", self.scale_indices), ("steps", self.steps)):
             if list(tree) != list(expected):
                 raise ConfigError(f"the {what} are those of {', '.join(tree)}; the network has {', '.join(expected)}")
@@ -91,6 +94,13 @@ class SharedInit:
     def n_weights(self) -> int:
         """Parameters of the network."""
         return sum(matrix.size for matrix in self.mean.values())
+
+
+def layout_of(model: ModelConfig | LatentGridConfig, shape: tuple[int, int], n_outputs: int) -> Layout:
+    """(name, (rows, columns)) of every matrix of a network of either kind, in the order of a file."""
+    if isinstance(model, LatentGridConfig):
+        return latent_layout(model, n_outputs)
+    return layout(model, shape, n_outputs)
 
 
 def save(init: SharedInit, path: Path) -> None:
@@ -137,19 +147,10 @@ def _read(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
 
 
 def _parsed(about: Any, arrays: dict[str, np.ndarray]) -> SharedInit:
-    encoding = about["encoding"]
-    model = ModelConfig(
-        ModelFamily[about["family"]],
-        tuple(_of_type(int, width) for width in about["widths"]),
-        EncodingConfig(
-            EncodingKind[encoding["kind"]], _of_type(int, encoding["n_frequencies"]), float(encoding["sigma"])
-        ),
-        _of_type(int, about["omega_0"]),
-        _of_type(bool, about["bias"]),
-    )
+    model = _latent_grid_of(about) if about["family"] == _LATENT_GRID else _model_of(about)
     height, width = (_of_type(int, n) for n in about["shape"])
     n_outputs = _of_type(int, about["n_outputs"])
-    names = [name for name, _ in layout(model, (height, width), n_outputs)]
+    names = [name for name, _ in layout_of(model, (height, width), n_outputs)]
     if len(arrays) != 2 * len(names):
         raise ValueError(f"it has {len(arrays)} matrices, the network {2 * len(names)}")
     return SharedInit(
@@ -161,6 +162,24 @@ def _parsed(about: Any, arrays: dict[str, np.ndarray]) -> SharedInit:
         {name: float(about["steps"][name]) for name in names},
         float(about["lambda_rd"]),
     )
+
+
+def _model_of(about: Any) -> ModelConfig:
+    encoding = about["encoding"]
+    return ModelConfig(
+        ModelFamily[about["family"]],
+        tuple(_of_type(int, width) for width in about["widths"]),
+        EncodingConfig(
+            EncodingKind[encoding["kind"]], _of_type(int, encoding["n_frequencies"]), float(encoding["sigma"])
+        ),
+        _of_type(int, about["omega_0"]),
+        _of_type(bool, about["bias"]),
+    )
+
+
+def _latent_grid_of(about: Any) -> LatentGridConfig:
+    default = dataclasses.asdict(LatentGridConfig())
+    return LatentGridConfig(**{name: _of_type(type(value), about[name]) for name, value in default.items()})
 
 
 def _of_type(kind: type, value: Any) -> Any:
@@ -180,13 +199,16 @@ def _check_matrix(what: str, matrix: np.ndarray, shape: tuple[int, int], dtype: 
 
 
 def _described(init: SharedInit) -> dict[str, object]:
-    model, encoding = init.model, init.model.encoding
+    picture = {"shape": list(init.shape), "n_outputs": init.n_outputs}
+    model = init.model
+    if isinstance(model, LatentGridConfig):
+        return {"family": _LATENT_GRID, **dataclasses.asdict(model), **picture}
+    encoding = model.encoding
     return {
         "family": model.family.name,
         "widths": list(model.widths),
         "encoding": {"kind": encoding.kind.name, "n_frequencies": encoding.n_frequencies, "sigma": encoding.sigma},
         "omega_0": model.omega_0,
         "bias": model.bias,
-        "shape": list(init.shape),
-        "n_outputs": init.n_outputs,
+        **picture,
     }

@@ -1,0 +1,149 @@
+"""Pools of crops: the order of their visits, one step by hand, resuming, beginning with another run, whole runs."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from inrc.errors import CheckpointMismatchError, ConfigError, InrcError
+from inrc.fit.config import FitConfig
+from inrc.fit.latent_config import LatentFitConfig
+from inrc.fit.latent_program import BitWeights, LatentProblem, LatentSignal, rounded_latent_cost
+from inrc.fit.latent_start import first_latent_state, latent_prior
+from inrc.latent_layout import latent_layout
+from inrc.meta.export import export
+from inrc.meta.latent_pool import Crops, order_of, pool_step, scaled, train_pool
+from inrc.meta.recipe import Centre, LatentRecipe, PoolLearning, PriorStage, Recipe
+from inrc.meta.run import load_run, run
+from inrc.models.latent_grid.decode import render
+from inrc.models.latent_grid.packing import mask_of, packing_of, unpack
+from inrc.shared_init import load
+from tests.meta import tiny
+from tests.shared_init.inits import LATENT_GRID as MODEL
+
+SHAPE = (16, 16)
+LEARNING = PoolLearning(6, batch=2, optimiser=tiny.ADAM, clip_norm=10.0)
+FIT = LatentFitConfig(20, steps_per_group=5, groups_per_chunk=2, optimiser=tiny.ADAM)
+RECIPE = LatentRecipe("pool", MODEL, SHAPE, LEARNING, PriorStage(FIT, n_pictures=2, n_rounds=1, centre=Centre.START))
+PIXELS = tiny.pixels(5, SHAPE)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def whole(folder):
+    """The run that is never stopped."""
+    return train_pool(RECIPE, PIXELS, folder / "whole")
+
+
+def test_an_epoch_takes_crops_once_and_in_another_order_than_the_last():
+    first, second = (order_of(8, 4, seed=0, epoch=epoch) for epoch in (0, 1))
+    assert sorted(first.ravel()) == sorted(second.ravel()) == list(range(8))
+    assert first.tolist() != second.tolist()
+    assert len(set(order_of(5, 2, seed=0, epoch=3).ravel())) == 4
+
+
+def test_a_step_is_adams_for_latents_and_goes_along_the_mean_for_networks():
+    problem = LatentProblem(MODEL, SHAPE, 3, tiny.ADAM, clip_norm=LEARNING.clip_norm)
+    packing = packing_of(MODEL, SHAPE)
+    mask = mask_of(packing)
+    first = first_latent_state(problem, PIXELS.mean((0, 2, 3)) / 255, 1.0, None, 0)
+    latents = 3 * np.random.default_rng(0).normal(size=packing.size).astype(np.float32) * mask
+    plan = {"noise": 0.0, "temperature": 1.0, "hard": 1.0, "latent_rate": 0.5, "network_rate": 0.01}
+    plan = {name: np.float32(x) for name, x in plan.items()}
+
+    def step(*which: int):
+        moments = np.zeros((2, 2, packing.size), np.float32)
+        crops = Crops(np.stack([latents] * 2), *moments, np.zeros(2, np.int32))
+        pictures = PIXELS[list(which)]
+        return pool_step(problem, first.params, first.moments, crops, pictures, plan, np.float32(1e-3), np.float32(0))
+
+    _, both, crops, means = step(0, 1)
+    moved = np.abs(np.asarray(crops.latents) - latents)
+    assert set(np.unique(moved.round(4))) <= {0.0, 0.5}  # Adam's first steps have one length
+    assert np.mean(moved[:, mask > 0] > 0) > 0.5
+    assert np.asarray(crops.visits).tolist() == [1, 1]
+    (params, one, _, alone), (_, other, _, _) = step(0, 0), step(1, 1)
+    for name, matrix in first.params.items():
+        mean = (one[name].momentum + other[name].momentum) / 2
+        np.testing.assert_allclose(both[name].momentum, mean, atol=1e-6)
+        assert np.abs(params[name] - matrix).max() <= 0.0101
+
+    signal = LatentSignal(jnp.asarray(PIXELS[0] / 255, jnp.float32), jnp.asarray(mask))
+    state = first._replace(latents=jnp.asarray(latents), log_steps=dict.fromkeys(first.params, jnp.float32(-12.0)))
+    of_fits = LatentProblem(MODEL, SHAPE, 3, FIT.optimiser, FIT.clip_norm, FIT.step_learning_rate)
+    expected = rounded_latent_cost(of_fits, state, signal, latent_prior(of_fits, None))
+    cost = expected.cost(BitWeights(jnp.float32(1e-3 / 256), jnp.float32(0)))
+    np.testing.assert_allclose([alone.loss, alone.mse], [cost, expected.mse], rtol=1e-3)
+    assert means.loss != alone.loss
+
+
+def test_a_pool_learns_and_goes_on_where_it_was_stopped(whole, folder):
+    assert whole.n_steps == 12
+    assert [row[0] for row in whole.history] == [1, 2, 3, 4, 5, 6]
+    assert whole.history[-1][2] < 0.9 * whole.history[0][2]
+
+    def stop(state):
+        if state.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_pool(RECIPE, PIXELS, folder / "stopped", progress=stop)
+    again = train_pool(RECIPE, PIXELS, folder / "stopped")
+    for name, matrix in whole.params.items():
+        np.testing.assert_array_equal(again.params[name], matrix)
+    with pytest.raises(CheckpointMismatchError):
+        train_pool(RECIPE, PIXELS[::-1], folder / "stopped")
+
+
+def test_a_run_begins_with_the_latents_of_another(whole, folder):
+    other = dataclasses.replace(RECIPE, learning=dataclasses.replace(LEARNING, n_epochs=1, begin="whole"))
+    assert train_pool(other, PIXELS, folder / "other").history[0][2] < 0.9 * whole.history[0][2]
+    nowhere = dataclasses.replace(RECIPE, learning=dataclasses.replace(LEARNING, begin="nowhere"))
+    with pytest.raises(InrcError, match="nowhere"):
+        train_pool(nowhere, PIXELS, folder / "third")
+
+
+def test_scaled_networks_show_the_same_pixels_of_scaled_latents():
+    generator = np.random.default_rng(0)
+    params = {n: jnp.asarray(generator.normal(0, 0.2, s), jnp.float32) for n, s in latent_layout(MODEL, 3)}
+    packing = packing_of(MODEL, SHAPE)
+    latents = jnp.asarray(generator.normal(0, 3, packing.size) * mask_of(packing), jnp.float32)
+    shown, other = (
+        render(MODEL, packing, scaled(params, scale), unpack(packing, scale * latents)) for scale in (1.0, 0.5)
+    )
+    np.testing.assert_allclose(shown, other, atol=1e-5)
+    assert scaled(params, 0.5)["context_out"][1, -1] == pytest.approx(float(params["context_out"][1, -1]) - np.log(2))
+
+
+def test_a_whole_run_is_exported_and_its_init_read_back(tmp_path):
+    data = tmp_path / "pictures"
+    data.mkdir()
+    tiny.write_pictures(data)
+    finished = run(RECIPE, tmp_path / "pool", data=data)
+    assert load_run(tmp_path / "pool").init.sha256 == finished.init.sha256
+    init_path, card_path = export(finished, tmp_path / "exported")
+    init = load(init_path)
+    assert init.model == MODEL
+    assert (init.shape, init.n_outputs, init.lambda_rd) == (SHAPE, 3, FIT.lambda_rd)
+    assert init_path.stem == init.id.hex()
+    card = json.loads(card_path.read_text())
+    assert card["pictures"]["training"] == list(tiny.TRAINING_NAMES)
+    assert card["outer_steps"] == 12
+    assert card["course"][-1]["epoch"] == 6
+    assert card["recipe"]["learning"]["lambda_rd"] == LEARNING.lambda_rd
+    params = {name: matrix.astype(np.float32) for name, matrix in init.mean.items()}
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
+
+
+def test_recipes_do_not_mix_families():
+    with pytest.raises(ConfigError, match="LatentFitConfig"):
+        LatentRecipe("x", prior=PriorStage(FitConfig()))
+    with pytest.raises(ConfigError, match="FitConfig"):
+        Recipe("x", tiny.MODEL, prior=PriorStage(FIT))
