@@ -1,12 +1,15 @@
 """`inrc info` and `inrc codecs`."""
 
+import dataclasses
 import json
 
 from inrc import presets
+from tests.golden.make import FOLDER
 
-INFO_KEYS = {
+NETWORK_KEYS = {"widths", "encoding", "n_frequencies", "omega_0", "bias"}
+INFO_KEYS = NETWORK_KEYS | {
     *("input", "n_bytes", "bpp", "width", "height", "channels", "bit_depth", "colour"),
-    *("family", "widths", "encoding", "n_frequencies", "omega_0", "bias", "init_id", "transposed"),
+    *("family", "init_id", "transposed"),
     *("n_weights", "bits_per_weight", "steps", "icc_profile_bytes"),
 }
 
@@ -26,6 +29,25 @@ def test_info_agrees_with_the_encoder(inrc_command, encoded):
     assert f"{values['n_bytes']:,} bytes" in table
     assert "96 x 64, RGB as YCBCR, 8 bits" in table
     assert f"{values['n_weights']:,} of {values['bits_per_weight']:.2f} bits each" in table
+
+
+def test_info_of_latents(inrc_command):
+    path = FOLDER / "codec-latent-grid.inr"
+    values = json.loads(inrc_command("info", path, "--json").stdout)
+    model = dataclasses.asdict(presets.LATENT_CODECS["latent-grid"].model)
+    assert set(values) == (INFO_KEYS - NETWORK_KEYS) | set(model) | {"n_latents", "latent_bytes"}
+    assert {name: values[name] for name in model} == model
+    assert (values["family"], values["colour"], values["transposed"]) == ("latent_grid", "rgb", False)
+    # 48 x 32 and its halves, and the three coarsest sizes once more.
+    assert values["n_latents"] == 1536 + 384 + 96 + 24 + 2 * (6 + 2 + 1)
+    # The matrices and the latents share a stream, after a header of 13 bytes and before a checksum of 4.
+    weight_bytes = values["n_weights"] * values["bits_per_weight"] / 8
+    assert abs(weight_bytes + values["latent_bytes"] + 17 - values["n_bytes"]) < 2
+
+    table = inrc_command("info", path).stdout
+    assert "latent_grid 7+3 grids, context 12+6, synthesis 32\n" in table
+    assert f"{values['n_latents']:,} in {values['latent_bytes']:,.0f} bytes" in table
+    assert "sees the picture transposed" in inrc_command("info", FOLDER / "latent-portrait.inr").stdout
 
 
 def test_codecs_lists_every_preset(inrc_command):

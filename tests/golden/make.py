@@ -63,7 +63,7 @@ beside it), cut as `make.py` says, with {versions}.
 
 - `NAME.inr` is the file, `NAME.png` what the release that wrote it decoded it to.
 - `init.npz` is the shared init that files called `init-...` need, random weights and scales.
-- `golden.json` has the SHA-256 of every file and of its integers: the step indices then all matrices and
+- `golden.json` has the SHA-256 of every file and of its integers: the step indices, then all matrices and
   then all grids of latents in the order of the file, row by row, each integer as four bytes, little-endian, two's
   complement.
 """

@@ -14,15 +14,21 @@ from inrc.bitstream.header import Header
 from inrc.bitstream.io import write_varint
 from inrc.codec import pack
 from inrc.codec.reference import reference_of
-from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.shared_init import lookup_of
 from inrc.signal.colour import ColourTransform
+from tests.bitstream import latent_files
 from tests.shared_init.inits import MODEL, random_init
 
 INIT = random_init(shape=(16, 16))
 """What the files with a shared init need; its canvas is so small that larger pictures have more frequencies."""
 LIMITS = inrc.DecodeLimits(
-    max_pixels=1 << 20, max_parameters=1 << 16, max_multiplications=1 << 32, max_section_bytes=4096
+    max_pixels=1 << 20,
+    max_parameters=1 << 16,
+    max_multiplications=1 << 32,
+    max_section_bytes=4096,
+    max_latents=1 << 16,
+    max_context_multiplications=1 << 25,
 )
 _ABSURD = [0, 1, 2, 3, 5, 127, 128, 255, 256, 1000, 1023, 1024, 1025, 4096, 4097, 65535, 2**20, 2**28, 2**31, 2**32 - 1]
 
@@ -36,6 +42,8 @@ class Hostile:
 
 
 def _weights(header: Header, seed: int) -> pack.Weights:
+    if isinstance(header.model, LatentGridConfig):
+        return latent_files.random_weights(header, seed)
     generator = np.random.default_rng(seed)
     shapes = [shape for _, shape in pack.matrices_of(header)]
     integers = tuple(np.rint(generator.laplace(0, 3, shape)).astype(np.int32) for shape in shapes)
@@ -45,7 +53,7 @@ def _weights(header: Header, seed: int) -> pack.Weights:
 
 @functools.cache
 def sound() -> tuple[bytes, ...]:
-    """Files of every family and encoding, and such with a shared init; with and without sections."""
+    """Files of every family and encoding, such with latents or a shared init; with and without sections."""
     none, nerf = EncodingConfig(EncodingKind.NONE), EncodingConfig(EncodingKind.NERF, 3)
     headers = [
         Header(19, 13, 3, 8, ColourTransform.YCBCR, ModelConfig(widths=(6, 5), encoding=none)),
@@ -55,6 +63,8 @@ def sound() -> tuple[bytes, ...]:
             25, 25, 2, 8, ColourTransform.RGB,
             ModelConfig(ModelFamily.FOURIER, (6, 6), EncodingConfig(EncodingKind.GAUSSIAN, 5, sigma=2.5)),
         ),
+        latent_files.header_of((21, 13), 3, transposed=True),
+        latent_files.header_of((9, 30), 1, 16, LatentGridConfig(7, 3, 3, 2, 2, 1, 4, 1)),
         Header(31, 15, 3, 8, ColourTransform.YCBCR, MODEL, INIT.id),
         Header(7, 16, 1, 16, ColourTransform.RGB, MODEL, INIT.id, transposed=True),
     ]  # fmt: skip
@@ -105,11 +115,18 @@ def _absurd_header(generator: np.random.Generator) -> bytes:
     size = varint if generator.random() < 0.4 else small
     width = varint if generator.random() < 0.4 else small
     n_layers = int(generator.choice([0, 1, 2, 3, 31, 32, 255]))
-    network = int(generator.choice([0x0C, 0x14, 0x04, 0x1C, 0x5C, 0x2C, int(generator.integers(0, 256))]))
+    network = int(generator.choice([0x0C, 0x14, 0x04, 0x1C, 0x5C, 0x2C, 0x16, 0x02, int(generator.integers(0, 256))]))
     flags = int(generator.choice([0, 0x0A, 0x13, 0x06, 0x20, 0x40, 0xCA, int(generator.integers(0, 256))]))
     parts = [b"inr\x01", bytes([flags]), size(), size()]
     if flags & 0x40 and generator.random() < 0.8:
         return b"".join([*parts, INIT.id, _random_bytes(generator, 60)])
+    if network & 3 == 2 and generator.random() < 0.9:
+        grids, context = (
+            [0x37, 0x04, 0xBC, 0x11, int(generator.integers(256))][i] for i in generator.integers(0, 5, 2)
+        )
+        few = [0, 1, 3, 32, 33, 255]
+        parts.append(bytes([network & 0x3F, grids, context, int(generator.choice(few)), int(generator.choice(few))]))
+        return b"".join([*parts, width(), _random_bytes(generator, 60)])
     parts.append(bytes([network, n_layers]))
     parts += [width() for _ in range(n_layers)]
     if network >> 3 & 3:

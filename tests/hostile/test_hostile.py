@@ -5,6 +5,7 @@ rendered as well, which compiles a program for every new network and size: that 
 """
 
 import collections
+import dataclasses
 import resource
 import sys
 import time
@@ -22,9 +23,11 @@ from inrc.bitstream.container import Container
 from inrc.bitstream.header import Header
 from inrc.codec import pack
 from inrc.codec.reference import Reference, reference_of
-from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
-from inrc.errors import FormatError, InitMismatchError
+from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
+from inrc.entropy import coder, stream
+from inrc.errors import FormatError, InitMismatchError, LimitExceededError
 from inrc.signal.colour import ColourTransform
+from tests.bitstream import latent_files
 from tests.hostile import mutations
 from tests.hostile.mutations import LIMITS
 from tests.shared_init.inits import random_init
@@ -152,6 +155,63 @@ def test_differences_of_every_size_give_pictures(step_index, magnitude):
     reference = reference_of(mutations.INIT, header.shape, header.channels)
     data = loud(header, step_index, magnitude, reference)
     assert inrc.decode(data, init=mutations.INIT, limits=LIMITS).pixels.shape == (16, 7, 1)
+
+
+def endless(header: Header) -> bytes:
+    """A file of few bytes whose latents never end: whatever their tables, all of them decode to the lowest symbol."""
+    weights = latent_files.random_weights(dataclasses.replace(header, width=1, height=1))
+    encoder = stream.new_encoder()
+    coder.encode_weights(encoder, weights.side(), weights.integers, None)
+    n_words, (lower, _) = encoder.pos()
+    n_bytes = 4 * (n_words + 2)
+    point = int.from_bytes(np.asarray(encoder.get_compressed()).astype(">u4").tobytes().ljust(n_bytes, b"\0"), "big")
+    start = point - (point - lower) % (1 << 64)
+    return container.pack(Container(header, start.to_bytes(n_bytes, "big"), {}))
+
+
+def test_latents_without_end_stop_at_the_limits():
+    """As many as these grant are decoded in time; more are refused before anything is allocated."""
+    data = endless(latent_files.header_of((200, 150)))
+    watch = Stopwatch()
+    latents = pack.unpack(data, LIMITS)[1].latents
+    assert watch.seconds() < MAX_SECONDS
+    assert latents[-1].min() < -10  # nobody wrote them
+    large = latent_files.header_of((1 << 14, 1 << 14))
+    assert len(endless(large)) < 600
+    before, watch = peak_bytes(), Stopwatch()
+    for limits, name in ((inrc.DecodeLimits(), "max_latents"), (LIMITS, "max_pixels")):
+        with pytest.raises(LimitExceededError, match=name):
+            inrc.info(endless(large), limits=limits)
+    slow = LatentGridConfig(n_spatial=14, n_cross=32, n_cross_levels=6, context_layers=4)
+    with pytest.raises(LimitExceededError, match="max_context_multiplications"):
+        inrc.info(endless(latent_files.header_of((6000, 6000), model=slow)))
+    with pytest.raises(LimitExceededError, match="wavefronts"):
+        inrc.info(endless(latent_files.header_of((1, 1 << 22))))
+    assert watch.seconds() < MAX_SECONDS
+    assert peak_bytes() - before < 1 << 27
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+@pytest.mark.parametrize(("step_index", "magnitude"), [(255, 1 << 20), (192, 10), (0, 1 << 20)])
+def test_networks_of_latents_of_every_size_give_pictures_or_are_refused(step_index, magnitude, everywhere):
+    """Products that overflow give pictures; a network that predicts latents and may overflow is refused."""
+    header = latent_files.header_of((13, 19))
+    weights = latent_files.random_weights(header)
+    generator = np.random.default_rng(0)
+    integers, steps = list(weights.integers), list(weights.step_indices)
+    for i, (name, shape) in enumerate(pack.matrices_of(header)):
+        if everywhere or not name.startswith(("context", "cross")):
+            integers[i] = generator.choice([-magnitude, magnitude], shape).astype(np.int32)
+            steps[i] = step_index
+    encoder = stream.new_encoder()
+    loud = pack.Weights(tuple(steps), tuple(integers))
+    coder.encode_weights(encoder, loud.side(), loud.integers, None)
+    data = container.pack(Container(header, stream.finish(encoder) + bytes(range(256)), {}))
+    expected = {"CorruptFileError"} if everywhere and step_index else {"CorruptFileError", "rendered"}
+    assert spend(data, render=True)[0] in expected
+    if not everywhere:
+        latents = weights.latents
+        assert spend(pack.pack(header, dataclasses.replace(loud, latents=latents)), render=True)[0] == "rendered"
 
 
 def test_an_id_costs_a_look_up_and_no_more(tmp_path, monkeypatch):

@@ -166,12 +166,12 @@ def _values(
     size: tuple[int, int],
     params: Params,
     windows: tuple[jax.Array, ...],
-    places: jax.Array,
+    places: np.ndarray,
 ) -> jax.Array:
     """Values [C, finer * h, finer * w] of a part of (h, w) at `places` within the windows of all grids."""
     with jax.default_matmul_precision("highest"):
         features = upsample(model, params, windows)
-        features = jax.lax.dynamic_slice(features, (0, places[0], places[1]), (len(windows), *size))
+        features = jax.lax.dynamic_slice(features, (np.int32(0), places[0], places[1]), (len(windows), *size))
         if finer == (1, 1):
             return jnp.clip(synthesise(model, params, features), 0.0, 1.0)
 

@@ -17,7 +17,7 @@ def upsample(config: LatentGridConfig, params: Mapping[str, jax.Array], grids: S
     """
     features = grids[-1][None]
     for level in reversed(range(config.n_grids - 1)):
-        kernel = jnp.asarray(UPSAMPLING_KERNEL) + params["upsampling"][level]
+        kernel = jnp.asarray(UPSAMPLING_KERNEL, jnp.float32) + params["upsampling"][level]
         own = grids[level]
         height, width = own.shape
         features = twice(features, kernel)[:, :height, :width]
