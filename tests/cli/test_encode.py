@@ -11,6 +11,7 @@ from inrc import shared_init
 from inrc.cli.encode import _identity
 from inrc.codec.encode import EncodeStats
 from inrc.codec.options import EncodeOptions
+from inrc.config import ModelConfig
 from inrc.metrics import psnr_db
 from inrc.signal.image import Image, read_image, write_image
 from tests.conftest import COFFEE_SMALL
@@ -94,6 +95,7 @@ def test_a_shared_init_is_needed_again(inrc_command, tmp_path, init_path):
         out.unlink()
 
     values = json.loads(inrc_command("info", tmp_path / "in.inr", "--init", init_path, "--json").stdout)
+    assert isinstance(INIT.model, ModelConfig)
     assert (values["init_id"], values["transposed"], values["widths"]) == (INIT.id.hex(), True, list(INIT.model.widths))
     assert (values["width"], values["height"]) == (40, 64)
     assert values["n_weights"] == stats["n_weights"]

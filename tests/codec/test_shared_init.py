@@ -85,6 +85,7 @@ class TestKinds:
         assert header.shape == (min(image.pixels.shape[:2]), max(image.pixels.shape[:2]))
         assert (header.init_id, stats.init) == (INIT.id, INIT.id.hex())
         assert header.model == INIT.model
+        assert isinstance(INIT.model, ModelConfig)
         expected = sum(rows * columns for _, (rows, columns) in layout(INIT.model, header.shape, image.channels))
         assert info.n_weights == stats.n_weights == expected < INIT.n_weights
         assert stats.header_bytes == len(headers.pack(header)) + 4 == 7 + 8 + 4
