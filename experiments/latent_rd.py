@@ -49,7 +49,9 @@ def main() -> None:
     records = load(FOLDER / "results" / "latent_rd.jsonl")
     for name in dict.fromkeys(record.codec for record in records):
         of_pictures = rates(records, name)
-        print(f"| {name} |", " | ".join(f"{picture} {rate:+.1f}" for picture, rate in sorted(of_pictures.items())), end="")
+        print(
+            f"| {name} |", " | ".join(f"{picture} {rate:+.1f}" for picture, rate in sorted(of_pictures.items())), end=""
+        )
         print(f" | mean {statistics.fmean(of_pictures.values()):+.1f} |")
         for record in records:
             if record.codec == name:

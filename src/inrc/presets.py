@@ -74,7 +74,7 @@ LATENT_CODECS = {
     for codec in (
         LatentCodec(
             "latent-grid",
-            "pyramid of latents with hyper grids and features of coarser ones (after COOL-CHIC 5)",
+            "pyramid of latents with hyper grids and cross features (after COOL-CHIC 5); the default from 128x128 on",
             LatentGridConfig(),
         ),
         LatentCodec(
@@ -99,7 +99,7 @@ COORDINATE_CODECS = {
     for codec in (
         Codec(
             "siren",
-            "tapered SIREN on log-spaced frequencies (after Strümpler 2022, NIF25); the default",
+            "tapered SIREN on log-spaced frequencies (after Strümpler 2022, NIF25); the default for small pictures",
             ModelFamily.SIREN,
             EncodingConfig(EncodingKind.LOG_SPACED, 16),
             (1.0, 0.625, 0.4375, 0.375),
@@ -128,7 +128,16 @@ COORDINATE_CODECS = {
     )
 }
 
+AUTO_CODEC = "auto"
+SMALL_CODEC, LARGE_CODEC = "siren", "latent-grid"
+_LARGE_PIXELS = 128 * 128
+
 CODECS: dict[str, LatentCodec | Codec] = {**LATENT_CODECS, **COORDINATE_CODECS}
+
+
+def codec_for(n_pixels: int) -> str:
+    """Name of the codec for a picture: the networks of latents cost a small one more than latents save it."""
+    return LARGE_CODEC if n_pixels >= _LARGE_PIXELS else SMALL_CODEC
 
 
 def codec_by_name(name: str) -> Codec | LatentCodec:

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,16 @@ FLAG = arg(help_behavior_hint="")
 """An option that takes no value."""
 
 
-def one_of(names: Mapping[str, object]) -> Any:
-    """An argument that is a key of `names`."""
+def one_of(names: Iterable[str]) -> Any:
+    """An argument that is one of `names`."""
+    names = tuple(names)
     return PrimitiveConstructorSpec(
         nargs=1,
         metavar="{" + ",".join(names) + "}",
         instance_from_str=lambda strings: strings[0],
         is_instance=lambda instance: isinstance(instance, str),
         str_from_instance=lambda instance: [instance],
-        choices=tuple(names),
+        choices=names,
     )
 
 

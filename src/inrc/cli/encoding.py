@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import create_mutex_group
 
 from inrc.cli.arguments import one_of, value
-from inrc.presets import CODECS, DEFAULT_EFFORT, DEFAULT_QUALITY
+from inrc.presets import AUTO_CODEC, CODECS, DEFAULT_EFFORT, DEFAULT_QUALITY
 
 if TYPE_CHECKING:
     from inrc.codec.options import EncodeOptions
@@ -25,7 +25,7 @@ class EncodingArguments:
       target_bpp: Bits per pixel that the file does not exceed.
       max_bytes: Bytes that the file does not exceed.
       time_budget: Seconds after which fitting ends, whatever the effort.
-      codec: The network; `inrc codecs` describes them.
+      codec: The network; `inrc codecs` describes them. auto takes latent grids for all but small pictures.
       loss: What the fit minimises; visual and the SSIM kinds trade PSNR for structure.
       colour: Transform between RGB and the network's outputs: auto is the codec's own, which latent grids always have.
       init: The shared init to begin with, which decoding then needs too: auto takes one that comes with inrc where it
@@ -39,7 +39,7 @@ class EncodingArguments:
     target_bpp: Annotated[float | None, value("B"), _TARGET] = None
     max_bytes: Annotated[int | None, value("N"), _TARGET] = None
     time_budget: Annotated[float | None, value("S")] = None
-    codec: Annotated[str, one_of(CODECS)] = "siren"
+    codec: Annotated[str, one_of([AUTO_CODEC, *CODECS])] = AUTO_CODEC
     loss: Literal["mse", "l1", "log-cosh", "visual", "ssim", "msssim"] = "mse"
     colour: Literal["auto", "rgb", "ycbcr", "ycocg", "ycocg-orthonormal"] = "auto"
     init: Annotated[str, value("auto|none|ID|PATH")] = "auto"

@@ -100,7 +100,7 @@ class BatchEncoder:
         """
         began = time.monotonic()
         job = Job(as_image(image), self.options, None, None)
-        if has_latents(self.options):
+        if has_latents(job.options):
             return self._prepared_latents(job, began)
         if self.options.target_psnr is not None:
             return Prepared(job, None, None, None, time.monotonic() - began)

@@ -102,7 +102,7 @@ def encode(
     began = time.monotonic()
     options = dataclasses.replace(EncodeOptions() if options is None else options, **keywords)
     job = Job(as_image(image), options, progress, checkpoint_path)
-    if has_latents(options):
+    if has_latents(job.options):
         plan = latent_targets.plan(job)
         candidate = latent_targets.settle(job, plan, latent_job.run(job, plan))
     elif options.target_psnr is not None:

@@ -11,7 +11,7 @@ from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import pack
 from inrc.codec.decode import render_weights
-from inrc.codec.options import EncodeOptions, choose_init, resolve
+from inrc.codec.options import EncodeOptions, choose_init, resolve, with_codec
 from inrc.codec.pack import Weights
 from inrc.codec.reference import INIT_COLOUR, Reference, reference_of
 from inrc.config import ModelConfig
@@ -80,7 +80,7 @@ class Job:
         checkpoint_path: Path | None,
     ) -> None:
         self.image = image
-        self.options = options
+        self.options = with_codec(options, image.height * image.width)
         self.progress = progress
         self.checkpoint_path = checkpoint_path
         self.n_runs = 0

@@ -28,7 +28,8 @@ class EncodeOptions:
     """What a user may ask of an encode.
 
     Attributes:
-      codec: name of a codec of `inrc.presets.CODECS`.
+      codec: name of a codec of `inrc.presets.CODECS`, or "auto": latent grids for all pictures that are not small, but
+        where an option is given that coordinate networks alone have.
       quality: 0..100; moves the rate.
       effort: 1..9; moves the time and nothing else.
       target_psnr: decibels; the result lies at most 0.1 dB above.
@@ -45,7 +46,7 @@ class EncodeOptions:
       fit: a fit of one's own, of the network's kind; effort, time budget, loss and seed are taken from it.
     """
 
-    codec: str = "siren"
+    codec: str = presets.AUTO_CODEC
     quality: float = presets.DEFAULT_QUALITY
     effort: int = presets.DEFAULT_EFFORT
     target_psnr: float | None = None
@@ -60,7 +61,8 @@ class EncodeOptions:
     fit: FitConfig | LatentFitConfig | None = None
 
     def __post_init__(self) -> None:
-        presets.codec_by_name(self.codec)
+        if self.codec != presets.AUTO_CODEC:
+            presets.codec_by_name(self.codec)
         presets.bpp_of_quality(self.quality)
         presets.passes_of_effort(self.effort)
         if self.loss not in LOSSES:
@@ -103,8 +105,20 @@ class EncodeKeywords(TypedDict, total=False):
     fit: FitConfig | LatentFitConfig | None
 
 
+def with_codec(options: EncodeOptions, n_pixels: int) -> EncodeOptions:
+    """The options with a codec by name where they leave the choice."""
+    if options.codec != presets.AUTO_CODEC:
+        return options
+    codec = presets.codec_for(n_pixels)
+    if isinstance(options.fit, LatentFitConfig):
+        codec = presets.LARGE_CODEC
+    elif isinstance(options.fit, FitConfig) or options.colour not in (None, ColourTransform.RGB):
+        codec = presets.SMALL_CODEC
+    return dataclasses.replace(options, codec=codec)
+
+
 def has_latents(options: EncodeOptions) -> bool:
-    """Whether the options ask for latent grids.
+    """Whether options with a named codec ask for latent grids.
 
     Raises:
       InitMismatchError: The named init is not there.

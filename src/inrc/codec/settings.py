@@ -10,7 +10,16 @@ from typing import Any
 
 from inrc import presets, shared_init
 from inrc.bitstream import header
-from inrc.codec.options import AUTO_INIT, NO_INIT, EncodeOptions, choose_init, has_latents, resolve, resolve_latents
+from inrc.codec.options import (
+    AUTO_INIT,
+    NO_INIT,
+    EncodeOptions,
+    choose_init,
+    has_latents,
+    resolve,
+    resolve_latents,
+    with_codec,
+)
 from inrc.codec.reference import INIT_COLOUR
 from inrc.config import LatentGridConfig
 from inrc.signal.colour import ColourTransform
@@ -25,6 +34,7 @@ def settings(options: EncodeOptions, shape: tuple[int, int] = REFERENCE_SHAPE) -
     The latter are in the record because a preset may change while the options stay the same.
     """
     n_pixels = math.prod(shape)
+    options = with_codec(options, n_pixels)
     if options.max_bytes is not None:
         bpp = 8 * options.max_bytes / n_pixels
     else:
