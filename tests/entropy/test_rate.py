@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inrc.entropy import coder, tables
-from inrc.entropy.rate import _mean_magnitude, laplace_bits, total_bits
+from inrc.entropy.rate import _mean_magnitude, laplace_bits, stacked_bits, total_bits
 from tests.entropy.priors import with_prior
 
 
@@ -120,3 +120,24 @@ class TestPriors:
         ]
         assert min(costs) == costs[1]
         assert costs[1] < 0.9 * costs[3]
+
+
+def test_stacked_matrices_cost_what_they_do_alone():
+    generator = np.random.default_rng(0)
+    shapes = [(3, 8), (5, 6)]
+    x, scale, mask = (np.full((2, 5, 8), value, np.float32) for value in (0.0, 3.0, 0.0))
+    matrices, scales = [], []
+    for i, (rows, columns) in enumerate(shapes):
+        matrices.append(generator.laplace(scale=3.0, size=(rows, columns)).astype(np.float32))
+        scales.append(generator.uniform(0.1, 9.0, (rows, columns)).astype(np.float32))
+        x[i, :rows, :columns], scale[i, :rows, :columns], mask[i, :rows, :columns] = matrices[-1], scales[-1], 1.0
+    together = jax.jit(jax.value_and_grad(stacked_bits, (0, 1)))
+    alone = jax.jit(jax.value_and_grad(total_bits, (0, 1)))
+    for hard in (0.0, 1.0):
+        bits, gradients = together(x, scale, mask, hard)
+        expected, pieces = alone(matrices, scales, hard)
+        assert bits == pytest.approx(float(expected), rel=1e-5)
+        for gradient, wanted in zip(gradients, pieces, strict=True):
+            assert not np.asarray(gradient)[mask == 0].any()
+            for i, (rows, columns) in enumerate(shapes):
+                np.testing.assert_allclose(gradient[i, :rows, :columns], wanted[i], rtol=1e-4, atol=1e-5)

@@ -1,7 +1,6 @@
 """Whole fits of latents: resuming, interruption, what is returned; schedules."""
 
 import dataclasses
-import functools
 from pathlib import Path
 
 import jax
@@ -172,15 +171,19 @@ class TestContinued:
 
 def test_distortion_is_the_loss_that_was_asked_for(whole):
     packing, params = packing_of(MODEL, problems.SHAPE), seen_params(whole)
-    decode = jax.jit(functools.partial(values_and_bits, MODEL, packing))
-    values = np.asarray(decode(params, whole.signal.mask, jnp.round(whole.state_latents))[0])
+
+    @jax.jit
+    def decoded(latents):
+        values, _ = values_and_bits(MODEL, packing, params, whole.signal.mask, latents)
+        return values, ssim_index(jnp.asarray(VALUES), values)
+
+    values, ssim = (np.asarray(x) for x in decoded(jnp.round(whole.state_latents)))
     measured = rounded_latent_cost(
         whole.problem._replace(loss=LossConfig(mse=0.0, l1=0.8, ssim=0.2)),
         state_of(whole),
         whole.signal,
         latent_prior(whole.problem, None),
     )
-    ssim = float(jax.jit(ssim_index)(VALUES, values))
     assert ssim < 0.99
     assert measured.distortion == pytest.approx(0.8 * abs(values - VALUES).mean() + 0.2 * (1 - ssim), rel=1e-4)
     assert measured.mse == pytest.approx(np.square(values - VALUES).mean(), rel=1e-4)

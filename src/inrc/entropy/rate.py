@@ -35,6 +35,27 @@ def total_bits(matrices: Iterable[jax.Array], scales: Iterable[jax.Array], hard:
     return jnp.sum(laplace_bits(jnp.concatenate(values), jnp.concatenate(expected)))
 
 
+def stacked_bits(x: jax.Array, scale: jax.Array, mask: jax.Array, hard: jax.Array | float = 1.0) -> jax.Array:
+    """`total_bits` of matrices that are padded to one shape and stacked.
+
+    Args:
+      x: values in units of their step [n, rows, columns], zeros in padding.
+      scale: mean absolute values before rounding that the prior expects, of the same shape; anything in padding.
+      mask: 1 where there is a value, 0 in padding.
+      hard: 0 where values have noise in the place of rounding.
+    """
+    weight = mask / jnp.maximum(scale, 1.0)
+    counted = (jnp.abs(x) + _MIN_MAGNITUDE) * weight
+    count = (_mean_magnitude(scale, hard) + _MIN_MAGNITUDE) * weight
+
+    def share(axes: int | tuple[int, int]) -> jax.Array:
+        total = jnp.sum(count, axis=axes, keepdims=True)
+        return jnp.sum(counted, axis=axes, keepdims=True) / jnp.where(total > 0, total, 1.0)
+
+    expected = scale * (share(2) / share((1, 2))) * share(1)
+    return jnp.sum(mask * laplace_bits(x, expected))
+
+
 def _mean_magnitude(scale: jax.Array, hard: jax.Array | float) -> jax.Array:
     """Mean absolute value of a Laplace variable of mean magnitude `scale`, rounded or with noise in [-1/2, 1/2)."""
     half = 0.5 / jnp.maximum(scale, _MIN_SCALE)

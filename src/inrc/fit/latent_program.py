@@ -13,13 +13,26 @@ import jax.numpy as jnp
 import numpy as np
 
 from inrc.config import LatentGridConfig
+from inrc.entropy.rate import stacked_bits
 from inrc.fit import optimiser
 from inrc.fit.loss import LossConfig, distortion
 from inrc.fit.optimiser import OptimiserConfig, OptimiserState
-from inrc.fit.program import Params, Prior, quantised
+from inrc.fit.program import Params, Prior
+from inrc.fit.stacks import (
+    Stack,
+    stacked,
+    stacked_moments,
+    stacked_scalars,
+    stacks_of,
+    unstacked,
+    unstacked_moments,
+    unstacked_scalars,
+)
+from inrc.latent_layout import latent_layout
 from inrc.models.latent_grid.decode import values_and_bits
 from inrc.models.latent_grid.packing import packing_of
 from inrc.quant.soft_round import gaussian_noise, latent_surrogate
+from inrc.quant.surrogate import on_ladder, surrogate, uniform_noise
 
 
 class LatentProblem(NamedTuple):
@@ -160,19 +173,82 @@ def run_latent_chunk(
     Returns:
       (state after, what each step met, arrays [groups, steps per group]).
     """
+    stacks = _stacks(problem)
+    step = functools.partial(_step, problem, signal, _stacked_prior(stacks, prior), weights)
 
     def group(state: LatentState, plan: LatentPlan):
-        state = state._replace(moments=optimiser.refresh(problem.optimiser, state.moments))
-        return jax.lax.scan(functools.partial(_step, problem, signal, prior, weights), state, plan)
+        state = state._replace(moments=optimiser.refresh_stacks(problem.optimiser, state.moments))
+        return jax.lax.scan(step, state, plan)
 
-    return jax.lax.scan(group, state, plan)
+    within, measured = jax.lax.scan(group, _in_stacks(stacks, state), plan)
+    after = LatentState(
+        within.latents,
+        within.latent_moments,
+        unstacked(stacks, within.params),
+        unstacked_scalars(stacks, within.log_steps),
+        unstacked_moments(stacks, within.moments, state.moments),
+        (unstacked_scalars(stacks, within.step_moments[0]), unstacked_scalars(stacks, within.step_moments[1])),
+        within.step,
+        within.seed,
+    )
+    return after, measured
 
 
 @functools.partial(jax.jit, static_argnames="problem")
 def rounded_latent_cost(problem: LatentProblem, state: LatentState, signal: LatentSignal, prior: Prior) -> Measured:
     """What a file with the state's latents and weights, rounded, would come to."""
-    params, bits = quantised(state.params, prior, state.log_steps, jnp.float32(0), jnp.float32(1), state.seed)
+    stacks = _stacks(problem)
+    params, bits = _quantised(
+        stacks,
+        stacked(stacks, state.params),
+        _stacked_prior(stacks, prior),
+        stacked_scalars(stacks, state.log_steps),
+        (jnp.float32(0), jnp.float32(1)),
+        state.seed,
+    )
     return _measured(problem, params, bits, jnp.round(state.latents), signal)
+
+
+def _stacks(problem: LatentProblem) -> tuple[Stack, ...]:
+    return stacks_of(latent_layout(problem.model, problem.n_channels), problem.optimiser.max_dimension)
+
+
+def _in_stacks(stacks: tuple[Stack, ...], state: LatentState) -> LatentState:
+    """A state whose dictionaries of matrices and numbers are of stacks and vectors."""
+    return state._replace(
+        params=stacked(stacks, state.params),
+        log_steps=stacked_scalars(stacks, state.log_steps),
+        moments=stacked_moments(stacks, state.moments),
+        step_moments=(stacked_scalars(stacks, state.step_moments[0]), stacked_scalars(stacks, state.step_moments[1])),
+    )
+
+
+def _stacked_prior(stacks: tuple[Stack, ...], prior: Prior) -> Prior:
+    return Prior(stacked(stacks, prior.mean), stacked(stacks, prior.scale, padding=1.0))
+
+
+def _quantised(
+    stacks: tuple[Stack, ...],
+    params: Params,
+    prior: Prior,
+    log_steps: Params,
+    noise_and_hard: tuple[jax.Array, jax.Array],
+    seed: jax.Array,
+) -> tuple[Params, jax.Array]:
+    """`program.quantised` of stacks: (matrices with the surrogate applied, their bits)."""
+    noise, hard = noise_and_hard
+    draw = noise * uniform_noise(seed, sum(p.size for p in params.values()))
+    seen, bits, first = {}, jnp.float32(0), 0
+    for stack in stacks:
+        x, log_step, mean = params[stack.key], log_steps[stack.key], prior.mean[stack.key]
+        step = jnp.exp(jnp.where(hard > 0, on_ladder(log_step), log_step))[:, None, None]
+        mask = jnp.asarray(stack.mask())
+        part = mask * draw[first : first + x.size].reshape(x.shape)
+        rounded = surrogate((x - mean) / step, part, hard)
+        bits += stacked_bits(rounded, prior.scale[stack.key] / step, mask, hard)
+        seen[stack.key] = mean + rounded * step
+        first += x.size
+    return unstacked(stacks, seen), bits
 
 
 def _measured(
@@ -194,10 +270,12 @@ def _step(
     plan: LatentPlan,
 ) -> tuple[LatentState, Measured]:
     # Odd and even seeds, so that latents and weights never share their noise.
+    stacks = _stacks(problem)
     seed = state.seed + 2 * state.step.astype(jnp.uint32)
 
     def loss(latents: jax.Array, params: Params, log_steps: Params):
-        seen, network_bits = quantised(params, prior, log_steps, plan.network_noise, plan.network_hard, seed)
+        noise_and_hard = plan.network_noise, plan.network_hard
+        seen, network_bits = _quantised(stacks, params, prior, log_steps, noise_and_hard, seed)
         noise = plan.noise * gaussian_noise(seed + 1, latents.size)
         rounded = latent_surrogate(latents, plan.temperature, noise, plan.hard)
         measured = _measured(problem, seen, network_bits, rounded, signal)

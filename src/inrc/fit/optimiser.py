@@ -75,6 +75,21 @@ def refresh(config: OptimiserConfig, state: dict[str, OptimiserState]) -> dict[s
     return {name: s._replace(left=side(s.left), right=side(s.right)) for name, s in state.items()}
 
 
+def refresh_stacks(config: OptimiserConfig, state: dict[str, OptimiserState]) -> dict[str, OptimiserState]:
+    """`refresh` of stacks of matrices, whose padding is a part of the basis that nothing else mixes with."""
+    if not config.preconditioned:
+        return state
+
+    def side(pair: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        if not pair:
+            return pair
+        covariance, basis = pair
+        scale = jnp.maximum(jnp.trace(covariance, axis1=1, axis2=2), 1e-30)[:, None, None]
+        return covariance, _orthonormal((covariance / scale) @ basis + 1e-7 * basis)
+
+    return {name: s._replace(left=side(s.left), right=side(s.right)) for name, s in state.items()}
+
+
 def _orthonormal(matrices: jax.Array) -> jax.Array:
     """Q [n, m, m] of the QR decompositions of matrices [n, m, m]."""
     if jax.default_backend() != "cpu":
@@ -104,7 +119,7 @@ def update(
 
     Args:
       config: constants.
-      gradients: {name: [m, n]}.
+      gradients: {name: [m, n] or, stacked, [..., m, n]}.
       state: from `init` or the previous call.
       step: number of steps taken before this one.
 
@@ -122,8 +137,8 @@ def update(
         direction = _rotate(momentum, s.left, s.right) / correction_1
         direction = direction / (jnp.sqrt(second / correction_2) + config.epsilon)
         directions[name] = _rotate_back(direction, s.left, s.right)
-        left = s.left and (_average(config, s.left[0], gradient @ gradient.T), s.left[1])
-        right = s.right and (_average(config, s.right[0], gradient.T @ gradient), s.right[1])
+        left = s.left and (_average(config, s.left[0], gradient @ gradient.mT), s.left[1])
+        right = s.right and (_average(config, s.right[0], gradient.mT @ gradient), s.right[1])
         new_state[name] = OptimiserState(momentum, second, left, right)
     return directions, new_state
 
@@ -140,10 +155,10 @@ def _average(config: OptimiserConfig, old: jax.Array, new: jax.Array) -> jax.Arr
 
 
 def _rotate(x: jax.Array, left: tuple[jax.Array, ...], right: tuple[jax.Array, ...]) -> jax.Array:
-    x = left[1].T @ x if left else x
+    x = left[1].mT @ x if left else x
     return x @ right[1] if right else x
 
 
 def _rotate_back(x: jax.Array, left: tuple[jax.Array, ...], right: tuple[jax.Array, ...]) -> jax.Array:
     x = left[1] @ x if left else x
-    return x @ right[1].T if right else x
+    return x @ right[1].mT if right else x
