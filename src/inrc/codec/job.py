@@ -11,9 +11,9 @@ from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import pack
 from inrc.codec.decode import render_weights
-from inrc.codec.options import EncodeOptions, choose_init, resolve, with_codec
+from inrc.codec.options import EncodeOptions, choose_init, own_colour, resolve, with_codec
 from inrc.codec.pack import Weights
-from inrc.codec.reference import INIT_COLOUR, Reference, reference_of
+from inrc.codec.reference import Reference, reference_of
 from inrc.config import ModelConfig
 from inrc.fit.config import FitConfig, FitResult, Progress, Start, Target, Task
 from inrc.fit.latent_config import LatentFitResult
@@ -93,7 +93,7 @@ class Job:
         shape = image.height, image.width
         init = choose_init(self.options, shape, image.channels, bpp)
         model, config = resolve(self.options, shape, image.channels, bpp, init)
-        colour = (self.options.colour or INIT_COLOUR) if image.channels >= 3 else ColourTransform.RGB
+        colour = own_colour(self.options) if image.channels >= 3 else ColourTransform.RGB
         header = Header(image.width, image.height, image.channels, image.bit_depth, colour, model)
         if init is None:
             return header, config, None

@@ -117,6 +117,11 @@ def with_codec(options: EncodeOptions, n_pixels: int) -> EncodeOptions:
     return dataclasses.replace(options, codec=codec)
 
 
+def own_colour(options: EncodeOptions) -> ColourTransform:
+    """The transform of a coordinate network of three or more channels."""
+    return INIT_COLOUR if options.colour is None else options.colour
+
+
 def has_latents(options: EncodeOptions) -> bool:
     """Whether options with a named codec ask for latent grids.
 
@@ -144,6 +149,7 @@ def choose_init(options: EncodeOptions, shape: tuple[int, int], n_channels: int,
     """
     if options.init == NO_INIT:
         return None
+    options = with_codec(options, math.prod(shape))
     shape = seen_shape(shape)
     if options.names_init:
         init = shared_init.by_name(options.init)
@@ -216,7 +222,8 @@ def resolve(
     n_pixels = math.prod(shape)
     model = options.model if init is None else init.model
     if model is None:
-        codec = presets.codec_by_name(options.codec)
+        named = options.codec != presets.AUTO_CODEC
+        codec = presets.codec_by_name(options.codec if named else presets.SMALL_CODEC)
         assert isinstance(codec, presets.Codec)
         model = presets.model_for(
             codec,

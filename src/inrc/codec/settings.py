@@ -16,11 +16,11 @@ from inrc.codec.options import (
     EncodeOptions,
     choose_init,
     has_latents,
+    own_colour,
     resolve,
     resolve_latents,
     with_codec,
 )
-from inrc.codec.reference import INIT_COLOUR
 from inrc.config import LatentGridConfig
 from inrc.signal.colour import ColourTransform
 
@@ -45,7 +45,7 @@ def settings(options: EncodeOptions, shape: tuple[int, int] = REFERENCE_SHAPE) -
         colour = ColourTransform.RGB
     else:
         model, config = resolve(options, shape, 3, bpp, init)
-        colour = options.colour or INIT_COLOUR
+        colour = own_colour(options)
     options = dataclasses.replace(options, colour=colour)
     given = {
         field.name: getattr(options, field.name)

@@ -14,7 +14,7 @@ from inrc.codec.decode import decode
 from inrc.codec.encode import encode
 from inrc.codec.options import EncodeKeywords, EncodeOptions
 from inrc.codec.settings import REFERENCE_SHAPE, settings
-from inrc.fit.config import FitConfig, Progress
+from inrc.fit.config import Progress
 from inrc.fit.loss import LOSSES
 
 _TRACE_LENGTH = 48
@@ -77,7 +77,7 @@ def native(data: bytes, *, init: str | None = None) -> Pixels:
 def _encode(samples: bytes, shape: tuple[int, ...], options: EncodeOptions) -> Encoding:
     """Encodes; the last results are kept for experiments that decode one file in several ways."""
     pixels = np.frombuffer(samples, np.uint8).reshape(shape)
-    loss = options.fit.loss if isinstance(options.fit, FitConfig) else LOSSES[options.loss]
+    loss = LOSSES[options.loss] if options.fit is None else options.fit.loss
     trace: list[tuple[float, float, float]] = []
 
     def note(progress: Progress) -> None:
