@@ -4,28 +4,29 @@ import math
 
 from inrc.config import LatentGridConfig
 from inrc.fit.latent_config import LatentFitConfig
-from inrc.fit.latent_stages import LatentSchedule, LatentStage
+from inrc.fit.latent_stages import FROM_INIT
 from inrc.meta.recipe import Centre, LatentRecipe, PoolLearning, PriorStage
 
 SHAPE = (256, 256)
 FIRST, FIRST_LAMBDA = "latent_1e3", 1e-3
 
-_NEXT = LatentSchedule(
-    (
-        LatentStage(0.96, (5e-3, 5e-5), (0.16, 0.0016), temperature=(0.3, 0.05), noise=(0.22, 0.15)),
-        LatentStage(0.04, (1.5e-4, 1.5e-5), (1e-4, 1e-5), hard=True),
-    )
-)
 
-
-def latent(name: str, learning: PoolLearning) -> LatentRecipe:
+def latent(name: str, learning: PoolLearning, n_rounds: int = 2) -> LatentRecipe:
     """The recipe of networks for a lambda and of a prior for what pictures change in them."""
-    fit = LatentFitConfig(400, lambda_rd=learning.lambda_rd, network_weight=1 / 6, groups_per_chunk=10)
-    return LatentRecipe(name, LatentGridConfig(), SHAPE, learning, PriorStage(fit, n_pictures=20, centre=Centre.START))
+    fit = LatentFitConfig(
+        300,
+        lambda_rd=learning.lambda_rd,
+        network_weight=1 / 6,  # what a crop's networks would cost in a picture of 768x512
+        schedule=FROM_INIT,
+        first_step=2.0**-7,
+        groups_per_chunk=10,
+    )
+    stage = PriorStage(fit, n_pictures=16, n_rounds=n_rounds, centre=Centre.START)
+    return LatentRecipe(name, LatentGridConfig(), SHAPE, learning, stage)
 
 
-def from_first(name: str, lambda_rd: float, n_epochs: int) -> LatentRecipe:
+def from_first(name: str, lambda_rd: float, n_steps: int) -> LatentRecipe:
     """The recipe of a shorter run for another lambda, which begins where that of `FIRST` has ended."""
     scale = round(math.sqrt(FIRST_LAMBDA / lambda_rd), 3)
-    learning = PoolLearning(n_epochs, lambda_rd, schedule=_NEXT, begin=FIRST, begin_scale=scale)
+    learning = PoolLearning(n_steps, lambda_rd, network_rate=(5e-3, 1e-4), begin=FIRST, begin_scale=scale)
     return latent(name, learning)

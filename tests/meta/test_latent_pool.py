@@ -1,4 +1,4 @@
-"""Pools of crops: the order of their visits, one step by hand, resuming, beginning with another run, whole runs."""
+"""Pools of crops: who is where and how old, one step by hand, resuming, beginning with another run, whole runs."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ from inrc.fit.latent_program import BitWeights, LatentProblem, LatentSignal, rou
 from inrc.fit.latent_start import first_latent_state, latent_prior
 from inrc.latent_layout import latent_layout
 from inrc.meta.export import export
-from inrc.meta.latent_pool import Crops, order_of, pool_step, scaled, train_pool
+from inrc.meta.latent_pool import Crops, place_at, pool_step, scaled, train_pool
 from inrc.meta.recipe import Centre, LatentRecipe, PoolLearning, PriorStage, Recipe
 from inrc.meta.run import load_run, run
 from inrc.models.latent_grid.decode import render
@@ -25,7 +25,7 @@ from tests.meta import tiny
 from tests.shared_init.inits import LATENT_GRID as MODEL
 
 SHAPE = (16, 16)
-LEARNING = PoolLearning(6, batch=2, optimiser=tiny.ADAM, clip_norm=10.0)
+LEARNING = PoolLearning(60, batch=2, horizon=20, optimiser=tiny.ADAM, clip_norm=10.0)
 FIT = LatentFitConfig(20, steps_per_group=5, groups_per_chunk=2, optimiser=tiny.ADAM)
 RECIPE = LatentRecipe("pool", MODEL, SHAPE, LEARNING, PriorStage(FIT, n_pictures=2, n_rounds=1, centre=Centre.START))
 PIXELS = tiny.pixels(5, SHAPE)
@@ -42,11 +42,17 @@ def whole(folder):
     return train_pool(RECIPE, PIXELS, folder / "whole")
 
 
-def test_an_epoch_takes_crops_once_and_in_another_order_than_the_last():
-    first, second = (order_of(8, 4, seed=0, epoch=epoch) for epoch in (0, 1))
-    assert sorted(first.ravel()) == sorted(second.ravel()) == list(range(8))
-    assert first.tolist() != second.tolist()
-    assert len(set(order_of(5, 2, seed=0, epoch=3).ravel())) == 4
+def test_crops_change_one_after_the_other_after_a_horizon_together():
+    places = [[place_at(LEARNING, 5, i, step) for i in (0, 1)] for step in range(60)]
+    ages = np.array([[place.age for place in row] for row in places])
+    np.testing.assert_array_equal(ages[:20], np.stack([np.arange(20)] * 2, axis=1))
+    np.testing.assert_array_equal(ages[20:40, 0], np.arange(20))
+    np.testing.assert_array_equal(ages[20:30, 1], 19)  # waits
+    np.testing.assert_array_equal(ages[30:50, 1], np.arange(20))
+    order = [places[0][0].crop, places[0][1].crop, places[20][0].crop, places[30][1].crop, places[40][0].crop]
+    assert sorted(order) == [0, 1, 2, 3, 4]
+    again = dataclasses.replace(LEARNING, begin="another")
+    assert [place_at(again, 5, i, 10).age for i in (0, 1)] == [10, 0]
 
 
 def test_a_step_is_adams_for_latents_and_goes_along_the_mean_for_networks():
@@ -55,14 +61,15 @@ def test_a_step_is_adams_for_latents_and_goes_along_the_mean_for_networks():
     mask = mask_of(packing)
     first = first_latent_state(problem, PIXELS.mean((0, 2, 3)) / 255, 1.0, None, 0)
     latents = 3 * np.random.default_rng(0).normal(size=packing.size).astype(np.float32) * mask
-    plan = {"noise": 0.0, "temperature": 1.0, "hard": 1.0, "latent_rate": 0.5, "network_rate": 0.01}
-    plan = {name: np.float32(x) for name, x in plan.items()}
+    names = LEARNING.schedule.at(np.zeros(2))
+    values = {**dict.fromkeys(names, 0.0), "temperature": 1.0, "hard": 1.0, "latent_rate": 0.5}
 
-    def step(*which: int):
+    def step(*which: int, say: tuple[float, float] = (1.0, 1.0)):
         moments = np.zeros((2, 2, packing.size), np.float32)
         crops = Crops(np.stack([latents] * 2), *moments, np.zeros(2, np.int32))
-        pictures = PIXELS[list(which)]
-        return pool_step(problem, first.params, first.moments, crops, pictures, plan, np.float32(1e-3), np.float32(0))
+        plan = {name: np.full(2, x, np.float32) for name, x in values.items()} | {"say": np.array(say, np.float32)}
+        numbers = np.float32(1e-3), np.float32(0.01), np.float32(0)
+        return pool_step(problem, first.params, first.moments, crops, PIXELS[list(which)], plan, *numbers)
 
     _, both, crops, means = step(0, 1)
     moved = np.abs(np.asarray(crops.latents) - latents)
@@ -70,9 +77,12 @@ def test_a_step_is_adams_for_latents_and_goes_along_the_mean_for_networks():
     assert np.mean(moved[:, mask > 0] > 0) > 0.5
     assert np.asarray(crops.visits).tolist() == [1, 1]
     (params, one, _, alone), (_, other, _, _) = step(0, 0), step(1, 1)
+    _, unheard, _, heard = step(0, 1, say=(1.0, 0.0))
+    np.testing.assert_allclose(heard.loss, alone.loss, rtol=1e-6)
     for name, matrix in first.params.items():
         mean = (one[name].momentum + other[name].momentum) / 2
         np.testing.assert_allclose(both[name].momentum, mean, atol=1e-6)
+        np.testing.assert_allclose(unheard[name].momentum, one[name].momentum, atol=1e-6)
         assert np.abs(params[name] - matrix).max() <= 0.0101
 
     signal = LatentSignal(jnp.asarray(PIXELS[0] / 255, jnp.float32), jnp.asarray(mask))
@@ -85,12 +95,12 @@ def test_a_step_is_adams_for_latents_and_goes_along_the_mean_for_networks():
 
 
 def test_a_pool_learns_and_goes_on_where_it_was_stopped(whole, folder):
-    assert whole.n_steps == 12
-    assert [row[0] for row in whole.history] == [1, 2, 3, 4, 5, 6]
+    assert whole.n_steps == 60
+    assert [row[0] for row in whole.history] == [20, 40, 60]
     assert whole.history[-1][2] < 0.9 * whole.history[0][2]
 
     def stop(state):
-        if state.epoch == 2:
+        if state.step == 40:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -102,8 +112,8 @@ def test_a_pool_learns_and_goes_on_where_it_was_stopped(whole, folder):
         train_pool(RECIPE, PIXELS[::-1], folder / "stopped")
 
 
-def test_a_run_begins_with_the_latents_of_another(whole, folder):
-    other = dataclasses.replace(RECIPE, learning=dataclasses.replace(LEARNING, n_epochs=1, begin="whole"))
+def test_a_run_begins_with_the_networks_of_another(whole, folder):
+    other = dataclasses.replace(RECIPE, learning=dataclasses.replace(LEARNING, n_steps=20, begin="whole"))
     assert train_pool(other, PIXELS, folder / "other").history[0][2] < 0.9 * whole.history[0][2]
     nowhere = dataclasses.replace(RECIPE, learning=dataclasses.replace(LEARNING, begin="nowhere"))
     with pytest.raises(InrcError, match="nowhere"):
@@ -135,8 +145,8 @@ def test_a_whole_run_is_exported_and_its_init_read_back(tmp_path):
     assert init_path.stem == init.id.hex()
     card = json.loads(card_path.read_text())
     assert card["pictures"]["training"] == list(tiny.TRAINING_NAMES)
-    assert card["outer_steps"] == 12
-    assert card["course"][-1]["epoch"] == 6
+    assert card["outer_steps"] == 60
+    assert card["course"][-1]["step"] == 60
     assert card["recipe"]["learning"]["lambda_rd"] == LEARNING.lambda_rd
     params = {name: matrix.astype(np.float32) for name, matrix in init.mean.items()}
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))

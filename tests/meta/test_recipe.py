@@ -88,7 +88,7 @@ def test_recipes_are_values_of_python_files(tmp_path):
     found = recipe.load_recipe(path)
     assert (found.name, found.model.widths, found.learning) == ("mine", (4,), Learning())
     path.write_text("RECIPE = 1\n")
-    with pytest.raises(ConfigError, match="no Recipe called RECIPE"):
+    with pytest.raises(ConfigError, match="no Recipe or LatentRecipe called RECIPE"):
         recipe.load_recipe(path)
     with pytest.raises(ConfigError, match="name one like meta_init/"):
         recipe.load_recipe(tmp_path / "none.py")

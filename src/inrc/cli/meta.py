@@ -390,6 +390,6 @@ def _outer_line(state: "train.Progress") -> str:
 
 def _pool_line(state: "latent_pool.Progress") -> str:
     return (
-        f"epoch {state.epoch:,}  loss {1000 * state.loss:.4f}e-3  mse {1000 * state.mse:.4f}e-3  "
+        f"step {state.step:,}  loss {1000 * state.loss:.4f}e-3  mse {1000 * state.mse:.4f}e-3  "
         f"{state.bpp:.4f} bpp  {timedelta(seconds=round(state.seconds_left))} left"
     )

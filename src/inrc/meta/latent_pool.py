@@ -1,16 +1,19 @@
 """Networks of latent grids learned on the optimised latents of many pictures: an auto-decoder with a pool of crops.
 
-Every crop keeps latents of its own, and Adam's moments of them, for the whole run. An iteration takes one step of the
-latents of a few crops and one of the networks, along the mean of the crops' gradients. Where latents are at their
-best, that gradient is the whole one of (networks, with latents that follow them): how latents move with the networks
-does not matter to first order, so that no step need be differentiated through.
+A pool has a few crops, each with latents of its own and Adam's moments of them. Every step is one of all latents and
+one of the networks, along the mean of the crops' gradients. Where latents are at their best, that gradient is the whole
+one of (networks, with latents that follow them): how latents move with the networks does not matter to first order, so
+that no step need be differentiated through.
 
-The course of a run is that of a fit, `LatentSchedule`, with a crop's steps in the place of the fit's; the networks
-themselves have neither noise nor a rate term, for what all files share costs none of them anything.
+A crop's latents begin at 0 and take the course of a fit, `LatentSchedule`; at its end another crop takes its place, at
+another time in every place, so that the networks always see latents of all ages. So they become networks that fits from
+latents of 0 do well with. Latents that last for the whole run keep the ways of the first random networks instead, and
+fits of new pictures, which begin at 0, end elsewhere (experiments/NOTES.md).
 """
 
 import dataclasses
 import functools
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +31,7 @@ from inrc.fit.latent_program import LatentProblem
 from inrc.fit.latent_start import first_latent_state
 from inrc.fit.optimiser import OptimiserState
 from inrc.meta.checkpoint import Checkpoints
-from inrc.meta.recipe import LatentRecipe
+from inrc.meta.recipe import LatentRecipe, PoolLearning
 from inrc.models.latent_grid.decode import values_and_bits
 from inrc.models.latent_grid.packing import mask_of, packing_of
 from inrc.quant.soft_round import gaussian_noise, latent_surrogate
@@ -36,6 +39,7 @@ from inrc.quant.soft_round import gaussian_noise, latent_surrogate
 Params = dict[str, jax.Array]
 
 CHECKPOINTS = "checkpoints"
+_REPORT_STEPS = 20
 _ADAM = optax.scale_by_adam(0.9, 0.999, eps=1e-12)
 
 
@@ -45,7 +49,7 @@ class Crops(NamedTuple):
     Attributes:
       latents: [crops, packing.size], in units of their quantiser.
       mean, square: Adam's moments of their gradient.
-      visits: [crops] int32, steps taken.
+      visits: [crops] int32, steps taken: their ages.
     """
 
     latents: np.ndarray
@@ -60,8 +64,8 @@ class PoolState(NamedTuple):
     Attributes:
       params: {name: matrix}, the networks.
       moments: of their optimiser.
-      crops: all of the pool, on the host.
-      step: updates of the networks.
+      crops: the pool.
+      step: of the networks.
     """
 
     params: Params
@@ -71,7 +75,7 @@ class PoolState(NamedTuple):
 
 
 class PoolMeans(NamedTuple):
-    """Means over some crops as the networks saw them."""
+    """Means over the crops as the networks saw them, by their say."""
 
     loss: jax.Array
     mse: jax.Array
@@ -84,13 +88,13 @@ class Progress:
 
     Attributes:
       fraction: of the run that is done.
-      epoch: steps of every crop so far.
+      step: of the networks so far.
       loss, mse, bpp: means since the last report.
       seconds, seconds_left: of the run, earlier ones included.
     """
 
     fraction: float
-    epoch: int
+    step: int
     loss: float
     mse: float
     bpp: float
@@ -104,9 +108,9 @@ class PoolResult:
 
     Attributes:
       params: {name: matrix}, the networks.
-      n_steps: updates of them.
+      n_steps: of them.
       seconds: of the run.
-      history: (epoch, seconds, loss, mse, bpp) now and then.
+      history: (step, seconds, loss, mse, bpp) now and then.
     """
 
     params: dict[str, np.ndarray]
@@ -158,10 +162,28 @@ def train_pool(
     return loop.result()
 
 
-def order_of(n_crops: int, batch: int, *, seed: int, epoch: int) -> np.ndarray:
-    """Which crops the iterations of an epoch take, [iterations, batch]: all, but for a remainder that chance picks."""
-    order = np.random.default_rng((seed, epoch)).permutation(n_crops)
-    return order[: n_crops // batch * batch].reshape(-1, batch)
+class Place(NamedTuple):
+    """What a place of the pool holds at a step: index of the crop, and the crop's age in steps."""
+
+    crop: int
+    age: int
+
+
+def place_at(learning: PoolLearning, n_crops: int, place: int, step: int) -> Place:
+    """Which crop is in a place, 0 <= place < batch, and how old it is.
+
+    At first all are of one age; after the first horizon they change one after the other, at equal distances, and those
+    that wait stay at their last age. Each takes a permutation of all crops before it takes one again.
+    """
+    horizon, batch = learning.horizon, learning.batch
+    since = step - (1 if learning.begin is None else 0) * horizon - place * horizon // batch
+    if since < 0:
+        number, age = 0, min(step, horizon - 1)
+    else:
+        number, age = 1 + since // horizon, since % horizon
+    epoch, index = divmod(number * batch + place, n_crops)
+    order = np.random.default_rng((learning.seed, epoch)).permutation(n_crops)
+    return Place(int(order[index]), age)
 
 
 def scaled(params: Params, scale: float) -> Params:
@@ -187,9 +209,10 @@ def pool_step(
     values: jax.Array,
     plan: dict[str, jax.Array],
     lambda_rd: jax.Array,
+    network_rate: jax.Array,
     step: jax.Array,
 ) -> tuple[Params, dict[str, OptimiserState], Crops, PoolMeans]:
-    """One step of the latents of some crops, one after the other, and one of the networks.
+    """One step of the latents of all crops, one after the other, and one of the networks.
 
     Args:
       problem: static.
@@ -197,9 +220,10 @@ def pool_step(
       moments: of them.
       crops: arrays [batch, ...].
       values: [batch, C, height, width] uint8.
-      plan: scalars, the fields of `LatentSchedule.at`.
+      plan: arrays [batch], the fields of `LatentSchedule.at`, and the crops' `say`.
       lambda_rd: loss per bit and pixel.
-      step: float32, updates of the networks before this one.
+      network_rate: of this step.
+      step: float32, of the networks before this one.
 
     Returns:
       (networks, moments and crops after, means over the crops).
@@ -208,8 +232,8 @@ def pool_step(
     mask = jnp.asarray(mask_of(packing))
     n_pixels = problem.shape[0] * problem.shape[1]
 
-    def crop_step(total: Params, arguments: tuple[Crops, jax.Array, jax.Array]):
-        crop, pixels, seed = arguments
+    def crop_step(total: Params, arguments: tuple[Crops, jax.Array, dict[str, jax.Array], jax.Array]):
+        crop, pixels, plan, seed = arguments
         target = pixels.astype(jnp.float32) / 255.0
         noise = plan["noise"] * gaussian_noise(seed, packing.size)
 
@@ -227,16 +251,18 @@ def pool_step(
         assert isinstance(after, optax.ScaleByAdamState)
         latents = crop.latents - plan["latent_rate"] * jnp.asarray(update)
         new = Crops(latents, after.mu, after.nu, after.count)  # pyright: ignore[reportArgumentType]
-        return jax.tree.map(jnp.add, total, gradient), (new, measured)
+        return jax.tree.map(lambda t, g: t + plan["say"] * g, total, gradient), (new, measured)
 
     batch = values.shape[0]
     seeds = step.astype(jnp.uint32) * jnp.uint32(batch) + jnp.arange(batch, dtype=jnp.uint32)
     zeros = jax.tree.map(jnp.zeros_like, params)
-    total, (crops, measured) = jax.lax.scan(crop_step, zeros, (crops, values, seeds))
-    gradient = optimiser.clip_by_global_norm(jax.tree.map(lambda g: g / batch, total), problem.clip_norm)
+    total, (crops, measured) = jax.lax.scan(crop_step, zeros, (crops, values, plan, seeds))
+    share = plan["say"] / jnp.maximum(jnp.sum(plan["say"]), 1e-6)
+    gradient = jax.tree.map(lambda g: g / jnp.maximum(jnp.sum(plan["say"]), 1e-6), total)
+    gradient = optimiser.clip_by_global_norm(gradient, problem.clip_norm)
     directions, moments = optimiser.update(problem.optimiser, gradient, moments, step)
-    params = {name: p - plan["network_rate"] * directions[name] for name, p in params.items()}
-    return params, moments, crops, PoolMeans(*(jnp.mean(x) for x in measured))
+    params = {name: p - network_rate * directions[name] for name, p in params.items()}
+    return params, moments, crops, PoolMeans(*(jnp.vdot(share, x) for x in measured))
 
 
 class _Loop:
@@ -246,23 +272,17 @@ class _Loop:
         learning = recipe.learning
         self._learning = learning
         self._pixels = pixels
-        n_crops, n_channels = pixels.shape[:2]
-        self._batch = min(learning.batch, n_crops)
+        n_channels = pixels.shape[1]
         self._problem = LatentProblem(recipe.model, recipe.shape, n_channels, learning.optimiser, learning.clip_norm)
         self._refresh = jax.jit(functools.partial(optimiser.refresh, learning.optimiser))
         mean_values = pixels.mean((0, 2, 3)) / 255.0
         first = first_latent_state(self._problem, mean_values, 1.0, None, learning.seed)
-        size = first.latents.size
-        latents, mean, square = (np.zeros((n_crops, size), np.float32) for _ in range(3))
-        crops = Crops(latents, mean, square, np.zeros(n_crops, np.int32))
+        latents, mean, square = (np.zeros((learning.batch, first.latents.size), np.float32) for _ in range(3))
+        crops = Crops(latents, mean, square, np.zeros(learning.batch, np.int32))
         self.state = PoolState(first.params, first.moments, crops, np.int32(0))
         self._began = time.monotonic()
         self._seconds_before = 0.0
         self._history: list[tuple[float, ...]] = []
-
-    @property
-    def _per_epoch(self) -> int:
-        return len(self._pixels) // self._batch
 
     @property
     def seconds(self) -> float:
@@ -270,63 +290,76 @@ class _Loop:
 
     @property
     def fraction(self) -> float:
-        return min(1.0, int(self.state.step) / (self._per_epoch * self._learning.n_epochs))
+        return min(1.0, int(self.state.step) / self._learning.n_steps)
 
     def resume(self, state: PoolState, notes: dict) -> None:
-        self.state = jax.tree.map(np.array, state)  # its own memory: latents are written in place
+        self.state = jax.tree.map(np.array, state)
         self._seconds_before = notes["seconds"]
         self._history = [tuple(row) for row in notes["history"]]
 
     def begin_with(self, folder: Path) -> None:
-        """Takes the networks and latents of another run's end."""
+        """Takes the networks of another run's end."""
         state = Checkpoints.newest(folder / CHECKPOINTS, self.state)
         if state is None:
             raise InrcError(f"{folder} holds no run to begin with; run its recipe first")
         scale = self._learning.begin_scale
-        crops = self.state.crops._replace(latents=np.array(state.crops.latents) * np.float32(scale))
         params = scaled({name: jnp.asarray(matrix) for name, matrix in state.params.items()}, scale)
-        self.state = self.state._replace(params=params, crops=crops)
+        self.state = self.state._replace(params=params)
 
     def notes(self) -> dict:
         return {"seconds": self.seconds, "history": self._history}
 
     def advance(self, progress: Callable[[Progress], None] | None) -> None:
-        """Takes an epoch, or what is left of it.
+        """Takes some steps.
 
         Raises:
           InrcError: The loss is no longer finite.
           KeyboardInterrupt: `progress` has raised it.
         """
-        learning = self._learning
-        epoch, done = divmod(int(self.state.step), self._per_epoch)
-        reports = []
-        for which in order_of(len(self._pixels), self._batch, seed=learning.seed, epoch=epoch)[done:]:
-            params, moments, crops, step = self.state
-            if int(step) % learning.steps_per_group == 0:
+        learning, reports = self._learning, []
+        for step in range(int(self.state.step), min(int(self.state.step) + _REPORT_STEPS, learning.n_steps)):
+            params, moments, crops, _ = self.state
+            if step % learning.steps_per_group == 0:
                 moments = self._refresh(moments)
-            plan = {name: np.float32(x[0]) for name, x in learning.schedule.at(np.array([self.fraction])).items()}
-            batch = Crops(*(x[which] for x in crops))
-            params, moments, batch, means = pool_step(
+            places = [place_at(learning, len(self._pixels), i, step) for i in range(learning.batch)]
+            age = np.array([place.age for place in places])
+            waiting = np.minimum(1, age)
+            crops = Crops(*(x * waiting.reshape(-1, *[1] * (x.ndim - 1)).astype(x.dtype) for x in crops))
+            params, moments, crops, means = pool_step(
                 self._problem,
                 params,
                 moments,
-                batch,
-                self._pixels[which],
-                plan,
+                crops,
+                self._pixels[[place.crop for place in places]],
+                self._plan(step, age),
                 np.float32(learning.lambda_rd),
+                np.float32(self._network_rate(step)),
                 np.float32(step),
             )
-            for all_of_them, some in zip(crops, batch, strict=True):
-                all_of_them[which] = some
-            self.state = PoolState(params, moments, crops, np.int32(int(step) + 1))
-            reports.append([float(x) for x in means])
-        loss, mse, bpp = np.mean(reports, axis=0)
+            self.state = PoolState(params, moments, crops, np.int32(step + 1))
+            reports.append(means)
+        loss, mse, bpp = np.mean([[float(x) for x in means] for means in reports], axis=0)
+        done = int(self.state.step)
         if not np.isfinite(loss):
-            raise InrcError(f"the pool's loss is {loss} after {epoch + 1} epochs; lower the networks' learning rate")
-        self._history.append((epoch + 1, round(self.seconds, 1), float(loss), float(mse), float(bpp)))
+            raise InrcError(f"the pool's loss is {loss} after {done} steps; lower the networks' learning rate")
+        self._history.append((done, round(self.seconds, 1), float(loss), float(mse), float(bpp)))
         if progress is not None:
             left = self.seconds / max(self.fraction, 1e-9) * (1 - self.fraction)
-            progress(Progress(self.fraction, epoch + 1, loss, mse, bpp, self.seconds, left))
+            progress(Progress(self.fraction, done, loss, mse, bpp, self.seconds, left))
+
+    def _plan(self, step: int, age: np.ndarray) -> dict[str, np.ndarray]:
+        learning = self._learning
+        fraction = age / learning.horizon
+        first, last = learning.ripe
+        say = np.clip((fraction - first) / (last - first), 0.0, 1.0)
+        if step < learning.horizon and learning.begin is None:
+            say = np.ones_like(say)
+        plan = {**learning.schedule.at(fraction), "say": say}
+        return {name: x.astype(np.float32) for name, x in plan.items()}
+
+    def _network_rate(self, step: int) -> float:
+        first, last = self._learning.network_rate
+        return last + (first - last) * 0.5 * (1 + math.cos(math.pi * step / self._learning.n_steps))
 
     def result(self) -> PoolResult:
         params = {name: np.asarray(matrix) for name, matrix in self.state.params.items()}

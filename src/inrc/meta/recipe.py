@@ -143,24 +143,31 @@ class PoolLearning:
     """How networks of latent grids are learned on a pool of crops (`inrc.meta.latent_pool`).
 
     Attributes:
-      n_epochs: steps of every crop's latents.
+      n_steps: of the networks.
       lambda_rd: the loss is mse + lambda_rd * bpp of the latents.
-      batch: crops of an iteration, which the networks take one step for.
-      schedule: the course of the run; what it says of the networks' quantiser is of no account here.
-      begin: name of a finished run beside this one, of the same network and pictures, whose networks and latents this
-        one begins with; random networks and latents of 0 if not given.
-      begin_scale: what those latents are multiplied by. Where quantisation is fine the best step is proportional to
-        the root of lambda, so that latents are to its inverse.
+      batch: crops in the pool, all of which take a step of their latents for every step of the networks.
+      horizon: steps after which a crop gives way to another.
+      schedule: of a crop's latents over its horizon; what it says of the networks is of no account here.
+      network_rate: of the networks, first and last, by a cosine.
+      ripe: fractions of the horizon between which a crop's say in the networks' steps grows from none to all, for
+        latents near 0 teach networks what they should not learn.
+      begin: name of a finished run beside this one, of the same networks, that this one begins with; random networks,
+        and one horizon in which all crops have their say from the first step, if not given.
+      begin_scale: what the latents of those networks are multiplied by. Where quantisation is fine the best step is
+        proportional to the root of lambda, so that latents are to its inverse.
       optimiser: constants of the networks' optimiser.
       clip_norm: largest norm of the networks' gradient.
-      steps_per_group: iterations between refreshes of the optimiser's bases.
+      steps_per_group: steps between refreshes of the optimiser's bases.
       seed: of the first networks, of the order of crops and of noise.
     """
 
-    n_epochs: int = 560
+    n_steps: int = 2700
     lambda_rd: float = 1e-3
     batch: int = 8
+    horizon: int = 300
     schedule: LatentSchedule = LatentSchedule()
+    network_rate: tuple[float, float] = (1e-2, 1e-4)
+    ripe: tuple[float, float] = (0.1, 0.5)
     begin: str | None = None
     begin_scale: float = 1.0
     optimiser: OptimiserConfig = OptimiserConfig()
@@ -169,10 +176,12 @@ class PoolLearning:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("n_epochs", "batch", "steps_per_group"):
+        for name in ("n_steps", "batch", "horizon", "steps_per_group"):
             _check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         for name in ("lambda_rd", "clip_norm", "begin_scale"):
             _check(name, getattr(self, name), getattr(self, name) > 0, "above 0")
+        _check("network_rate", self.network_rate, min(self.network_rate) > 0, "above 0")
+        _check("ripe", self.ripe, 0 <= self.ripe[0] < self.ripe[1] <= 1, "two ascending numbers within 0..1")
         _check("seed", self.seed, 0 <= self.seed < 1 << 32, "within 0..2^32 - 1")
 
 

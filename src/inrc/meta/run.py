@@ -107,7 +107,7 @@ def _learn(
             raise ConfigError("networks of latent grids are learned by one process; run the recipe on one host")
         pool = latent_pool.train_pool(recipe, pictures.training.pixels, folder, progress=progress)
         rows = pool.history[:: max(1, len(pool.history) // 10)]
-        names = ("epoch", "seconds", "loss", "mse", "bpp")
+        names = ("step", "seconds", "loss", "mse", "bpp")
         return pool.params, {
             "outer_steps": pool.n_steps,
             "outer_seconds": round(pool.seconds, 1),
