@@ -4,10 +4,17 @@ import math
 
 from inrc.config import LatentGridConfig
 from inrc.fit.latent_config import LatentFitConfig
-from inrc.fit.latent_stages import FROM_INIT
+from inrc.fit.latent_stages import LatentSchedule, LatentStage
 from inrc.meta.recipe import Centre, LatentRecipe, PoolLearning, PriorStage
 
 SHAPE = (256, 256)
+_SLOW = LatentSchedule(
+    (
+        LatentStage(0.96, (5e-3, 5e-5), (0.16, 0.0016), temperature=(0.5, 0.05), noise=(0.22, 0.15)),
+        LatentStage(0.04, (1.5e-4, 1.5e-5), (1e-4, 1e-5), hard=True),
+    )
+)
+"""Slower networks than the codec's own fits have: those near the init are what the prior is of."""
 FIRST, FIRST_LAMBDA = "latent_1e3", 1e-3
 
 
@@ -17,7 +24,7 @@ def latent(name: str, learning: PoolLearning, n_rounds: int = 2) -> LatentRecipe
         300,
         lambda_rd=learning.lambda_rd,
         network_weight=1 / 6,  # what a crop's networks would cost in a picture of 768x512
-        schedule=FROM_INIT,
+        schedule=_SLOW,
         first_step=2.0**-7,
         groups_per_chunk=10,
     )

@@ -174,11 +174,14 @@ def quality_of_latent_lambda(lambda_rd: float) -> float:
     return math.log2(bpp / _LOWEST_BPP) / _OCTAVES * MAX_QUALITY
 
 
-def steps_of_effort(effort: int) -> int:
-    """Steps of a fit of latents at an effort of 1..9; each sees the whole picture."""
+def steps_of_effort(effort: int, n_pixels: int = _REFERENCE_PIXELS) -> int:
+    """Steps of a fit of latents at an effort of 1..9; each sees the whole picture.
+
+    The table holds up to 768x512; a larger picture has fewer, by the square root of the ratio and at least a fifth.
+    """
     if effort not in _LATENT_STEPS:
         raise ConfigError(f"the effort is {effort}; it must be a whole number in {MIN_EFFORT}..{MAX_EFFORT}")
-    return _LATENT_STEPS[effort]
+    return max(1, round(_LATENT_STEPS[effort] * min(max((_REFERENCE_PIXELS / n_pixels) ** 0.5, 0.2), 1.0)))
 
 
 def phase_factor_for(effort: int, n_pixels: int) -> int:

@@ -18,7 +18,8 @@ from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
 
 AUTO_INIT, NO_INIT = "auto", "none"
-_MIN_CHUNKS = 8
+_GROUPS_PER_CHUNK = 4
+"""Of all fits of latents: efforts share their compiled programs."""
 _NEAR_SIZE = 1.6
 """Ratio of numbers of weights up to which an init serves a rate: lambda does the rest."""
 
@@ -273,12 +274,12 @@ def resolve_latents(
         raise ConfigError(f"the colour {options.colour.name} is asked for; latent grids know RGB alone: leave it away")
     if isinstance(options.fit, FitConfig):
         raise ConfigError("the fit is one of a coordinate network, latent grids need a LatentFitConfig")
-    n_steps = presets.steps_of_effort(options.effort)
+    n_steps = presets.steps_of_effort(options.effort, math.prod(shape))
     config = options.fit or LatentFitConfig(
         n_steps=n_steps,
         lambda_rd=_latent_lambda(options, bpp),
         loss=LOSSES[options.loss],
-        groups_per_chunk=min(16, max(1, n_steps // (_MIN_CHUNKS * 5))),
+        groups_per_chunk=_GROUPS_PER_CHUNK,
         time_budget=options.time_budget,
         seed=options.seed,
     )

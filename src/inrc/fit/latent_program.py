@@ -35,6 +35,10 @@ from inrc.quant.soft_round import gaussian_noise, latent_surrogate
 from inrc.quant.surrogate import on_ladder, surrogate, uniform_noise
 
 
+_LATENT_BETAS = 0.7, 0.95
+"""Of Adam for latents: their gradients change with their neighbours, and long memories of them mislead."""
+
+
 class LatentProblem(NamedTuple):
     """What is static about a fit, hashable.
 
@@ -289,7 +293,7 @@ def _step(
     params = {name: p - plan.network_rate * directions[name] for name, p in state.params.items()}
 
     latents, latent_moments = _adam(
-        state.latents, latent_gradient, state.latent_moments, plan.latent_rate, state.step, (0.9, 0.999)
+        state.latents, latent_gradient, state.latent_moments, plan.latent_rate, state.step, _LATENT_BETAS
     )
     rate = plan.step_rate * problem.step_learning_rate
     updates = {

@@ -36,7 +36,7 @@ class LatentStage:
             raise ConfigError(f"temperatures are {self.temperature}; they must be above 0")
 
 
-_MAIN = LatentStage(0.96, (1e-2, 1e-4), (0.16, 0.0016), temperature=(0.5, 0.05), noise=(0.22, 0.15))
+_MAIN = LatentStage(0.96, (1e-2, 1e-4), (0.3, 0.003), temperature=(0.5, 0.05), noise=(0.22, 0.15))
 _FINAL = LatentStage(0.04, (3e-4, 3e-5), (1e-4, 1e-5), hard=True)
 
 
@@ -89,18 +89,6 @@ class LatentSchedule:
             "network_noise": networks_noisy.astype(np.float64),
             "network_hard": networks_hard.astype(np.float64),
         }
-
-
-FROM_INIT = LatentSchedule(
-    (
-        dataclasses.replace(_MAIN, network_rate=(5e-3, 5e-5)),
-        dataclasses.replace(_FINAL, network_rate=(1.5e-4, 1.5e-5)),
-    )
-)
-"""The course of a fit whose networks begin at a shared init: they move half as fast, latents as ever.
-
-Latents of 0 get no gradient through a cold rounding, so that temperatures begin as high as without an init.
-"""
 
 
 def plan_latent_chunk(
