@@ -34,7 +34,6 @@ from inrc.models.latent_grid.packing import packing_of
 from inrc.quant.soft_round import gaussian_noise, latent_surrogate
 from inrc.quant.surrogate import on_ladder, surrogate, uniform_noise
 
-
 _LATENT_BETAS = 0.7, 0.95
 """Of Adam for latents: their gradients change with their neighbours, and long memories of them mislead."""
 
