@@ -20,11 +20,10 @@ from inrc.cli.jax_setup import jax_set_up
 from inrc.cli.meta import ProgressLines, report, table
 from inrc.errors import InrcError
 from inrc.evaluate.tables import to_markdown
-from inrc.meta import prior, train
 from inrc.meta.compare import STEPS, Summary, Trajectory, compare
 from inrc.meta.data import load_pictures
 from inrc.meta.recipe import Centre, InnerOptimiser, Learning, Method, Recipe, Scales, training_folder
-from inrc.meta.run import Run, run
+from inrc.meta.run import Progress, Run, run
 from inrc.signal.image import write_atomically
 from meta_init.family import small_siren
 
@@ -71,7 +70,7 @@ def ablate(
     runs: Path,
     results: Path,
     steps: Sequence[int] = STEPS,
-    on_training: Callable[[train.Progress | prior.Progress], None] | None = None,
+    on_training: Callable[[Progress], None] | None = None,
     on_fit: Callable[[Trajectory], None] | None = None,
 ) -> list[Summary]:
     """Runs recipes of one canvas, compares what they come to, and writes a record of it.
