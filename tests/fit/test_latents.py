@@ -169,6 +169,7 @@ class TestContinued:
             fit_latents(VALUES[:, 1:], MODEL, CONFIG, continued=whole)
 
 
+@pytest.mark.slow
 def test_distortion_is_the_loss_that_was_asked_for(whole):
     packing, params = packing_of(MODEL, problems.SHAPE), seen_params(whole)
 

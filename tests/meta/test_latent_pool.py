@@ -55,6 +55,7 @@ def test_crops_change_one_after_the_other_after_a_horizon_together():
     assert [place_at(again, 5, i, 10).age for i in (0, 1)] == [10, 0]
 
 
+@pytest.mark.slow
 def test_a_step_is_adams_for_latents_and_goes_along_the_mean_for_networks():
     problem = LatentProblem(MODEL, SHAPE, 3, tiny.ADAM, clip_norm=LEARNING.clip_norm)
     packing = packing_of(MODEL, SHAPE)

@@ -103,7 +103,7 @@ class Job:
     def plan(self, bpp: float, *, target_bits: float | None = None) -> Plan:
         """How a network whose size a rate of `bpp` pays for would be fitted."""
         header, config, reference = self.resolve(bpp)
-        DecodeLimits().check_parameters(sum(r * c for _, (r, c) in pack.matrices_of(header)))
+        pack.check(header, DecodeLimits())
         config = dataclasses.replace(config, target_bits=target_bits)
         target = Target(self.seen(header), *pack.output_transform(header))
         return Plan(header, Task(target, config, None if reference is None else _start(reference, config)), reference)

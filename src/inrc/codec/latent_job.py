@@ -4,9 +4,10 @@ import dataclasses
 import math
 
 from inrc.bitstream.header import Header
+from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import pack
 from inrc.codec.job import Candidate, Job
-from inrc.codec.latent_rdoq import refine
+from inrc.codec.latent_rdoq import loss_of, refine
 from inrc.codec.options import choose_init, resolve_latents
 from inrc.codec.reference import Reference, reference_of
 from inrc.config import LatentGridConfig
@@ -50,6 +51,7 @@ def plan(job: Job, bpp: float) -> LatentPlan:
         model,
         transposed=image.height > image.width,
     )
+    pack.check(header, DecodeLimits())
     task = LatentTask(job.seen(header), config)
     if init is None:
         return LatentPlan(header, task)
@@ -94,9 +96,20 @@ def go_on(job: Job, plan: LatentPlan, candidate: Candidate, lambda_rd: float, be
 
 
 def rounded(plan: LatentPlan, result: LatentFitResult) -> Candidate:
-    """A fit with its weights rounded by the steps that it has learned, its latents by what they cost."""
-    weights = pack.quantise(result.params, result.steps, plan.reference)
-    candidate = Candidate(plan.header, dataclasses.replace(weights, latents=result.latents), result)
+    """A fit with its weights rounded by the steps that it has learned, its latents by what they cost.
+
+    Weights become differences from the shared init, if the plan has one, or are written in full and the file needs no
+    init, whichever comes to the lower loss.
+    """
+    candidate = _with_weights(plan.header, plan.reference, result)
+    if plan.reference is not None:
+        in_full = _with_weights(dataclasses.replace(plan.header, init_id=b""), None, result)
+        candidate = min((candidate, in_full), key=lambda one: loss_of(one, result.lambda_rd))
     if plan.task.config.n_steps < _REFINED_FROM_STEPS or result.interrupted:
         return candidate
     return refine(candidate, result.lambda_rd)
+
+
+def _with_weights(header: Header, reference: Reference | None, result: LatentFitResult) -> Candidate:
+    weights = pack.quantise(result.params, result.steps, reference)
+    return Candidate(header, dataclasses.replace(weights, latents=result.latents), result)

@@ -30,6 +30,20 @@ _MOST_BITS = 8.0
 """That a change may save, to spare those the evaluation that distort too much for that."""
 
 
+def loss_of(candidate: Candidate, lambda_rd: float) -> float:
+    """Distortion of what a file shows, by the loss of its fit, + lambda * bits per pixel of all of the file."""
+    header, model, result = candidate.header, candidate.header.model, candidate.result
+    assert isinstance(model, LatentGridConfig)
+    assert isinstance(result, LatentFitResult)
+    params = {name: jnp.asarray(matrix) for name, matrix in pack.dequantise(header, candidate.weights).items()}
+    latents = tuple(jnp.asarray(grid, jnp.float32) for grid in candidate.weights.latents)
+    distortion = _distortion(
+        model, result.problem.loss, header.shape, params, latents, jnp.asarray(result.signal.values)
+    )
+    n_bits = 8 * len(pack.pack(header, candidate.weights))
+    return float(distortion) + lambda_rd * n_bits / (header.width * header.height)
+
+
 def refine(candidate: Candidate, lambda_rd: float) -> Candidate:
     """The candidate with some latents one nearer to zero; its loss is lower, or it is what it was.
 

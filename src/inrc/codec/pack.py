@@ -153,7 +153,8 @@ def unpack(
     """
     parsed = container.unpack(data, limits, find_init)
     header = parsed.header
-    shapes = _shapes(header, limits)
+    check(header, limits)
+    shapes = [shape for _, shape in matrices_of(header)]
     reference = None if parsed.init is None else _reference(parsed.init, header)
 
     def exponents(side: Sequence[int]) -> list[np.ndarray] | None:
@@ -183,13 +184,16 @@ def output_transform(header: Header) -> tuple[np.ndarray, np.ndarray]:
     return 0.5 * matrix, offset
 
 
-def _shapes(header: Header, limits: DecodeLimits) -> Sequence[tuple[int, int]]:
-    shapes = [shape for _, shape in matrices_of(header)]
-    limits.check_parameters(sum(rows * columns for rows, columns in shapes))
+def check(header: Header, limits: DecodeLimits) -> None:
+    """Refuses a file whose weights or latents are more than is granted.
+
+    Raises:
+      LimitExceededError: They are.
+    """
+    limits.check_parameters(sum(rows * columns for _, (rows, columns) in matrices_of(header)))
     if isinstance(header.model, LatentGridConfig):
         n_latents = sum(math.prod(grid.shape) for grid in grids_of(header.model, header.shape))
         limits.check_latents(n_latents, context_macs(header.model))
-    return shapes
 
 
 def _reference(init: SharedInit, header: Header) -> Reference:
