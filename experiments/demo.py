@@ -25,7 +25,7 @@ ASSETS = Path(__file__).parent / "assets"
 OUT = Path("out")
 
 QUALITY = 50
-EFFORT = 5
+EFFORT = 4
 Region = tuple[int, int, int, int]
 REGION: Region = (340, 48, 120, 80)
 """The rim of the cup and the handle of the spoon: x, y, width, height in pixels of coffee.png."""
