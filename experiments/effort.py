@@ -1,4 +1,4 @@
-"""What an encode's time buys: efforts 1 to 6 of the default preset at one quality.
+"""What an encode's time buys: efforts 1 to 6 of the siren codec at one quality.
 
 Command: inrc evaluate experiments/effort.py. Cost: 6 minutes on 2 cores.
 Expected: the table of experiments/NOTES.md; every level moves the curve up or to fewer bytes, the last one hardly.
@@ -12,6 +12,8 @@ from inrc.evaluate.pictures import kodak
 EFFORTS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 
 EXPERIMENT = Experiment(
-    "effort", kodak(15, 23), (inrc_codec("inrc", EFFORTS, at="effort", quality=40.0),), results="effort"
+    "effort", kodak(15, 23), (inrc_codec("inrc", EFFORTS, at="effort", quality=40.0, codec="siren"),), results="effort"
 )
-SMOKE = Experiment("effort smoke", PICTURES, (inrc_codec("inrc", (1.0, 2.0), at="effort"),), results="effort")
+SMOKE = Experiment(
+    "effort smoke", PICTURES, (inrc_codec("inrc", (1.0, 2.0), at="effort", codec="siren"),), results="effort"
+)

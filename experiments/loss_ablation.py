@@ -18,7 +18,7 @@ BPP = 0.2
 
 def codecs(bpp: float, effort: int) -> tuple[MeasuredCodec, ...]:
     """One codec per loss."""
-    return tuple(inrc_codec(name, (bpp,), at="target_bpp", loss=name, effort=effort) for name in LOSSES)
+    return tuple(inrc_codec(name, (bpp,), at="target_bpp", loss=name, effort=effort, codec="siren") for name in LOSSES)
 
 
 EXPERIMENT = Experiment("loss_ablation", kodak(5, 15, 23), codecs(BPP, effort=3), results="loss_ablation")

@@ -25,7 +25,7 @@ SHAPE = (512, 768)
 
 def fit(effort: int, **changes) -> FitConfig:
     """The default fit of a Kodak picture, changed."""
-    options = EncodeOptions(quality=QUALITY, effort=effort)
+    options = EncodeOptions(codec="siren", quality=QUALITY, effort=effort)
     _, config = resolve(options, SHAPE, 3, presets.bpp_of_quality(QUALITY))
     return dataclasses.replace(config, **changes)
 

@@ -43,6 +43,7 @@ def pair(scale: float, qualities: tuple[float, ...], effort: int) -> tuple[Measu
     return tuple(
         inrc_codec(
             f"x{scale:g} {name}",
+            codec="siren",
             qualities,
             effort=effort,
             prepare=down,

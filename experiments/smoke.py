@@ -16,7 +16,7 @@ PICTURES = bundled(Path(__file__).parent / "assets" / "coffee_small.png")
 EXPERIMENT = Experiment(
     "smoke",
     PICTURES,
-    (jpeg_444(), jpeg_420(), inrc_codec("inrc", (40.0, 60.0, 80.0), effort=2)),
+    (jpeg_444(), jpeg_420(), inrc_codec("inrc", (40.0, 60.0, 80.0), effort=2, codec="siren")),
     results="smoke",
 )
 SMOKE = EXPERIMENT

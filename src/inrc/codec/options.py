@@ -111,9 +111,9 @@ def with_codec(options: EncodeOptions, n_pixels: int) -> EncodeOptions:
     if options.codec != presets.AUTO_CODEC:
         return options
     codec = presets.codec_for(n_pixels)
-    if isinstance(options.fit, LatentFitConfig):
+    if isinstance(options.model, LatentGridConfig) or isinstance(options.fit, LatentFitConfig):
         codec = presets.LARGE_CODEC
-    elif isinstance(options.fit, FitConfig) or options.colour not in (None, ColourTransform.RGB):
+    elif isinstance(options.model, ModelConfig) or isinstance(options.fit, FitConfig) or options.colour is not None:
         codec = presets.SMALL_CODEC
     return dataclasses.replace(options, codec=codec)
 
