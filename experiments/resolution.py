@@ -43,8 +43,8 @@ def pair(scale: float, qualities: tuple[float, ...], effort: int) -> tuple[Measu
     return tuple(
         inrc_codec(
             f"x{scale:g} {name}",
-            codec="siren",
             qualities,
+            codec="siren",
             effort=effort,
             prepare=down,
             restore=functools.partial(restore, scale=scale),
