@@ -6,7 +6,6 @@ Expected: the table of README.md.
 """
 
 import json
-import statistics
 from pathlib import Path
 
 from experiments.kodak_quick import PICTURES
@@ -35,29 +34,38 @@ SMOKE = Experiment(
 )
 
 
-def rates(records: list[Record], name: str) -> dict[str, float]:
-    """BD-rate in percent of a codec's records against the published points, by picture."""
+def rates(records: list[Record]) -> dict[str, float]:
+    """BD-rate in percent against the published points, of pictures with all lambdas."""
     anchor = json.loads(ANCHOR.read_text())["points"]
     curves: dict[str, list[tuple[float, float]]] = {}
     for record in records:
-        if record.codec == name and not record.failure and record.picture in anchor:
-            curves.setdefault(record.picture, []).append((record.bpp, record.psnr_db))
-    return {picture: bd_rate(anchor[picture], sorted(points)) for picture, points in curves.items() if len(points) > 1}
+        curves.setdefault(record.picture, []).append((record.bpp, record.psnr_db))
+    return {
+        picture: bd_rate(anchor[picture], sorted(points))
+        for picture, points in curves.items()
+        if len(points) == len(LAMBDAS)
+    }
+
+
+def table(records: list[Record]) -> str:
+    """Markdown: every file, and what all of a picture come to."""
+    lambdas = dict(zip(QUALITIES, LAMBDAS, strict=True))
+    of_pictures = rates(records)
+    titles = "picture", "lambda", "bytes", "networks", "bpp", "PSNR, dB", "encode, s", "BD-rate to Cool-Chic 5.0.1, %"
+    lines = [f"| {' | '.join(titles)} |", "|---" + "|---:" * (len(titles) - 1) + "|"]
+    for record in sorted(records, key=lambda record: (record.picture, record.bpp)):
+        network = record.n_bytes - record.details["latent_bytes"] - record.details["header_bytes"]
+        rate = of_pictures.get(record.picture) if record.point == QUALITIES[-1] else None
+        numbers = f"{lambdas[record.point]:g}", f"{record.n_bytes:,}", f"{network:,.0f}", f"{record.bpp:.4f}"
+        results = f"{record.psnr_db:.2f}", f"{record.encode_seconds:.0f}", "" if rate is None else f"{rate:+.1f}"
+        lines.append(f"| {' | '.join((record.picture, *numbers, *results))} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
-    records = load(FOLDER / "results" / "latent_rd.jsonl")
+    records = [record for record in load(FOLDER / "results" / "latent_rd.jsonl") if not record.failure]
     for name in dict.fromkeys(record.codec for record in records):
-        of_pictures = rates(records, name)
-        print(
-            f"| {name} |", " | ".join(f"{picture} {rate:+.1f}" for picture, rate in sorted(of_pictures.items())), end=""
-        )
-        print(f" | mean {statistics.fmean(of_pictures.values()):+.1f} |")
-        for record in records:
-            if record.codec == name:
-                network = record.n_bytes - record.details["latent_bytes"] - record.details["header_bytes"]
-                print(f"| {record.picture} | {record.point:g} | {record.n_bytes} | {record.bpp:.4f} |", end="")
-                print(f" {record.psnr_db:.2f} | {network:.0f} | {record.encode_seconds:.0f} |")
+        print(f"{name}\n\n{table([record for record in records if record.codec == name])}\n")
 
 
 if __name__ == "__main__":

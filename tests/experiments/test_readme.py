@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from experiments import latent_rd
 from inrc.evaluate import records, tables
 from inrc.evaluate.curves import mean_curve
 from inrc.evaluate.published import choose, load_published
@@ -24,7 +25,7 @@ def body(table: tables.Table) -> str:
     return "\n".join(line for line in tables.to_markdown(table).splitlines() if line.startswith("|"))
 
 
-def test_the_means_of_the_default_preset_are_those_of_the_records():
+def test_the_means_of_coordinate_networks_are_those_of_the_records():
     ours = [record for record in kodak() if record.codec == "inrc" and record.picture in QUICK]
     assert len(ours) == 4 * len(QUICK)
     assert not any(record.failure for record in ours)
@@ -34,6 +35,12 @@ def test_the_means_of_the_default_preset_are_those_of_the_records():
 def test_the_bd_rates_are_those_of_the_records():
     drawn = choose(load_published(PUBLISHED))
     assert body(tables.bd_rate_table(kodak(), "jpeg_444", drawn)) in README
+
+
+def test_latent_grids_are_those_of_the_records():
+    found = records.load_all([RESULTS / "latent_rd.jsonl"])
+    assert not any(record.failure for record in found)
+    assert latent_rd.table(found) in README
 
 
 def test_what_priors_are_worth_to_small_pictures_is_in_the_records():

@@ -29,11 +29,13 @@ class LatentPlan:
       header: of the file.
       task: the fit.
       reference: what the weights are differences from.
+      may_leave: whether they may be written in full instead; not where an init is asked for by name.
     """
 
     header: Header
     task: LatentTask
     reference: Reference | None = None
+    may_leave: bool = True
 
 
 def plan(job: Job, bpp: float) -> LatentPlan:
@@ -60,7 +62,8 @@ def plan(job: Job, bpp: float) -> LatentPlan:
     coarser = math.sqrt(config.lambda_rd / init.lambda_rd)
     start = Start(reference.mean, reference.scales, {name: step * coarser for name, step in init.steps.items()})
     header = dataclasses.replace(header, init_id=init.id)
-    return LatentPlan(header, dataclasses.replace(task, start=start), reference)
+    may_leave = not job.options.names_init
+    return LatentPlan(header, dataclasses.replace(task, start=start), reference, may_leave)
 
 
 def run(job: Job, plan: LatentPlan, *, begin: float = 0.0) -> Candidate:
@@ -98,11 +101,11 @@ def go_on(job: Job, plan: LatentPlan, candidate: Candidate, lambda_rd: float, be
 def rounded(plan: LatentPlan, result: LatentFitResult) -> Candidate:
     """A fit with its weights rounded by the steps that it has learned, its latents by what they cost.
 
-    Weights become differences from the shared init, if the plan has one, or are written in full and the file needs no
-    init, whichever comes to the lower loss.
+    Weights become differences from the shared init, if the plan has one. Where it may leave that, they are written in
+    full, and the file needs no init, if that comes to the lower loss.
     """
     candidate = _with_weights(plan.header, plan.reference, result)
-    if plan.reference is not None:
+    if plan.reference is not None and plan.may_leave:
         in_full = _with_weights(dataclasses.replace(plan.header, init_id=b""), None, result)
         candidate = min((candidate, in_full), key=lambda one: loss_of(one, result.lambda_rd))
     if plan.task.config.n_steps < _REFINED_FROM_STEPS or result.interrupted:

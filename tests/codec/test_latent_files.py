@@ -1,0 +1,101 @@
+"""What is asked of latent grids beside a quality: an init, bytes, decibels, many at once; and better rounding."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import inrc
+from inrc.codec import latent_job, pack
+from inrc.codec.encode import Encoded, encode
+from inrc.codec.job import Job
+from inrc.codec.latent_rdoq import loss_of, refine
+from inrc.codec.options import EncodeOptions, with_codec
+from inrc.codec.pack import latent_bits
+from inrc.codec.reference import reference_of
+from inrc.config import ModelConfig
+from inrc.errors import InitMismatchError, TargetNotReachedError
+from inrc.fit.config import FitConfig
+from inrc.metrics import psnr_db
+from inrc.shared_init import save
+from inrc.signal.colour import ColourTransform
+from tests.codec.test_latents import FIT, IMAGE, MODEL, OPTIONS
+from tests.shared_init.inits import random_latent_init
+
+INIT = random_latent_init(MODEL, (12, 16))
+
+
+@pytest.fixture(scope="module")
+def job() -> Job:
+    return Job(IMAGE, OPTIONS, None, None)
+
+
+@pytest.fixture(scope="module")
+def candidate(job):
+    return latent_job.run(job, latent_job.plan(job, 1.0))
+
+
+def test_a_file_with_an_init_needs_it(tmp_path):
+    path = tmp_path / "mine.npz"
+    save(INIT, path)
+    encoded = encode(IMAGE, dataclasses.replace(OPTIONS, model=None, init=str(path)))
+    assert encoded.stats.init == INIT.id.hex()
+    decoded = inrc.decode(encoded.data, init=path)
+    assert encoded.stats.psnr_db == pytest.approx(psnr_db(IMAGE.pixels, decoded.pixels), abs=1e-9)
+    with pytest.raises(InitMismatchError, match=INIT.id.hex()):
+        inrc.decode(encoded.data)
+    assert inrc.info(encoded.data, init=path).header.model == MODEL
+
+
+def test_weights_are_in_full_where_that_is_cheaper(job, candidate):
+    # Means that are far from the fit's weights, and believed to be near.
+    far = {name: np.full_like(matrix, 4.0) for name, matrix in INIT.mean.items()}
+    near = {name: np.full_like(matrix, 100) for name, matrix in INIT.scale_indices.items()}
+    init = dataclasses.replace(INIT, mean=far, scale_indices=near)
+    plan = latent_job.plan(job, 1.0)
+    reference = reference_of(init, plan.header.shape, 3)
+    with_init = dataclasses.replace(plan, header=dataclasses.replace(plan.header, init_id=init.id), reference=reference)
+    assert latent_job.rounded(with_init, candidate.result).header.init_id == b""
+
+
+def test_refined_latents_cost_less_and_lie_nearer_to_zero(candidate):
+    for lambda_rd in (1e-4, 1e-2):
+        refined = refine(candidate, lambda_rd)
+        assert loss_of(refined, lambda_rd) < loss_of(candidate, lambda_rd)
+        assert latent_bits(refined.header, refined.weights) < latent_bits(candidate.header, candidate.weights)
+        for new, old in zip(refined.weights.latents, candidate.weights.latents, strict=True):
+            assert np.all(np.abs(new) <= np.abs(old))
+            assert np.all(np.abs(new - old) <= 1)
+
+
+def test_bytes_are_kept(candidate):
+    most = len(pack.pack(candidate.header, candidate.weights, icc_profile=IMAGE.icc_profile)) * 4 // 5
+    encoded = encode(IMAGE, OPTIONS, max_bytes=most)
+    assert 0.85 * most < encoded.stats.n_bytes <= most
+    with pytest.raises(TargetNotReachedError, match="the least for this picture is"):
+        encode(IMAGE, OPTIONS, max_bytes=20)
+
+
+def test_decibels_are_reached():
+    encoded = encode(IMAGE, OPTIONS, target_psnr=18.0)
+    assert 18.0 <= encoded.stats.psnr_db < 18.6
+    with pytest.raises(TargetNotReachedError, match="99 dB are asked for"):
+        encode(IMAGE, dataclasses.replace(OPTIONS, fit=dataclasses.replace(FIT, n_steps=20)), target_psnr=99.0)
+
+
+def test_a_batch_has_the_files_of_single_encodes():
+    other = dataclasses.replace(IMAGE, pixels=np.ascontiguousarray(IMAGE.pixels[::-1]))
+    alone = [encode(image, OPTIONS).data for image in (IMAGE, other)]
+    together = inrc.encode_batch([IMAGE, other], OPTIONS)
+    assert [encoded.data for encoded in together if isinstance(encoded, Encoded)] == alone
+
+
+def test_the_codec_follows_from_the_size_and_from_options_of_one_family():
+    def named(n_pixels: int, **options) -> str:
+        return with_codec(EncodeOptions(**options), n_pixels).codec
+
+    assert (named(128 * 128), named(128 * 128 - 1)) == ("latent-grid", "siren")
+    assert named(1, fit=FIT) == named(1, model=MODEL) == "latent-grid"
+    assert named(10**6, model=ModelConfig(widths=(4,))) == named(10**6, fit=FitConfig()) == "siren"
+    assert named(10**6, colour=ColourTransform.YCOCG) == "siren"
+    assert named(10**6, codec="c3", colour=ColourTransform.RGB) == "c3"
