@@ -133,7 +133,11 @@ def test_a_time_budget_ends_a_fit():
 class TestContinued:
     def test_only_the_rest_of_the_course_is_taken_and_nothing_compiled(self, whole):
         steps = []
-        before = run_latent_chunk._cache_size(), rounded_latent_cost._cache_size()
+
+        def sizes() -> list[int]:
+            return [getattr(each, "_cache_size")() for each in (run_latent_chunk, rounded_latent_cost)]  # noqa: B009
+
+        before = sizes()
         for lambda_rd in (1e-2, 1e-4):
             config = dataclasses.replace(CONFIG, lambda_rd=lambda_rd, n_seeds=3)
             result = fit_latents(
@@ -142,7 +146,7 @@ class TestContinued:
             assert result.n_steps == 20 * N_CHUNKS // 2
             assert result.compile_seconds < 0.2
             assert result.lambda_rd == lambda_rd
-        assert (run_latent_chunk._cache_size(), rounded_latent_cost._cache_size()) == before
+        assert sizes() == before
         assert steps[: N_CHUNKS // 2] == [(20 * (i + 1), 0.5 + (i + 1) / N_CHUNKS) for i in range(N_CHUNKS // 2)]
 
     def test_it_goes_on_from_what_was_there(self, whole):

@@ -8,6 +8,7 @@ import pytest
 
 from inrc import presets
 from inrc.codec.options import EncodeOptions, resolve
+from inrc.config import ModelConfig
 from inrc.errors import ConfigError, MissingDataError
 from inrc.fit.config import FitConfig
 from inrc.layout import layout
@@ -86,7 +87,7 @@ def test_recipes_are_values_of_python_files(tmp_path):
         "RECIPE = Recipe('mine', ModelConfig(widths=(4,)))\n"
     )
     found = recipe.load_recipe(path)
-    assert (found.name, found.model.widths, found.learning) == ("mine", (4,), Learning())
+    assert (found.name, found.model, found.learning) == ("mine", ModelConfig(widths=(4,)), Learning())
     path.write_text("RECIPE = 1\n")
     with pytest.raises(ConfigError, match="no Recipe or LatentRecipe called RECIPE"):
         recipe.load_recipe(path)
@@ -99,7 +100,7 @@ def test_the_recipes_of_the_repository_are_those_of_the_codec(name, bpp):
     found = recipe.load_recipe(MADE / f"{name}.py")
     model, fit = resolve(EncodeOptions(init="none"), (512, 768), 3, bpp)
     assert (found.name, found.model, found.shape) == (name, model, (512, 768))
-    n_weights = sum(rows * columns for _, (rows, columns) in layout(found.model, found.shape, 3))
+    n_weights = sum(rows * columns for _, (rows, columns) in layout(model, found.shape, 3))
     assert n_weights == pytest.approx(presets.n_weights_for(bpp, 512 * 768), rel=0.05)
     assert found.prior.fit == dataclasses.replace(fit, n_passes=20)
     assert found.learning == Learning(time_budget=1500.0)

@@ -13,7 +13,7 @@ from inrc import shared_init
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.errors import ConfigError, InitMismatchError
 from inrc.shared_init import SharedInit
-from tests.shared_init.inits import GAUSSIAN, random_init, random_latent_init
+from tests.shared_init.inits import GAUSSIAN, LATENT_GRID, random_init, random_latent_init
 
 INIT = random_init()
 LATENT = random_latent_init()
@@ -88,7 +88,7 @@ def test_the_hash_of_latent_grids_is_the_documents():
     "change", [{"n_spatial": 2, "n_cross": 3}, {"n_hyper": 0}, {"n_residual": 1}, {"refinement": False}]
 )
 def test_another_configuration_of_latent_grids_is_another_init(change):
-    assert random_latent_init(dataclasses.replace(LATENT.model, **change)).sha256 != LATENT.sha256
+    assert random_latent_init(dataclasses.replace(LATENT_GRID, **change)).sha256 != LATENT.sha256
 
 
 def changed(tree, name):
