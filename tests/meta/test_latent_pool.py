@@ -66,12 +66,11 @@ def test_a_step_is_adams_for_latents_and_goes_along_the_mean_for_networks():
     values = {**dict.fromkeys(names, 0.0), "temperature": 1.0, "hard": 1.0, "latent_rate": 0.5}
 
     def step(*which: int, say: tuple[float, float] = (1.0, 1.0)):
-        moments = np.zeros((2, 2, packing.size), np.float32)
-        crops = Crops(np.stack([latents] * 2), *moments, np.zeros(2, np.int32))
+        mean, square = np.zeros((2, 2, packing.size), np.float32)
+        crops = Crops(np.stack([latents] * 2), mean, square, np.zeros(2, np.int32))
         plan = {name: np.full(2, x, np.float32) for name, x in values.items()} | {"say": np.array(say, np.float32)}
         numbers = np.float32(1e-3), np.float32(0.01), np.float32(0)
-        arguments: Any = problem, first.params, first.moments, crops, PIXELS[list(which)], plan, *numbers
-        return pool_step(*arguments)
+        return pool_step(problem, first.params, first.moments, crops, PIXELS[list(which)], plan, *numbers)
 
     _, both, crops, means = step(0, 1)
     moved = np.abs(np.asarray(crops.latents) - latents)
