@@ -63,7 +63,7 @@ def test_files_with_a_named_init_are_decoded_with_it(coffee_small, tmp_path):
 
 class TestSettings:
     def test_they_are_json_and_hold_what_presets_lead_to(self):
-        values = settings(EncodeOptions(quality=40.0, effort=3))
+        values = settings(EncodeOptions(codec="siren", quality=40.0, effort=3))
         assert json.loads(json.dumps(values, allow_nan=False)) == values
         assert values["fit"]["n_passes"] == 35.0
         assert values["model"]["widths"][0] > values["model"]["widths"][-1]
@@ -83,9 +83,9 @@ class TestSettings:
 
     def test_without_an_init_they_do_not_speak_of_inits(self):
         # Records of releases without inits are found by the digest of these.
-        base = settings(EncodeOptions())
+        base = settings(EncodeOptions(codec="siren"))
         assert "init" not in base
-        assert settings(EncodeOptions(init="none")) == base
+        assert settings(EncodeOptions(codec="siren", init="none")) == base
 
     def test_an_init_counts_by_its_content(self, tmp_path):
         init = random_init(ModelConfig(widths=(9, 7)), (512, 768))
@@ -98,7 +98,9 @@ class TestSettings:
         assert json.loads(json.dumps(values, allow_nan=False)) == values
 
     def test_byte_targets_size_the_network(self):
-        small, large = (settings(EncodeOptions(max_bytes=n))["model"]["widths"][0] for n in (4000, 40_000))
+        small, large = (
+            settings(EncodeOptions(codec="siren", max_bytes=n))["model"]["widths"][0] for n in (4000, 40_000)
+        )
         assert small < large / 2
 
     def test_an_option_of_whole_numbers_takes_them(self):

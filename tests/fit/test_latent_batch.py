@@ -81,6 +81,7 @@ def test_the_race_has_another_winner_than_the_first_start():
     assert any(not np.array_equal(a.state_latents, b.state_latents) for a, b in zip(first, raced, strict=True))
 
 
+@pytest.mark.slow
 class TestSideBySide:
     def test_a_fit_depends_on_no_other(self):
         results = fit_latents_batch(tasks(3), MODEL, lanes=SIDE_BY_SIDE)

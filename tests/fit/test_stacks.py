@@ -59,7 +59,9 @@ def test_the_gradient_is_in_place_too():
         np.testing.assert_array_equal(gradient[key], expected)
 
 
-@pytest.mark.parametrize("config", [OptimiserConfig(), OptimiserConfig(preconditioned=False)])
+@pytest.mark.parametrize(
+    "config", [pytest.param(OptimiserConfig(), marks=pytest.mark.slow), OptimiserConfig(preconditioned=False)]
+)
 def test_steps_are_those_of_single_matrices(config):
     layout = (("tall", (20, 3)), ("wide", (2, 12)), ("row", (1, 9)), ("square", (12, 12)))
     stacks = stacks_of(layout, 512)

@@ -113,6 +113,7 @@ def test_a_pool_learns_and_goes_on_where_it_was_stopped(whole, folder):
         train_pool(RECIPE, PIXELS[::-1], folder / "stopped")
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_the_networks_of_another(whole, folder):
     other = dataclasses.replace(RECIPE, learning=dataclasses.replace(LEARNING, n_steps=20, begin="whole"))
     assert train_pool(other, PIXELS, folder / "other").history[0][2] < 0.9 * whole.history[0][2]
@@ -121,6 +122,7 @@ def test_a_run_begins_with_the_networks_of_another(whole, folder):
         train_pool(nowhere, PIXELS, folder / "third")
 
 
+@pytest.mark.slow
 def test_scaled_networks_show_the_same_pixels_of_scaled_latents():
     generator = np.random.default_rng(0)
     params = {n: jnp.asarray(generator.normal(0, 0.2, s), jnp.float32) for n, s in latent_layout(MODEL, 3)}
@@ -133,6 +135,7 @@ def test_scaled_networks_show_the_same_pixels_of_scaled_latents():
     assert scaled(params, 0.5)["context_out"][1, -1] == pytest.approx(float(params["context_out"][1, -1]) - np.log(2))
 
 
+@pytest.mark.slow
 def test_a_whole_run_is_exported_and_its_init_read_back(tmp_path):
     data = tmp_path / "pictures"
     data.mkdir()
