@@ -32,16 +32,19 @@ _MOST_BITS = 8.0
 
 def loss_of(candidate: Candidate, lambda_rd: float) -> float:
     """Distortion of what a file shows, by the loss of its fit, + lambda * bits per pixel of all of the file."""
+    header = candidate.header
+    n_bits = 8 * len(pack.pack(header, candidate.weights))
+    return _shown(candidate) + lambda_rd * n_bits / (header.width * header.height)
+
+
+def _shown(candidate: Candidate) -> float:
+    """Distortion of what a file shows, by the loss of its fit."""
     header, model, result = candidate.header, candidate.header.model, candidate.result
     assert isinstance(model, LatentGridConfig)
     assert isinstance(result, LatentFitResult)
     params = {name: jnp.asarray(matrix) for name, matrix in pack.dequantise(header, candidate.weights).items()}
     latents = tuple(jnp.asarray(grid, jnp.float32) for grid in candidate.weights.latents)
-    distortion = _distortion(
-        model, result.problem.loss, header.shape, params, latents, jnp.asarray(result.signal.values)
-    )
-    n_bits = 8 * len(pack.pack(header, candidate.weights))
-    return float(distortion) + lambda_rd * n_bits / (header.width * header.height)
+    return float(_distortion(model, result.problem.loss, header.shape, params, latents, result.signal.values))
 
 
 def refine(candidate: Candidate, lambda_rd: float) -> Candidate:
@@ -54,29 +57,31 @@ def refine(candidate: Candidate, lambda_rd: float) -> Candidate:
     header, model, result = candidate.header, candidate.header.model, candidate.result
     assert isinstance(model, LatentGridConfig)
     assert isinstance(result, LatentFitResult)
-    loss, target = result.problem.loss, result.signal.values
+    loss, target = result.problem.loss, jnp.asarray(result.signal.values)
     matrices = pack.dequantise(header, candidate.weights)
     params = {name: jnp.asarray(matrix) for name, matrix in matrices.items()}
     plans, network = grids.plans_of(model, header.shape), grids.network_of(model, matrices)
     loss_per_bit = lambda_rd / (header.width * header.height)
     rows, columns = context.spacing(network.offsets)
     latents = list(candidate.weights.latents)
+    seen = [jnp.asarray(grid, jnp.float32) for grid in latents]
 
     def gradient(index: int, changed: np.ndarray) -> np.ndarray:
-        others = [jnp.asarray(grid, jnp.float32) for grid in latents]
-        others[index] = jnp.asarray(changed, jnp.float32)
-        return np.asarray(_gradients(model, loss, header.shape, params, tuple(others), target)[index], np.float64)
+        seen[index] = jnp.asarray(changed, jnp.float32)
+        return np.asarray(_gradients(model, loss, header.shape, params, tuple(seen), target)[index], np.float64)
 
     for index, grid in reversed(list(enumerate(grids_of(model, header.shape)))):
         if grid.hyper or grid.level >= _N_LEVELS:
             continue
+        at_present: np.ndarray | None = None
         for first in range(rows * columns):
             own = latents[index]
+            at_present = gradient(index, own) if at_present is None else at_present
             tried = np.zeros(own.shape, bool)
             tried[first // columns :: rows, first % columns :: columns] = True
             tried &= own != 0
             towards_zero = -np.sign(own)
-            before = gradient(index, own) * towards_zero
+            before = at_present * towards_zero
             tried &= before < _MOST_BITS * loss_per_bit
             saved = loss_per_bit * latent_rate.change_bits(
                 network, plans, latents, index, np.where(tried, own + towards_zero, own)
@@ -86,16 +91,14 @@ def refine(candidate: Candidate, lambda_rd: float) -> Candidate:
                 continue
             after = gradient(index, np.where(tried, own + towards_zero, own)) * towards_zero
             tried &= 0.5 * (before + after) + saved < 0
-            latents[index] = np.where(tried, own + towards_zero, own).astype(np.int32)
+            if tried.any():
+                latents[index] = np.where(tried, own + towards_zero, own).astype(np.int32)
+                at_present = None
+        seen[index] = jnp.asarray(latents[index], jnp.float32)
 
-    def cost(latents: list[np.ndarray]) -> float:
-        values = tuple(jnp.asarray(grid, jnp.float32) for grid in latents)
-        bits = latent_rate.total_bits(network, plans, latents)
-        return float(_distortion(model, loss, header.shape, params, values, target)) + loss_per_bit * bits
-
-    if cost(latents) >= cost(list(candidate.weights.latents)):
-        return candidate
-    return dataclasses.replace(candidate, weights=dataclasses.replace(candidate.weights, latents=tuple(latents)))
+    refined = dataclasses.replace(candidate, weights=dataclasses.replace(candidate.weights, latents=tuple(latents)))
+    costs = [_shown(one) + loss_per_bit * pack.latent_bits(header, one.weights) for one in (refined, candidate)]
+    return refined if costs[0] < costs[1] else candidate
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
