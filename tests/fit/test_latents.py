@@ -216,6 +216,8 @@ def test_a_schedule_is_its_stages():
             LatentStage(0.5, (1.0, 0.0), (2.0, 2.0), (0.4, 0.2), (0.3, 0.1)),
             LatentStage(0.5, (0.5, 0.1), (1.0, 0.0), hard=True),
         ),
+        first_rate=4.0,
+        first_rate_until=0.5,
         networks_noisy_from=0.25,
         networks_hard_from=0.75,
     )
@@ -224,6 +226,7 @@ def test_a_schedule_is_its_stages():
     np.testing.assert_allclose(plan["latent_rate"], [2, 2, 2, 1, 0.5, 0], atol=1e-3)
     np.testing.assert_allclose(plan["temperature"], [0.4, 0.3, 0.2, 1, 1, 1], atol=1e-3)
     np.testing.assert_allclose(plan["noise"], [0.3, 0.2, 0.1, 0, 0, 0], atol=1e-3)
+    np.testing.assert_allclose(plan["rate"], [4, 2, 1, 1, 1, 1], atol=1e-2)
     assert plan["hard"].tolist() == [0, 0, 0, 1, 1, 1]
     assert plan["network_noise"].tolist() == [0, 1, 1, 1, 0, 0]
     assert plan["network_hard"].tolist() == [0, 0, 0, 0, 1, 1]

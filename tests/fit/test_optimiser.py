@@ -68,6 +68,18 @@ def test_bases_are_orthonormal(refreshed):
         np.testing.assert_allclose(basis.T @ basis, np.eye(len(basis)), atol=1e-5)
 
 
+def test_reflections_make_the_bases_that_decompositions_do():
+    matrices = np.random.default_rng(3).normal(size=(2, 5, 12, 12)).astype(np.float32)
+    matrices[0, 0, :, 7:] = 1e-7 * np.eye(12)[:, 7:]
+    matrices[0, 1] = 0.0
+    found = np.asarray(optimiser._householder(jnp.asarray(matrices)), np.float64)
+    np.testing.assert_allclose(found.swapaxes(-1, -2) @ found, np.broadcast_to(np.eye(12), found.shape), atol=1e-5)
+    expected = np.linalg.qr(matrices.astype(np.float64))[0]
+    same = np.abs(np.sum(found * expected, axis=-2))  # columns, but for their signs
+    np.testing.assert_allclose(same[1], 1.0, atol=1e-4)
+    np.testing.assert_allclose(same[0, 0, :7], 1.0, atol=1e-4)
+
+
 def test_bases_diagonalise_their_covariance(refreshed):
     covariance, basis = refreshed["a"].left
     rotated = np.asarray(basis.T @ covariance @ basis)

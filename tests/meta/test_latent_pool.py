@@ -70,7 +70,7 @@ def test_a_step_is_adams_for_latents_and_goes_along_the_mean_for_networks():
         crops = Crops(np.stack([latents] * 2), mean, square, np.zeros(2, np.int32))
         plan = {name: np.full(2, x, np.float32) for name, x in values.items()} | {"say": np.array(say, np.float32)}
         numbers = np.float32(1e-3), np.float32(0.01), np.float32(0)
-        return pool_step(problem, first.params, first.moments, crops, PIXELS[list(which)], plan, *numbers)
+        return pool_step(problem, first.params, first.moments, crops, PIXELS, np.array(which), plan, *numbers)
 
     _, both, crops, means = step(0, 1)
     moved = np.abs(np.asarray(crops.latents) - latents)

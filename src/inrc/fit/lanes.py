@@ -156,7 +156,9 @@ def at_most_fits(values_per_fit: float) -> int | None:
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _run(function: Callable[..., Any], problem: Any, shared: tuple[Any, ...], arrays: tuple[Any, ...]) -> Any:
-    return _over_lanes(functools.partial(function, problem, *shared), arrays)
+    # Accelerators multiply with fewer bits unless told otherwise, and a decoder does not.
+    with jax.default_matmul_precision("highest"):
+        return _over_lanes(functools.partial(function, problem, *shared), arrays)
 
 
 def _over_lanes(function: Callable[..., Any], arrays: tuple[Any, ...]) -> Any:

@@ -34,9 +34,6 @@ from inrc.models.latent_grid.packing import packing_of
 from inrc.quant.soft_round import gaussian_noise, latent_surrogate
 from inrc.quant.surrogate import on_ladder, surrogate, uniform_noise
 
-_LATENT_BETAS = 0.7, 0.95
-"""Of Adam for latents: their gradients change with their neighbours, and long memories of them mislead."""
-
 
 class LatentProblem(NamedTuple):
     """What is static about a fit, hashable.
@@ -101,6 +98,8 @@ class LatentPlan(NamedTuple):
 
     Attributes:
       network_rate, latent_rate, step_rate: learning rates; of the steps relative to `step_learning_rate`.
+      latent_beta_1, latent_beta_2: memories of Adam for latents.
+      rate: what a bit of the latents weighs, as a multiple of its weight.
       temperature, noise: of the latents' soft rounding, and the deviation of its noise.
       hard: whether latents are rounded instead.
       network_noise, network_hard: the same for the networks' weights.
@@ -108,7 +107,10 @@ class LatentPlan(NamedTuple):
 
     network_rate: jax.Array
     latent_rate: jax.Array
+    latent_beta_1: jax.Array
+    latent_beta_2: jax.Array
     step_rate: jax.Array
+    rate: jax.Array
     temperature: jax.Array
     noise: jax.Array
     hard: jax.Array
@@ -272,14 +274,14 @@ def _step(
     state: LatentState,
     plan: LatentPlan,
 ) -> tuple[LatentState, Measured]:
-    # Odd and even seeds, so that latents and weights never share their noise.
     stacks = _stacks(problem)
-    seed = state.seed + 2 * state.step.astype(jnp.uint32)
+    seed, sign = noise_of(state.seed, state.step)
+    weights = weights._replace(latents=weights.latents * plan.rate)
 
     def loss(latents: jax.Array, params: Params, log_steps: Params):
-        noise_and_hard = plan.network_noise, plan.network_hard
+        noise_and_hard = sign * plan.network_noise, plan.network_hard
         seen, network_bits = _quantised(stacks, params, prior, log_steps, noise_and_hard, seed)
-        noise = plan.noise * gaussian_noise(seed + 1, latents.size)
+        noise = sign * plan.noise * gaussian_noise(seed + 1, latents.size)
         rounded = latent_surrogate(latents, plan.temperature, noise, plan.hard)
         measured = _measured(problem, seen, network_bits, rounded, signal)
         return measured.cost(weights), measured
@@ -291,12 +293,13 @@ def _step(
     directions, moments = optimiser.update(problem.optimiser, gradient, state.moments, state.step)
     params = {name: p - plan.network_rate * directions[name] for name, p in state.params.items()}
 
-    latents, latent_moments = _adam(
-        state.latents, latent_gradient, state.latent_moments, plan.latent_rate, state.step, _LATENT_BETAS
+    betas = plan.latent_beta_1, plan.latent_beta_2
+    latents, latent_moments = adam(
+        state.latents, latent_gradient, state.latent_moments, plan.latent_rate, state.step, betas
     )
     rate = plan.step_rate * problem.step_learning_rate
     updates = {
-        name: _adam(state.log_steps[name], step_gradient[name], (m, v), rate, state.step, (0.9, 0.99))
+        name: adam(state.log_steps[name], step_gradient[name], (m, v), rate, state.step, (0.9, 0.99))
         for name, m, v in ((n, state.step_moments[0][n], state.step_moments[1][n]) for n in state.log_steps)
     }
     log_steps = {name: update[0] for name, update in updates.items()}
@@ -305,14 +308,25 @@ def _step(
     return new, measured
 
 
-def _adam(
+def noise_of(seed: jax.Array, step: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(seed of a step's noise, its sign): every other step has the noise of the one before, with the other sign.
+
+    So what noise does to a gradient is gone, to first order, after two steps. Seeds are two apart: latents and weights
+    never share their noise.
+    """
+    count = step.astype(jnp.uint32)
+    return seed + 2 * (count // 2), 1.0 - 2.0 * (count % 2).astype(jnp.float32)
+
+
+def adam(
     x: jax.Array,
     gradient: jax.Array,
     moments: tuple[jax.Array, jax.Array],
     rate: jax.Array,
     step: jax.Array,
-    betas: tuple[float, float],
+    betas: tuple[float | jax.Array, float | jax.Array],
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    """One bias-corrected step of Adam (Kingma and Ba, 2015): (x after, moments after); `step` were taken before."""
     mean = betas[0] * moments[0] + (1 - betas[0]) * gradient
     square = betas[1] * moments[1] + (1 - betas[1]) * gradient * gradient
     corrected = mean / (1 - betas[0] ** (step + 1)), square / (1 - betas[1] ** (step + 1))

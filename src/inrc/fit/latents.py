@@ -275,9 +275,11 @@ class _Latents(Batch):
         return values
 
     def steered(self, state: LatentState, seen: Seen, begin: float, end: float) -> LatentState:
+        # Where bits weigh more than they will, there are fewer of them: about by the root of that.
+        later = float(self.course.config.schedule.at(np.array([end]))["rate"][0]) ** 0.5
         for steering, guard, bits in zip(self.steerings, self.guards, self._rounded_bits, strict=True):
             before = steering.lambda_rd
-            steering.follow(float(bits), self.course.chunk_steps, end)
+            steering.follow(later * float(bits), self.course.chunk_steps, end)
             # A loss in which the rate weighs more is no divergence.
             guard.lowest *= max(1.0, steering.lambda_rd / before)
         return state

@@ -93,9 +93,30 @@ def refresh_stacks(config: OptimiserConfig, state: dict[str, OptimiserState]) ->
 def _orthonormal(matrices: jax.Array) -> jax.Array:
     """Q [n, m, m] of the QR decompositions of matrices [n, m, m]."""
     if jax.default_backend() != "cpu":
-        return jnp.linalg.qr(matrices)[0]
+        return _householder(matrices)
     # One by one: LAPACK's batches wait for the threads on which other devices of this process are running, for ever.
     return jax.lax.map(_orthonormal_alone, matrices)
+
+
+def _householder(matrices: jax.Array) -> jax.Array:
+    """Q [..., m, m] by reflections of all matrices at once: an accelerator's own decompositions take them in turn."""
+    size = matrices.shape[-1]
+    rows = jnp.arange(size)
+
+    def reflect(x: jax.Array, v: jax.Array) -> jax.Array:
+        return x - 2.0 * v[..., :, None] * jnp.sum(v[..., :, None] * x, axis=-2, keepdims=True)
+
+    def forth(rest: jax.Array, j: jax.Array) -> tuple[jax.Array, jax.Array]:
+        x = jnp.where(rows >= j, jnp.take(rest, j, axis=-1), 0.0)
+        first = jnp.take(x, j, axis=-1)[..., None]
+        length = jnp.sqrt(jnp.sum(x * x, axis=-1, keepdims=True))
+        v = x + jnp.where(rows == j, jnp.where(first < 0, -length, length), 0.0)
+        v = v / jnp.maximum(jnp.sqrt(jnp.sum(v * v, axis=-1, keepdims=True)), 1e-30)
+        return reflect(rest, v), v
+
+    _, vectors = jax.lax.scan(forth, matrices, rows)
+    identity = jnp.broadcast_to(jnp.eye(size, dtype=matrices.dtype), matrices.shape)
+    return jax.lax.scan(lambda q, v: (reflect(q, v), None), identity, vectors, reverse=True)[0]
 
 
 @jax.custom_batching.sequential_vmap

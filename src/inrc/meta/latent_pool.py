@@ -22,12 +22,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from inrc.errors import InrcError
 from inrc.fit import optimiser
 from inrc.fit.checkpoint import fingerprint
-from inrc.fit.latent_program import LatentProblem
+from inrc.fit.latent_program import LatentProblem, adam, noise_of
 from inrc.fit.latent_start import first_latent_state
 from inrc.fit.optimiser import OptimiserState
 from inrc.meta.checkpoint import Checkpoints
@@ -40,7 +39,6 @@ Params = dict[str, jax.Array]
 
 CHECKPOINTS = "checkpoints"
 _REPORT_STEPS = 20
-_ADAM = optax.scale_by_adam(0.9, 0.999, eps=1e-12)
 
 
 class Crops(NamedTuple):
@@ -206,20 +204,22 @@ def pool_step(
     params: Params,
     moments: dict[str, OptimiserState],
     crops: Crops,
-    values: jax.Array,
+    pixels: jax.Array,
+    which: jax.Array,
     plan: dict[str, jax.Array],
     lambda_rd: jax.Array,
     network_rate: jax.Array,
     step: jax.Array,
 ) -> tuple[Params, dict[str, OptimiserState], Crops, PoolMeans]:
-    """One step of the latents of all crops, one after the other, and one of the networks.
+    """One step of the latents of all crops and one of the networks.
 
     Args:
       problem: static.
       params: networks before.
       moments: of them.
       crops: arrays [batch, ...].
-      values: [batch, C, height, width] uint8.
+      pixels: [n, C, height, width] uint8, of all crops that there are.
+      which: [batch], those that are in the pool.
       plan: arrays [batch], the fields of `LatentSchedule.at`, and the crops' `say`.
       lambda_rd: loss per bit and pixel.
       network_rate: of this step.
@@ -232,37 +232,55 @@ def pool_step(
     mask = jnp.asarray(mask_of(packing))
     n_pixels = problem.shape[0] * problem.shape[1]
 
-    def crop_step(total: Params, arguments: tuple[Crops, jax.Array, dict[str, jax.Array], jax.Array]):
-        crop, pixels, plan, seed = arguments
-        target = pixels.astype(jnp.float32) / 255.0
-        noise = plan["noise"] * gaussian_noise(seed, packing.size)
+    def crop_step(crop: Crops, which: jax.Array, plan: dict[str, jax.Array], seed: jax.Array):
+        target = pixels[which].astype(jnp.float32) / 255.0
+        noise = sign * plan["noise"] * gaussian_noise(seed, packing.size)
 
         def loss(latents: jax.Array, params: Params):
             seen = latent_surrogate(latents, plan["temperature"], noise, plan["hard"]) * mask
             shown, bits = values_and_bits(problem.model, packing, params, mask, seen)
             error = (shown - target).ravel()
             mse = jnp.vdot(error, error) / error.size
-            cost = mse + lambda_rd / n_pixels * bits
+            cost = mse + plan["rate"] * lambda_rd / n_pixels * bits
             return cost, PoolMeans(cost, mse, bits / n_pixels)
 
         (latent_gradient, gradient), measured = jax.grad(loss, (0, 1), has_aux=True)(jnp.asarray(crop.latents), params)
-        before = optax.ScaleByAdamState(jnp.asarray(crop.visits), crop.mean, crop.square)
-        update, after = _ADAM.update(latent_gradient, before)
-        assert isinstance(after, optax.ScaleByAdamState)
-        latents = crop.latents - plan["latent_rate"] * jnp.asarray(update)
-        new = Crops(latents, after.mu, after.nu, after.count)  # pyright: ignore[reportArgumentType]
-        return jax.tree.map(lambda t, g: t + plan["say"] * g, total, gradient), (new, measured)
+        latents, (mean, square) = adam(
+            jnp.asarray(crop.latents),
+            latent_gradient,
+            (jnp.asarray(crop.mean), jnp.asarray(crop.square)),
+            plan["latent_rate"],
+            jnp.asarray(crop.visits, jnp.float32),
+            (plan["latent_beta_1"], plan["latent_beta_2"]),
+        )
+        return gradient, Crops(latents, mean, square, crop.visits + 1), measured  # pyright: ignore[reportArgumentType]
 
-    batch = values.shape[0]
-    seeds = step.astype(jnp.uint32) * jnp.uint32(batch) + jnp.arange(batch, dtype=jnp.uint32)
-    zeros = jax.tree.map(jnp.zeros_like, params)
-    total, (crops, measured) = jax.lax.scan(crop_step, zeros, (crops, values, plan, seeds))
+    batch = len(which)
     share = plan["say"] / jnp.maximum(jnp.sum(plan["say"]), 1e-6)
-    gradient = jax.tree.map(lambda g: g / jnp.maximum(jnp.sum(plan["say"]), 1e-6), total)
+    seed, sign = noise_of(jnp.uint32(0), step)
+    seeds = seed * jnp.uint32(batch) + jnp.arange(batch, dtype=jnp.uint32)
+    gradient, crops, measured = _mapped(crop_step, share, (crops, which, plan, seeds))
     gradient = optimiser.clip_by_global_norm(gradient, problem.clip_norm)
     directions, moments = optimiser.update(problem.optimiser, gradient, moments, step)
     params = {name: p - network_rate * directions[name] for name, p in params.items()}
     return params, moments, crops, PoolMeans(*(jnp.vdot(share, x) for x in measured))
+
+
+def _mapped(crop_step: Callable, share: jax.Array, arguments: tuple) -> tuple[Params, Crops, PoolMeans]:
+    """(mean gradient by `share` [batch], crops, means) of all crops: in turn on a CPU, side by side elsewhere."""
+    if jax.default_backend() != "cpu":
+        gradients, crops, measured = jax.vmap(crop_step)(*arguments)
+        return jax.tree.map(lambda g: jnp.tensordot(share, g, 1), gradients), crops, measured
+
+    def body(total: Params, one):
+        share, arguments = one
+        gradient, crop, measured = crop_step(*arguments)
+        return jax.tree.map(lambda t, g: t + share * g, total, gradient), (crop, measured)
+
+    shapes = jax.eval_shape(crop_step, *jax.tree.map(lambda x: x[0], arguments))[0]
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    total, (crops, measured) = jax.lax.scan(body, zeros, (share, arguments))
+    return total, crops, measured
 
 
 class _Loop:
@@ -271,7 +289,7 @@ class _Loop:
     def __init__(self, recipe: LatentRecipe, pixels: np.ndarray) -> None:
         learning = recipe.learning
         self._learning = learning
-        self._pixels = pixels
+        self._pixels = jnp.asarray(pixels)
         n_channels = pixels.shape[1]
         self._problem = LatentProblem(recipe.model, recipe.shape, n_channels, learning.optimiser, learning.clip_norm)
         self._refresh = jax.jit(functools.partial(optimiser.refresh, learning.optimiser))
@@ -325,17 +343,19 @@ class _Loop:
             age = np.array([place.age for place in places])
             waiting = np.minimum(1, age)
             crops = Crops(*(x * waiting.reshape(-1, *[1] * (x.ndim - 1)).astype(x.dtype) for x in crops))
-            params, moments, crops, means = pool_step(
-                self._problem,
-                params,
-                moments,
-                crops,
-                self._pixels[[place.crop for place in places]],
-                self._plan(step, age),
-                np.float32(learning.lambda_rd),
-                np.float32(self._network_rate(step)),
-                np.float32(step),
-            )
+            with jax.default_matmul_precision("highest"):
+                params, moments, crops, means = pool_step(
+                    self._problem,
+                    params,
+                    moments,
+                    crops,
+                    self._pixels,
+                    np.array([place.crop for place in places]),
+                    self._plan(step, age),
+                    np.float32(learning.lambda_rd),
+                    np.float32(self._network_rate(step)),
+                    np.float32(step),
+                )
             self.state = PoolState(params, moments, crops, np.int32(step + 1))
             reports.append(means)
         loss, mse, bpp = np.mean([[float(x) for x in means] for means in reports], axis=0)

@@ -20,7 +20,7 @@ from inrc.latent_layout import CONTEXT_OFFSETS, MARGIN
 from inrc.models.latent_grid.dense import dense
 from inrc.models.latent_grid.laplace import laplace_bits
 from inrc.models.latent_grid.packing import Packing, positions
-from inrc.models.latent_grid.tiles import summed_over_tiles
+from inrc.models.latent_grid.tiles import largest_tile, summed_over_tiles
 
 Params = Mapping[str, jax.Array]
 
@@ -32,7 +32,7 @@ _TILE = 4096
 def positions_of(packing: Packing) -> tuple[int, int]:
     """(number of tiles, positions of all slots, rounded up to whole tiles)."""
     n = packing.n_positions
-    n_tiles = -(-n // _TILE)
+    n_tiles = -(-n // largest_tile(_TILE))
     tile = -(-n // (16 * n_tiles)) * 16
     return n_tiles, n_tiles * tile
 

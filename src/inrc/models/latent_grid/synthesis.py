@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from inrc.config import LatentGridConfig
 from inrc.models.latent_grid.dense import dense
 from inrc.models.latent_grid.filters import convolve_3x3
+from inrc.models.latent_grid.tiles import largest_tile
 
 Params = Mapping[str, jax.Array]
 
@@ -71,7 +72,7 @@ pixel_network.defvjp(lambda f, s, p: (pixel_network(f, s, p), (f, s, p)), _pull)
 
 
 def _tile_of(n: int) -> int:
-    return min(n, _TILE)
+    return min(n, largest_tile(_TILE))
 
 
 def _part(x: jax.Array, i: jax.Array, tile: int) -> jax.Array:

@@ -6,9 +6,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+_TILE_OF_ACCELERATORS = 1 << 19
+
 Arrays = tuple[jax.Array, ...]
 Summand = Callable[[Any, Arrays, Arrays], jax.Array]
 """(params, arrays [..., n], constants [..., n]) -> scalar, a sum over n."""
+
+
+def largest_tile(on_cpu: int) -> int:
+    """Positions per tile: few on a CPU, where activations should stay in cache; many where launches cost."""
+    return on_cpu if jax.default_backend() == "cpu" else _TILE_OF_ACCELERATORS
 
 
 def summed_over_tiles(summand: Summand, n_tiles: int) -> Summand:
