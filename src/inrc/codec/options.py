@@ -20,6 +20,8 @@ from inrc.signal.colour import ColourTransform
 AUTO_INIT, NO_INIT = "auto", "none"
 _GROUPS_PER_CHUNK = 4
 """Of all fits of latents: efforts share their compiled programs."""
+_STEPS_WITH_INIT = 400
+"""Of fits of latents, up to which the shipped inits shorten them; longer ones end better from random networks."""
 _NEAR_SIZE = 1.6
 """Ratio of numbers of weights up to which an init serves a rate: lambda does the rest."""
 
@@ -161,6 +163,8 @@ def choose_init(options: EncodeOptions, shape: tuple[int, int], n_channels: int,
         return None
     codec = presets.codec_by_name(options.codec)
     if isinstance(codec, presets.LatentCodec):
+        if _latent_steps(options, shape) > _STEPS_WITH_INIT:
+            return None
         return _latent_init(codec, shape, n_channels, _latent_lambda(options, bpp))
     return _coordinate_init(options, codec, shape, n_channels, bpp)
 
@@ -274,9 +278,8 @@ def resolve_latents(
         raise ConfigError(f"the colour {options.colour.name} is asked for; latent grids know RGB alone: leave it away")
     if isinstance(options.fit, FitConfig):
         raise ConfigError("the fit is one of a coordinate network, latent grids need a LatentFitConfig")
-    n_steps = presets.steps_of_effort(options.effort, math.prod(shape))
     config = options.fit or LatentFitConfig(
-        n_steps=n_steps,
+        n_steps=_latent_steps(options, shape),
         lambda_rd=_latent_lambda(options, bpp),
         loss=LOSSES[options.loss],
         groups_per_chunk=_GROUPS_PER_CHUNK,
@@ -284,6 +287,12 @@ def resolve_latents(
         seed=options.seed,
     )
     return model, config
+
+
+def _latent_steps(options: EncodeOptions, shape: tuple[int, ...]) -> int:
+    if isinstance(options.fit, LatentFitConfig):
+        return options.fit.n_steps
+    return presets.steps_of_effort(options.effort, math.prod(shape))
 
 
 def _latent_lambda(options: EncodeOptions, bpp: float) -> float:
