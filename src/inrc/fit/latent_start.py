@@ -14,8 +14,10 @@ from inrc.fit.program import Params, Prior, flat_prior
 from inrc.latent_layout import latent_layout
 from inrc.models.latent_grid.packing import packing_of
 
-_SPREAD = {"synthesis_0": 1e-4, "synthesis_1": 0.01, "synthesis_skip": 0.04, "context_out": 0.05, "cross": 0.3}
+_SPREAD = {"synthesis_0": 1e-4, "synthesis_1": 0.01, "synthesis_skip": 0.004, "context_out": 0.05, "cross": 0.3}
 """Standard deviations of random weights; all others, and all biases, begin at 0."""
+_GRAY = 0.04
+"""What a latent of any grid adds to all colours at first. In a colour of its own, a grid would have to turn from it."""
 
 
 def latent_prior(problem: LatentProblem, start: Start | None) -> Prior:
@@ -70,6 +72,8 @@ def _random_params(problem: LatentProblem, mean_values: jax.Array, seed: jax.Arr
         matrix = spread * jax.random.normal(key, (rows, columns), jnp.float32)
         params[name] = matrix if name in skips or not spread else matrix.at[:, -1].set(0.0)
     params["synthesis_1"] = params["synthesis_1"].at[:, -1].set(mean_values)
+    n_colours = problem.n_channels - (problem.n_channels in (2, 4))  # alpha is not one
+    params["synthesis_skip"] = params["synthesis_skip"].at[:n_colours].add(_GRAY)
     return params
 
 
