@@ -227,7 +227,7 @@ class _Latents(Batch):
         self._own_signals = [LatentSignal(np.asarray(task.values, np.float32), mask) for task in tasks]
         self.signals: LatentSignal = self._on_lanes(self._own_signals)
         self.priors: Prior = self._on_lanes([latent_prior(problem, task.start) for task in tasks])
-        self._rounded_bits = np.zeros(len(tasks))
+        self._rounded_bits = np.zeros((len(tasks), 2))  # of latents, of networks
 
     def identity(self) -> str:
         arrays: list[np.ndarray] = [np.asarray(self.rules.begin)]
@@ -266,20 +266,20 @@ class _Latents(Batch):
             loss, latent_bits, network_bits = (
                 float(x[i]) for x in (found.distortion, found.latent_bits, found.network_bits)
             )
-            self._rounded_bits[i] = latent_bits + network_bits
+            self._rounded_bits[i] = latent_bits, network_bits
             if task.config.target_bits is None:
                 bits = latent_bits + task.config.network_weight * network_bits
                 values[i] = loss + task.config.lambda_rd * bits / self.n_pixels[i]
             else:
-                values[i] = steering.value(loss, self._rounded_bits[i])
+                values[i] = steering.value(loss, latent_bits + network_bits)
         return values
 
     def steered(self, state: LatentState, seen: Seen, begin: float, end: float) -> LatentState:
-        # Where bits weigh more than they will, there are fewer of them: about by the root of that.
+        # Where latents' bits weigh more than they will, there are fewer of them: about by the root of that.
         later = float(self.course.config.schedule.at(np.array([end]))["rate"][0]) ** 0.5
         for steering, guard, bits in zip(self.steerings, self.guards, self._rounded_bits, strict=True):
             before = steering.lambda_rd
-            steering.follow(later * float(bits), self.course.chunk_steps, end)
+            steering.follow(float(later * bits[0] + bits[1]), self.course.chunk_steps, end)
             # A loss in which the rate weighs more is no divergence.
             guard.lowest *= max(1.0, steering.lambda_rd / before)
         return state
