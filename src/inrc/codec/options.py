@@ -43,8 +43,8 @@ class EncodeOptions:
       seed: of everything random.
       colour: transform between RGB and the network's outputs; YCbCr if not given. Latent grids know RGB alone.
       init: shared init to begin with, which decoding then needs: "auto" takes one that comes with the package where it
-        suits the picture, the codec and the rate, "none" takes none; else digits of an id, or the path of a .npz file,
-        and the network is that init's, whatever the codec.
+        suits the picture, the codec, the rate and, for latent grids, the length of the fit, "none" takes none; else
+        digits of an id, or the path of a .npz file, and the network is that init's, whatever the codec.
       model: a network of one's own instead of the codec's.
       fit: a fit of one's own, of the network's kind; effort, time budget, loss and seed are taken from it.
     """
