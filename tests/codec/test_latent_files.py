@@ -10,12 +10,13 @@ from inrc.codec import latent_job, pack
 from inrc.codec.encode import Encoded, encode
 from inrc.codec.job import Job
 from inrc.codec.latent_rdoq import loss_of, refine
-from inrc.codec.options import EncodeOptions, with_codec
+from inrc.codec.options import EncodeOptions, choose_init, with_codec
 from inrc.codec.pack import latent_bits
 from inrc.codec.reference import reference_of
 from inrc.config import ModelConfig
 from inrc.errors import InitMismatchError, TargetNotReachedError
 from inrc.fit.config import FitConfig
+from inrc.fit.latent_config import LatentFitConfig
 from inrc.metrics import psnr_db
 from inrc.shared_init import save
 from inrc.signal.colour import ColourTransform
@@ -33,6 +34,16 @@ def job() -> Job:
 @pytest.fixture(scope="module")
 def candidate(job):
     return latent_job.run(job, latent_job.plan(job, 1.0))
+
+
+def test_short_fits_alone_begin_at_shipped_inits():
+    for effort, is_short in ((1, True), (3, True), (4, False), (6, False)):
+        init = choose_init(EncodeOptions(effort=effort), (256, 256), 3, 0.5)
+        assert (init is not None) == is_short
+    fit = LatentFitConfig(n_steps=300)
+    init = choose_init(EncodeOptions(effort=6, fit=fit), (256, 256), 3, 0.5)
+    assert init is not None
+    assert init.lambda_rd == pytest.approx(1e-3)
 
 
 def test_a_file_with_an_init_needs_it(tmp_path):

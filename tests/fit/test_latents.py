@@ -13,9 +13,15 @@ from inrc.entropy.context import ROW_LIMIT, from_matrices
 from inrc.errors import CheckpointMismatchError, ConfigError
 from inrc.fit.config import Progress
 from inrc.fit.latent_config import LatentFitConfig, LatentFitResult
-from inrc.fit.latent_program import LatentState, rounded_latent_cost, run_latent_chunk
+from inrc.fit.latent_program import (
+    LatentProblem,
+    LatentState,
+    noise_of,
+    rounded_latent_cost,
+    run_latent_chunk,
+)
 from inrc.fit.latent_stages import LatentSchedule, LatentStage, plan_latent_chunk
-from inrc.fit.latent_start import continued_latent_state, latent_prior
+from inrc.fit.latent_start import continued_latent_state, first_latent_state, latent_prior
 from inrc.fit.latents import fit_latents
 from inrc.fit.loss import LossConfig
 from inrc.fit.optimiser import OptimiserConfig
@@ -210,6 +216,20 @@ def test_networks_are_those_that_the_coder_takes(whole):
     assert len(network.layers) == MODEL.context_layers
 
 
+@pytest.mark.parametrize(("n_channels", "n_colours"), [(1, 1), (2, 1), (3, 3), (4, 3)])
+def test_grids_begin_in_gray(n_channels: int, n_colours: int):
+    problem = LatentProblem(MODEL, problems.SHAPE, n_channels)
+    skip = first_latent_state(problem, np.full(n_channels, 0.5), 0.01, None, 0).params["synthesis_skip"]
+    np.testing.assert_allclose(skip[:n_colours], 0.04, atol=0.02)
+    np.testing.assert_allclose(skip[n_colours:], 0.0, atol=0.02)
+
+
+def test_noise_of_two_steps_cancels():
+    pairs = [noise_of(jnp.uint32(7), jnp.float32(step)) for step in range(6)]
+    assert [int(seed) for seed, _ in pairs] == [7, 7, 9, 9, 11, 11]
+    assert [float(sign) for _, sign in pairs] == [1, -1, 1, -1, 1, -1]
+
+
 def test_a_schedule_is_its_stages():
     schedule = LatentSchedule(
         (
@@ -238,6 +258,10 @@ def test_a_schedule_is_its_stages():
 def test_nonsense_is_refused():
     with pytest.raises(ConfigError, match="add up"):
         LatentSchedule((LatentStage(0.5, (1e-2, 0), (0.1, 0)),))
+    with pytest.raises(ConfigError, match="bits weigh 0"):
+        LatentSchedule(first_rate=0.0)
+    with pytest.raises(ConfigError, match="latent_betas"):
+        LatentStage(1.0, (1e-2, 0), (0.1, 0), latent_betas=(0.9, 1.0))
     with pytest.raises(ConfigError, match="n_steps is 0"):
         LatentFitConfig(n_steps=0)
     with pytest.raises(ConfigError, match="target_bits is 0"):
