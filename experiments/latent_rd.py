@@ -6,6 +6,7 @@ Expected: the table of README.md.
 """
 
 import json
+import statistics
 from pathlib import Path
 
 from experiments.kodak_quick import PICTURES
@@ -59,13 +60,22 @@ def table(records: list[Record]) -> str:
         numbers = f"{lambdas[record.point]:g}", f"{record.n_bytes:,}", f"{network:,.0f}", f"{record.bpp:.4f}"
         results = f"{record.psnr_db:.2f}", f"{record.encode_seconds:.0f}", "" if rate is None else f"{rate:+.1f}"
         lines.append(f"| {' | '.join((record.picture, *numbers, *results))} |")
+    if of_pictures:
+        mean = f"{statistics.fmean(of_pictures.values()):+.1f}"
+        lines.append(f"| mean of {len(of_pictures)} {'| ' * (len(titles) - 1)}{mean} |")
     return "\n".join(lines)
 
 
+def tables(records: list[Record]) -> dict[str, str]:
+    """{name of a codec: its table}."""
+    names = dict.fromkeys(record.codec for record in records)
+    return {name: table([record for record in records if record.codec == name]) for name in names}
+
+
 def main() -> None:
-    records = [record for record in load(FOLDER / "results" / "latent_rd.jsonl") if not record.failure]
-    for name in dict.fromkeys(record.codec for record in records):
-        print(f"{name}\n\n{table([record for record in records if record.codec == name])}\n")
+    found = [record for record in load(FOLDER / "results" / "latent_rd.jsonl") if not record.failure]
+    for name, lines in tables(found).items():
+        print(f"{name}\n\n{lines}\n")
 
 
 if __name__ == "__main__":

@@ -259,14 +259,17 @@ def pool_step(
     share = plan["say"] / jnp.maximum(jnp.sum(plan["say"]), 1e-6)
     seed, sign = noise_of(jnp.uint32(0), step)
     seeds = seed * jnp.uint32(batch) + jnp.arange(batch, dtype=jnp.uint32)
-    gradient, crops, measured = _mapped(crop_step, share, (crops, which, plan, seeds))
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    gradient, crops, measured = _mapped(crop_step, zeros, share, (crops, which, plan, seeds))
     gradient = optimiser.clip_by_global_norm(gradient, problem.clip_norm)
     directions, moments = optimiser.update(problem.optimiser, gradient, moments, step)
     params = {name: p - network_rate * directions[name] for name, p in params.items()}
     return params, moments, crops, PoolMeans(*(jnp.vdot(share, x) for x in measured))
 
 
-def _mapped(crop_step: Callable, share: jax.Array, arguments: tuple) -> tuple[Params, Crops, PoolMeans]:
+def _mapped(
+    crop_step: Callable[..., tuple[Params, Crops, PoolMeans]], zeros: Params, share: jax.Array, arguments: tuple
+) -> tuple[Params, Crops, PoolMeans]:
     """(mean gradient by `share` [batch], crops, means) of all crops: in turn on a CPU, side by side elsewhere."""
     if jax.default_backend() != "cpu":
         gradients, crops, measured = jax.vmap(crop_step)(*arguments)
@@ -277,8 +280,6 @@ def _mapped(crop_step: Callable, share: jax.Array, arguments: tuple) -> tuple[Pa
         gradient, crop, measured = crop_step(*arguments)
         return jax.tree.map(lambda t, g: t + share * g, total, gradient), (crop, measured)
 
-    shapes = jax.eval_shape(crop_step, *jax.tree.map(lambda x: x[0], arguments))[0]
-    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
     total, (crops, measured) = jax.lax.scan(body, zeros, (share, arguments))
     return total, crops, measured
 
