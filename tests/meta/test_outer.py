@@ -175,6 +175,7 @@ np.savez(folder / "eight.npz", *jax.tree.leaves(trained.learned))
 """
 
 
+@pytest.mark.slow
 def test_eight_devices_do_what_one_does(tmp_path, cache_folder):
     """Also a run that was interrupted."""
     environment = {
