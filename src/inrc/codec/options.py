@@ -20,7 +20,7 @@ from inrc.signal.colour import ColourTransform
 AUTO_INIT, NO_INIT = "auto", "none"
 _GROUPS_PER_CHUNK = 4
 """Of all fits of latents: efforts share their compiled programs."""
-_STEPS_WITH_INIT = 400
+_STEPS_WITH_INIT = 600
 """Of fits of latents, up to which the shipped inits shorten them; longer ones end better from random networks."""
 _NEAR_SIZE = 1.6
 """Ratio of numbers of weights up to which an init serves a rate: lambda does the rest."""
