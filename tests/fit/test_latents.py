@@ -13,13 +13,7 @@ from inrc.entropy.context import ROW_LIMIT, from_matrices
 from inrc.errors import CheckpointMismatchError, ConfigError
 from inrc.fit.config import Progress
 from inrc.fit.latent_config import LatentFitConfig, LatentFitResult
-from inrc.fit.latent_program import (
-    LatentProblem,
-    LatentState,
-    noise_of,
-    rounded_latent_cost,
-    run_latent_chunk,
-)
+from inrc.fit.latent_program import LatentProblem, LatentState, noise_of, rounded_latent_cost, run_latent_chunk
 from inrc.fit.latent_stages import LatentSchedule, LatentStage, plan_latent_chunk
 from inrc.fit.latent_start import continued_latent_state, first_latent_state, latent_prior
 from inrc.fit.latents import fit_latents
