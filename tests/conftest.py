@@ -1,17 +1,36 @@
-"""What every test shares: JAX's strictness and a small photograph."""
+"""What every test shares: JAX's strictness, its compiled programs and a small photograph."""
 
+import os
 from pathlib import Path
 
 import jax
 import numpy as np
 import numpy.typing as npt
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 from PIL import Image
 
 COFFEE_SMALL = Path(__file__).parent.parent / "experiments" / "assets" / "coffee_small.png"
 
 # Arrays of different rank broadcast silently and hide shape mistakes. Scalars are exempt.
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test run, the same for all workers of pytest-xdist."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_programs(shared_folder: Path) -> Path:
+    """Where all workers, and the commands that tests run, keep what they compile: it takes most of the tests' time."""
+    folder = shared_folder / "inrc-cache" / "jax"
+    folder.mkdir(parents=True, exist_ok=True)
+    compilation_cache.reset_cache()  # JAX asks once per process whether there is one
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

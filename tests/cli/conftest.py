@@ -52,15 +52,8 @@ class Command:
 
 
 @pytest.fixture(scope="session")
-def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of this test run, the same for all workers of pytest-xdist."""
-    folder = tmp_path_factory.getbasetemp()
-    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-
-
-@pytest.fixture(scope="session")
-def inrc_command(shared_folder: Path) -> Command:
-    return Command({**os.environ, "INRC_CACHE_DIR": str(shared_folder / "inrc-cache"), "COLUMNS": "100"})
+def inrc_command(compiled_programs: Path) -> Command:
+    return Command({**os.environ, "INRC_CACHE_DIR": str(compiled_programs.parent), "COLUMNS": "100"})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,11 +13,13 @@ from inrc.bitstream import container
 from inrc.bitstream.container import ICC_PROFILE, Container
 from inrc.bitstream.header import Header
 from inrc.codec import pack
+from inrc.codec.decode import render_weights
 from inrc.codec.pack import Weights
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import CorruptFileError, FormatError, InitMismatchError, LimitExceededError
 from inrc.quant import uniform
 from inrc.signal.colour import ColourTransform
+from tests.bitstream.latent_files import SMALL, header_of, random_weights
 
 HEADER = Header(
     9, 7, 3, 8, ColourTransform.YCBCR, ModelConfig(widths=(4, 3), encoding=EncodingConfig(EncodingKind.NONE))
@@ -149,3 +151,34 @@ def test_steps_off_the_ladder_are_corrupt():
         stream = coder.encode(side, weights().integers)
         with pytest.raises(FormatError, match="step"):
             pack.unpack(container.pack(Container(HEADER, stream, {})), LIMITS)
+
+
+class TestDeadUnits:
+    """Hidden units of the synthesis; `random_weights` has 5."""
+
+    def test_what_gets_or_gives_nothing_is_not_written(self):
+        header, whole = header_of((12, 16)), random_weights(header_of((12, 16)))
+        names = [name for name, _ in pack.matrices_of(header)]
+        matrices = dict(zip(names, (matrix.copy() for matrix in whole.integers), strict=True))
+        matrices["synthesis_0"][1] = 0
+        matrices["synthesis_1"][:, 3] = 0
+        dead = dataclasses.replace(whole, integers=tuple(matrices.values()))
+        data = pack.pack(header, dead)
+        written, got, _ = pack.unpack(data, LIMITS)
+        assert written.model == dataclasses.replace(SMALL, synthesis_width=3)
+        narrow = dict(zip(names, got.integers, strict=True))
+        np.testing.assert_array_equal(narrow["synthesis_0"], matrices["synthesis_0"][[0, 2, 4]])
+        np.testing.assert_array_equal(narrow["synthesis_1"], matrices["synthesis_1"][:, [0, 2, 4, 5]])
+        np.testing.assert_array_equal(render_weights(written, got), render_weights(header, dead))
+        assert pack.pack(written, got) == data
+
+    def test_one_is_left(self):
+        header, weights = header_of((12, 16)), random_weights(header_of((12, 16)))
+        nothing = dataclasses.replace(weights, integers=tuple(np.zeros_like(m) for m in weights.integers))
+        written, got, _ = pack.unpack(pack.pack(header, nothing), LIMITS)
+        assert written.model == dataclasses.replace(SMALL, synthesis_width=1)
+        assert not render_weights(written, got).any()
+
+    def test_all_are_left_where_all_do_something(self):
+        header, weights = header_of((12, 16)), random_weights(header_of((12, 16)))
+        assert pack.without_dead_units(header, weights)[0] == header

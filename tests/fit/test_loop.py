@@ -218,6 +218,20 @@ class TestInterruption:
         assert all(np.isfinite(p).all() for p in stopped.params.values())
         assert rounded_loss(stopped) < 2 * problems.picture().var()
 
+    def test_in_a_race_it_keeps_the_start_that_leads(self):
+        race = dataclasses.replace(CONFIG, n_seeds=3, race_fraction=0.3)
+        shown: list[Progress] = []
+        fit(problems.target(), MODEL, race, progress=shown.append)
+        length = sum(state.fraction == 0.0 for state in shown) // 3
+        assert length >= 2
+        assert all(np.isnan(state.seconds_left) for state in shown[: 3 * length])
+        # The first has taken one chunk, the second one after it.
+        for n_chunks, n_steps in ((1, 8), (length + 1, 8 * length)):
+            stopped = fit(problems.target(), MODEL, race, progress=interrupt_after(n_chunks))
+            assert stopped.interrupted
+            assert stopped.n_steps == n_steps
+            assert rounded_loss(stopped) < 2 * problems.picture().var()
+
     def test_a_fit_resumed_before_rounding_and_stopped_at_once_returns_where_it_is(self, tmp_path):
         path = tmp_path / "fit.ckpt"
         late = dataclasses.replace(CONFIG, schedule=Schedule(hard_from=0.95))
@@ -345,7 +359,8 @@ class TestRace:
         calls: list[Progress] = []
         result = fit(problems.target(), MODEL, config, progress=calls.append)
         assert result.n_steps == 8 * N_CHUNKS
-        assert len(calls) == N_CHUNKS - 2  # round(0.3 * 6) chunks were the race
+        # round(0.3 * 6) chunks of each of three starts were the race.
+        assert len(calls) == 3 * 2 + N_CHUNKS - 2
 
 
 def start_at(centre, scale: float = 0.1, **values) -> Start:

@@ -176,13 +176,13 @@ np.savez(folder / "eight.npz", *jax.tree.leaves(trained.learned))
 
 
 @pytest.mark.slow
-def test_eight_devices_do_what_one_does(tmp_path, cache_folder):
+def test_eight_devices_do_what_one_does(tmp_path, compiled_programs):
     """Also a run that was interrupted."""
     environment = {
         **os.environ,
         "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
         "JAX_PLATFORMS": "cpu",
-        "JAX_COMPILATION_CACHE_DIR": str(cache_folder),
+        "JAX_COMPILATION_CACHE_DIR": str(compiled_programs),
     }
     command = [sys.executable, "-c", DEVICES, str(tmp_path)]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -150,13 +150,13 @@ def data(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def environment(cache_folder) -> dict[str, str]:
+def environment(compiled_programs) -> dict[str, str]:
     """Of processes with one device each."""
     return {
         **os.environ,
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": "--xla_force_host_platform_device_count=1",
-        "JAX_COMPILATION_CACHE_DIR": str(cache_folder),
+        "JAX_COMPILATION_CACHE_DIR": str(compiled_programs),
     }
 
 

@@ -113,9 +113,9 @@ train(tiny.RECIPE, tiny.collection(), folder=Path(sys.argv[1]), progress=progres
 """
 
 
-def test_a_killed_run_ends_in_the_same_arrays_when_run_again(whole, tmp_path, cache_folder):
+def test_a_killed_run_ends_in_the_same_arrays_when_run_again(whole, tmp_path, compiled_programs):
     command = [sys.executable, "-c", KILLED, str(tmp_path)]
-    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache_folder)}
+    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(compiled_programs)}
     root = COFFEE_SMALL.parents[2]
     process = subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True)
     with process:

@@ -131,7 +131,7 @@ def finish(job: Job, candidate: Candidate, began: float) -> Encoded:
     find_init = shared_init.find if reference is None else shared_init.lookup_of(reference.init)
     decoded_header, decoded_weights, _ = pack.unpack(data, DecodeLimits(), find_init)
     pixels = render_weights(decoded_header, decoded_weights)
-    n_weights = sum(m.size for m in candidate.weights.integers)
+    n_weights = sum(m.size for m in decoded_weights.integers)
     stats = EncodeStats(
         width=image.width,
         height=image.height,
@@ -141,7 +141,7 @@ def finish(job: Job, candidate: Candidate, began: float) -> Encoded:
         bpp=8 * len(data) / job.n_pixels,
         psnr_db=psnr_db(image.pixels, pixels, bit_depth=image.bit_depth),
         n_weights=n_weights,
-        bits_per_weight=pack.ideal_bits(candidate.weights) / n_weights,
+        bits_per_weight=pack.ideal_bits(decoded_weights) / n_weights,
         n_latents=sum(grid.size for grid in candidate.weights.latents),
         latent_bytes=pack.latent_bits(header, candidate.weights) / 8,
         header_bytes=len(headers.pack(header)) + 4,

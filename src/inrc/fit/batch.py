@@ -170,14 +170,12 @@ def run(
     best = _Best(np.full(len(batch.guards), np.inf), {})
     if resumed is not None:
         state, best = _restored(batch, clock, *resumed)
-    elif rules.race_chunks:
-        state = _race(batch, state)
-        clock.chunk, clock.fraction = rules.race_chunks, rules.race_chunks / rules.n_chunks
-
     interrupted = False
+    if resumed is None and rules.race_chunks:
+        state, interrupted = _race(batch, state, clock, progress)
     saved = time.monotonic()
     try:
-        while clock.fraction < 1.0 - 1e-9:
+        while clock.fraction < 1.0 - 1e-9 and not interrupted:
             begin, end = clock.begin_chunk()
             after, seen = batch.run(state, begin, end, clock.chunk)
             clock.end_chunk(end)
@@ -213,7 +211,7 @@ def _better(batch: Batch, best: _Best, state: Any) -> _Best:
     return _Best(np.where(better, values, best.values), chosen(batch.filled(better), parts, best.parts))
 
 
-def _race(batch: Batch, state: Any) -> Any:
+def _race(batch: Batch, state: Any, clock: Clock, progress: Callable[[Progress], None] | None) -> tuple[Any, bool]:
     """For each fit the state of the random start whose loss + rate is lowest in the last of some chunks.
 
     Starts run one after the other: where a device has room for more, a batch of more fits fills it.
@@ -221,21 +219,36 @@ def _race(batch: Batch, state: Any) -> Any:
     Args:
       batch: the fits.
       state: of start number 0, before the first step.
+      clock: moves to where the starts have come.
+      progress: called after every chunk.
+
+    Returns:
+      (states, whether Ctrl-C ended the race: then among the starts that had come to its end, or where the first stood).
     """
-    n_chunks = batch.rules.n_chunks
+    n_chunks, n_race = batch.rules.n_chunks, batch.rules.race_chunks
     ends, costs = [], []
-    for seed in range(batch.rules.n_seeds):
-        end, cost = batch.first(seed) if seed else state, np.zeros(0)
-        for i in range(batch.rules.race_chunks):
-            end, seen = batch.run(end, i / n_chunks, (i + 1) / n_chunks, i)
-            cost = seen.costs
-        ends.append(end)
-        costs.append(cost)
+    interrupted = False
+    end = state
+    try:
+        for seed in range(batch.rules.n_seeds):
+            end, cost = batch.first(seed) if seed else state, np.zeros(0)
+            for i in range(n_race):
+                end, seen = batch.run(end, i / n_chunks, (i + 1) / n_chunks, i)
+                cost = seen.costs
+                if progress is not None:
+                    progress(_progress(batch, clock, end, seen))
+            ends.append(end)
+            costs.append(cost)
+    except KeyboardInterrupt:
+        interrupted = True
+    clock.chunk, clock.fraction = n_race, n_race / n_chunks
+    if not ends:
+        return end, interrupted
     winners = np.argmin(np.stack(costs), axis=0)
     winner = ends[0]
     for seed, end in enumerate(ends[1:], start=1):
         winner = chosen(batch.filled(winners == seed), end, winner)
-    return winner
+    return winner, interrupted
 
 
 def _progress(batch: Batch, clock: Clock, state: Any, seen: Seen) -> Progress:

@@ -145,7 +145,7 @@ class Progress:
       loss: mean distortion of the last chunk's steps, over all fits.
       bpp: estimated bits per sample position of the last step, mean over all fits.
       seconds: since the fit began.
-      seconds_left: estimate.
+      seconds_left: estimate; NaN during a race.
     """
 
     fraction: float

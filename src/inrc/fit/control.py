@@ -1,6 +1,7 @@
 """What watches over a fit between its compiled chunks: the clock and the guard against divergence."""
 
 import dataclasses
+import math
 import time
 
 import numpy as np
@@ -64,7 +65,9 @@ class Clock:
 
     @property
     def seconds_left(self) -> float:
-        """Until the fit ends, by estimate."""
+        """Until the fit ends, by estimate; NaN before the first chunk has ended, as in a race."""
+        if not self._durations:
+            return math.nan
         by_count = (1 - self.fraction) / self._advance * self.chunk_seconds
         return by_count if self._budget is None else max(0.0, min(by_count, self._budget - self.seconds))
 

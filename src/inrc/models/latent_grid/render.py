@@ -5,6 +5,7 @@ by which the raster is moved gives a picture of the native density, 3x3 layers i
 n^2 of them, interleaved. A raster that is no multiple of the native one is resampled from the next finer multiple.
 """
 
+import dataclasses
 import functools
 import itertools
 import math
@@ -28,6 +29,8 @@ _STRIP_SAMPLES = 1 << 22
 """Samples of a strip, native or finer: 117 MB of features for seven grids."""
 _REACH = 4
 """Samples of the coarsest grid beside a window that its features see less than of: four taps on every level."""
+_WIDTHS = 16
+"""Programs are compiled for multiples of so many hidden units."""
 _CUBIC_REACH = 2
 _REFINEMENT_REACH = 3
 _MAX_FINER = 16
@@ -79,6 +82,7 @@ def render(
     Returns:
       uint8 or uint16 [height, width, C].
     """
+    model, params = _widened(model, params)
     device_params = {name: jnp.asarray(value) for name, value in params.items()}
     seen = [grid for place, grid in zip(grids_of(model, shape), latents, strict=True) if not place.hyper][::-1]
     units = (view.bottom - view.top) / view.height, (view.right - view.left) / view.width
@@ -102,6 +106,20 @@ def render(
         unit = np.nan_to_num(values, copy=False)
         pixels[first : first + n] = np.moveaxis(np.floor(unit * max_value + 0.5), 0, -1)
     return pixels
+
+
+def _widened(
+    model: LatentGridConfig, params: Mapping[str, np.ndarray]
+) -> tuple[LatentGridConfig, Mapping[str, np.ndarray]]:
+    """The same function with silent hidden units, so that files of many widths share few programs."""
+    spare = -model.synthesis_width % _WIDTHS
+    first, second = params["synthesis_0"], params["synthesis_1"]
+    last = second.shape[1] - 1
+    wide = {
+        "synthesis_0": np.pad(first, ((0, spare), (0, 0))),
+        "synthesis_1": np.insert(second, [last] * spare, 0.0, axis=1),
+    }
+    return dataclasses.replace(model, synthesis_width=model.synthesis_width + spare), {**params, **wide}
 
 
 def needed_latents(model: LatentGridConfig, shape: tuple[int, int], view: View) -> tuple[int, int]:
