@@ -163,19 +163,18 @@ class TestDeadUnits:
         matrices["synthesis_0"][1] = 0
         matrices["synthesis_1"][:, 3] = 0
         dead = dataclasses.replace(whole, integers=tuple(matrices.values()))
-        data = pack.pack(header, dead)
-        written, got, _ = pack.unpack(data, LIMITS)
+        written, got = pack.without_dead_units(header, dead)
         assert written.model == dataclasses.replace(SMALL, synthesis_width=3)
         narrow = dict(zip(names, got.integers, strict=True))
         np.testing.assert_array_equal(narrow["synthesis_0"], matrices["synthesis_0"][[0, 2, 4]])
         np.testing.assert_array_equal(narrow["synthesis_1"], matrices["synthesis_1"][:, [0, 2, 4, 5]])
         np.testing.assert_array_equal(render_weights(written, got), render_weights(header, dead))
-        assert pack.pack(written, got) == data
+        assert len(pack.pack(written, got)) < len(pack.pack(header, dead))
 
     def test_one_is_left(self):
         header, weights = header_of((12, 16)), random_weights(header_of((12, 16)))
         nothing = dataclasses.replace(weights, integers=tuple(np.zeros_like(m) for m in weights.integers))
-        written, got, _ = pack.unpack(pack.pack(header, nothing), LIMITS)
+        written, got, _ = pack.unpack(pack.pack(*pack.without_dead_units(header, nothing)), LIMITS)
         assert written.model == dataclasses.replace(SMALL, synthesis_width=1)
         assert not render_weights(written, got).any()
 

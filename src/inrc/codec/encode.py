@@ -126,7 +126,7 @@ def as_image(image: Image | np.ndarray | ImageSource) -> Image:
 def finish(job: Job, candidate: Candidate, began: float) -> Encoded:
     """Packs, decodes the bytes again and measures what they decode to; work on the picture `began` at that time."""
     image, header = job.image, candidate.header
-    data = pack.pack(header, candidate.weights, icc_profile=image.icc_profile)
+    data = candidate.packed(image.icc_profile)
     reference = candidate.weights.reference
     find_init = shared_init.find if reference is None else shared_init.lookup_of(reference.init)
     decoded_header, decoded_weights, _ = pack.unpack(data, DecodeLimits(), find_init)

@@ -38,6 +38,10 @@ class Candidate:
     weights: Weights
     result: FitResult | LatentFitResult
 
+    def packed(self, icc_profile: bytes = b"") -> bytes:
+        """The bytes of its file, without hidden units that nothing comes of."""
+        return pack.pack(*pack.without_dead_units(self.header, self.weights), icc_profile=icc_profile)
+
     def rounded(self, indices: tuple[int, ...]) -> Weights:
         """The fitted weights rounded by other steps."""
         return pack.round_by(self.result.params, indices, self.weights.reference)

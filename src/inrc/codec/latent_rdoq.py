@@ -33,7 +33,7 @@ _MOST_BITS = 8.0
 def loss_of(candidate: Candidate, lambda_rd: float) -> float:
     """Distortion of what a file shows, by the loss of its fit, + lambda * bits per pixel of all of the file."""
     header = candidate.header
-    n_bits = 8 * len(pack.pack(header, candidate.weights))
+    n_bits = 8 * len(candidate.packed())
     return _shown(candidate) + lambda_rd * n_bits / (header.width * header.height)
 
 

@@ -94,7 +94,7 @@ def settle(job: Job, plan: LatentPlan, candidate: Candidate) -> Candidate:
 def _bytes_goal(job: Job, max_bytes: int) -> _Goal:
     icc = job.image.icc_profile
     return _Goal(
-        value=lambda candidate: math.log2(len(pack.pack(candidate.header, candidate.weights, icc_profile=icc))),
+        value=lambda candidate: math.log2(len(candidate.packed(icc))),
         least=math.log2(_FILLED * max_bytes),
         most=math.log2(max_bytes),
         slope=_OCTAVES_PER_OCTAVE,

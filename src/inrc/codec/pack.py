@@ -125,8 +125,7 @@ def _sections(icc_profile: bytes) -> dict[int, bytes]:
 
 
 def pack(header: Header, weights: Weights, *, icc_profile: bytes = b"") -> bytes:
-    """The file's bytes. Latent grids lose what their networks do not use (`without_dead_units`)."""
-    header, weights = without_dead_units(header, weights)
+    """The file's bytes."""
     encoder = stream.new_encoder()
     coder.encode_weights(encoder, weights.side(), weights.integers, weights.exponents())
     if isinstance(header.model, LatentGridConfig):

@@ -51,7 +51,7 @@ def within_bytes(job: Job, candidate: Candidate) -> Candidate:
 
     indices = coarsen_until(candidate.weights.step_indices, small_enough)
     if indices is None:
-        reached = len(pack.pack(candidate.header, candidate.weights, icc_profile=icc))
+        reached = len(candidate.packed(icc))
         raise TargetNotReachedError(f"{max_bytes} bytes are asked for; {reached} were reached: ask for more")
     return dataclasses.replace(candidate, weights=candidate.rounded(indices))
 
