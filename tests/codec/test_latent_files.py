@@ -10,7 +10,7 @@ from inrc.codec import latent_job, pack
 from inrc.codec.encode import Encoded, encode
 from inrc.codec.job import Job
 from inrc.codec.latent_rdoq import loss_of, refine
-from inrc.codec.options import EncodeOptions, choose_init, resolve_latents, with_codec
+from inrc.codec.options import EncodeOptions, choose_init, with_codec
 from inrc.codec.pack import latent_bits
 from inrc.codec.reference import reference_of
 from inrc.config import ModelConfig
@@ -44,20 +44,6 @@ def test_short_fits_alone_begin_at_shipped_inits():
     init = choose_init(EncodeOptions(effort=6, fit=fit), (256, 256), 3, 0.5)
     assert init is not None
     assert init.lambda_rd == pytest.approx(1e-3)
-
-
-def test_random_starts_race_in_long_fits_that_no_budget_bounds():
-    shape = (512, 768)
-    for options, n_seeds in (
-        (EncodeOptions("latent-grid", effort=6), 3),
-        (EncodeOptions("latent-grid", effort=5), 1),
-        (EncodeOptions("latent-grid", effort=6, time_budget=60.0), 1),
-        (EncodeOptions("latent-grid", fit=FIT), FIT.n_seeds),
-    ):
-        config = resolve_latents(options, shape, 0.3)[1]
-        assert config.n_seeds == n_seeds
-        assert round(config.race_fraction * 2000) == 80
-    assert resolve_latents(EncodeOptions("latent-grid", effort=6), shape, 0.3, INIT)[1].n_seeds == 1
 
 
 def test_a_file_with_an_init_needs_it(tmp_path):

@@ -22,9 +22,6 @@ _GROUPS_PER_CHUNK = 4
 """Of all fits of latents: efforts share their compiled programs."""
 _STEPS_WITH_INIT = 600
 """Of fits of latents, up to which the shipped inits shorten them; longer ones end better from random networks."""
-_STEPS_WITH_RACE = 1500
-"""Of fits of latents, from which on random networks race; a budget of time leaves none for that."""
-_N_SEEDS = 3
 _NEAR_SIZE = 1.6
 """Ratio of numbers of weights up to which an init serves a rate: lambda does the rest."""
 
@@ -281,13 +278,10 @@ def resolve_latents(
         raise ConfigError(f"the colour {options.colour.name} is asked for; latent grids know RGB alone: leave it away")
     if isinstance(options.fit, FitConfig):
         raise ConfigError("the fit is one of a coordinate network, latent grids need a LatentFitConfig")
-    n_steps = _latent_steps(options, shape)
-    races = init is None and n_steps >= _STEPS_WITH_RACE and options.time_budget is None
     config = options.fit or LatentFitConfig(
-        n_steps=n_steps,
+        n_steps=_latent_steps(options, shape),
         lambda_rd=_latent_lambda(options, bpp),
         loss=LOSSES[options.loss],
-        n_seeds=_N_SEEDS if races else 1,
         groups_per_chunk=_GROUPS_PER_CHUNK,
         time_budget=options.time_budget,
         seed=options.seed,

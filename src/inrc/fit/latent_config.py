@@ -42,7 +42,7 @@ class LatentFitConfig:
     target_bits: float | None = None
     network_weight: float = 1.0
     n_seeds: int = 1
-    race_fraction: float = 0.04
+    race_fraction: float = 0.03
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: LatentSchedule = LatentSchedule()

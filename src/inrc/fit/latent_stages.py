@@ -41,7 +41,7 @@ class LatentStage:
             raise ConfigError(f"latent_betas are {self.latent_betas}; they must be in 0..1, below 1")
 
 
-_MAIN = LatentStage(0.96, (1e-2, 1e-3), (0.4, 0.003), temperature=(0.5, 0.05), noise=(0.22, 0.15))
+_MAIN = LatentStage(0.96, (1e-2, 1e-4), (0.4, 0.003), temperature=(0.5, 0.05), noise=(0.22, 0.15))
 _FINAL = LatentStage(0.04, (3e-4, 3e-5), (1e-4, 1e-5), hard=True)
 
 
