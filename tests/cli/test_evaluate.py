@@ -73,6 +73,7 @@ def test_where_kodak_is_missing_one_line_says_how_to_get_it(inrc_command, experi
     assert "r0k.us" in done.stderr
 
 
+@pytest.mark.slow
 def test_smoke_from_encode_to_report(inrc_command, tmp_path):
     """What `make rd-smoke` does, on the bundled photograph."""
     files = tmp_path / "files"
