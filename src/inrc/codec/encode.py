@@ -125,13 +125,13 @@ def as_image(image: Image | np.ndarray | ImageSource) -> Image:
 
 def finish(job: Job, candidate: Candidate, began: float) -> Encoded:
     """Packs, decodes the bytes again and measures what they decode to; work on the picture `began` at that time."""
-    image, header = job.image, candidate.header
+    image = job.image
     data = candidate.packed(image.icc_profile)
     reference = candidate.weights.reference
     find_init = shared_init.find if reference is None else shared_init.lookup_of(reference.init)
-    decoded_header, decoded_weights, _ = pack.unpack(data, DecodeLimits(), find_init)
-    pixels = render_weights(decoded_header, decoded_weights)
-    n_weights = sum(m.size for m in decoded_weights.integers)
+    header, weights, _ = pack.unpack(data, DecodeLimits(), find_init)
+    pixels = render_weights(header, weights)
+    n_weights = sum(m.size for m in weights.integers)
     stats = EncodeStats(
         width=image.width,
         height=image.height,
@@ -141,9 +141,9 @@ def finish(job: Job, candidate: Candidate, began: float) -> Encoded:
         bpp=8 * len(data) / job.n_pixels,
         psnr_db=psnr_db(image.pixels, pixels, bit_depth=image.bit_depth),
         n_weights=n_weights,
-        bits_per_weight=pack.ideal_bits(decoded_weights) / n_weights,
-        n_latents=sum(grid.size for grid in candidate.weights.latents),
-        latent_bytes=pack.latent_bits(header, candidate.weights) / 8,
+        bits_per_weight=pack.ideal_bits(weights) / n_weights,
+        n_latents=sum(grid.size for grid in weights.latents),
+        latent_bytes=pack.latent_bits(header, weights) / 8,
         header_bytes=len(headers.pack(header)) + 4,
         n_steps=candidate.result.n_steps,
         encode_seconds=time.monotonic() - began,

@@ -136,8 +136,8 @@ def pack(header: Header, weights: Weights, *, icc_profile: bytes = b"") -> bytes
 def without_dead_units(header: Header, weights: Weights) -> tuple[Header, Weights]:
     """The same function with fewer hidden units per pixel, if some of them get or give nothing.
 
-    A fit that pays for its weights ends with such units, and the coder, which has to learn of each that it is silent,
-    spends about 5 bytes on it. Networks that are differences from a shared init keep its width.
+    A fit that pays for its weights ends with such units, and the coder, which has to learn that of each, spends
+    about 5 bytes on it. Networks that are differences from a shared init keep its width.
     """
     model = header.model
     if not isinstance(model, LatentGridConfig) or weights.reference is not None:

@@ -168,10 +168,10 @@ def run(
     batch.compile(state)
     compile_seconds = time.monotonic() - began
     best = _Best(np.full(len(batch.guards), np.inf), {})
+    interrupted = False
     if resumed is not None:
         state, best = _restored(batch, clock, *resumed)
-    interrupted = False
-    if resumed is None and rules.race_chunks:
+    elif rules.race_chunks:
         state, interrupted = _race(batch, state, clock, progress)
     saved = time.monotonic()
     try:

@@ -111,7 +111,7 @@ def render(
 def _widened(
     model: LatentGridConfig, params: Mapping[str, np.ndarray]
 ) -> tuple[LatentGridConfig, Mapping[str, np.ndarray]]:
-    """The same function with silent hidden units, so that files of many widths share few programs."""
+    """The same function with dead hidden units, so that files of many widths share few programs."""
     spare = -model.synthesis_width % _WIDTHS
     first, second = params["synthesis_0"], params["synthesis_1"]
     last = second.shape[1] - 1
