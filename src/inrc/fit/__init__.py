@@ -1,1 +1,1 @@
-"""Fitting a network to a signal."""
+"""Fitting models to signals: one loop for all families (`batch`, `loop`), and what a step is in each of them."""

@@ -1,121 +1,88 @@
-"""The loop over compiled chunks, for fits of any family: race, best so far, guard, budgets, Ctrl-C, checkpoints."""
+"""The fits of a batch: what they share, what the host keeps of each, and how they run side by side.
+
+A family of models derives its batch from `Batch` and adds what is its own: first states, when rounded results are worth
+measuring, how lambda follows the rate, and the results. `inrc.fit.loop` runs a batch.
+"""
 
 import abc
-import contextlib
 import dataclasses
-import statistics
-import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from inrc.errors import ConfigError
 from inrc.fit import checkpoint
-from inrc.fit.config import Progress
-from inrc.fit.control import Clock, Guard
-from inrc.fit.lanes import Lanes, chosen
+from inrc.fit.control import Guard
+from inrc.fit.lanes import Lanes, batched, spread
+from inrc.fit.measured import BitWeights, Measured
 from inrc.fit.steering import Steering
+from inrc.fit.task import MAX_SEEDS, FitConfig, FitResult, Task
 
 
-@dataclasses.dataclass(frozen=True)
-class Rules:
-    """What the fits of a batch have in common, as far as the loop must know.
+class FitPlan(abc.ABC):
+    """What the fits of a batch share, hashable: one compiled program and one schedule.
+
+    A family derives a frozen dataclass from it.
 
     Attributes:
-      n_chunks: compiled calls, from `begin` to the end.
-      begin: fraction of the course that was done before.
-      n_seeds: random starts of each that race.
-      race_fraction: of the course, for which they do.
-      time_budget: seconds for all fits together.
-      kept: fields of a state that a result is made of.
+      problem: static argument of the compiled functions.
+      config: how to fit, without what may differ from fit to fit.
+      groups_per_chunk: groups of steps of a compiled call.
     """
 
-    n_chunks: int
-    begin: float
-    n_seeds: int
-    race_fraction: float
-    time_budget: float | None
-    kept: tuple[str, ...]
+    problem: Any
+    config: FitConfig
+    groups_per_chunk: int
 
     @property
-    def race_chunks(self) -> int:
-        """Chunks of a race."""
-        if self.n_seeds == 1:
-            return 0
-        return min(self.n_chunks - 1, max(1, round(self.race_fraction * self.n_chunks)))
+    def chunk_steps(self) -> int:
+        """Steps of a compiled call."""
+        return self.config.steps_per_group * self.groups_per_chunk
+
+    @abc.abstractmethod
+    def n_chunks(self, start_fraction: float) -> int:
+        """Compiled calls from a fraction of the schedule to its end."""
+
+    @abc.abstractmethod
+    def steps(self, start: float, stop: float, chunk: int) -> Any:
+        """What every step of chunk number `chunk` does, between two fractions of the schedule."""
+
+    @abc.abstractmethod
+    def side_by_side(self) -> int:
+        """Fits of a group under `vmap` that suit the devices."""
+
+    def lanes(self, n_fits: int, side_by_side: int | None = None) -> Lanes:
+        """Lanes for `n_fits`: groups that suit the devices, unless their size is given."""
+        return spread(n_fits, self.side_by_side() if side_by_side is None else side_by_side)
 
 
-class Seen(NamedTuple):
+class Program(NamedTuple):
+    """The compiled functions of a family.
+
+    Attributes:
+      run_chunk: (problem, steps, state, signal, prior, bit weights, factor of the learning rates) -> (state after, what
+        each step met as `Measured` [groups, steps per group]).
+      rounded_cost: (problem, state, signal, prior) -> `Measured` of the state as a file would hold it.
+    """
+
+    run_chunk: Callable[..., tuple[Any, Measured]]
+    rounded_cost: Callable[..., Measured]
+
+
+class ChunkReport(NamedTuple):
     """What the steps of a chunk met, of every fit.
 
     Attributes:
       losses: distortion [n], mean over the steps.
-      costs: the same with the rate.
-      bits: [n, steps], of the last steps.
+      costs: distortion with the rate [n], mean over the steps.
+      bits: [n, steps], of the last group's steps.
     """
 
     losses: np.ndarray
     costs: np.ndarray
     bits: np.ndarray
-
-
-class Batch(abc.ABC):
-    """The fits of a batch, and all that the host knows of them beside their state: what a family must say of its own.
-
-    States are trees of arrays [lanes.n, ...] with a field `step`; what lies beyond the last fit only fills lanes up.
-
-    Attributes:
-      lanes: how fits are spread.
-      rules: for all.
-      n_pixels: of each.
-      guards: of each.
-      steerings: of each.
-    """
-
-    lanes: Lanes
-    rules: Rules
-    n_pixels: list[int]
-    guards: list[Guard]
-    steerings: list[Steering]
-
-    @abc.abstractmethod
-    def identity(self) -> str:
-        """A hash of everything that the results depend on."""
-
-    @abc.abstractmethod
-    def first(self, seed: int) -> Any:
-        """States before the first step, from random start number `seed` of each fit."""
-
-    @abc.abstractmethod
-    def compile(self, state: Any) -> None:
-        """Compiles what `run` needs."""
-
-    @abc.abstractmethod
-    def run(self, state: Any, begin: float, end: float, chunk: int) -> tuple[Any, Seen]:
-        """Takes the steps of chunk number `chunk`, from one fraction of the course to another."""
-
-    @abc.abstractmethod
-    def divergence(self, seen: Seen) -> np.ndarray:
-        """What the guards watch [n]."""
-
-    @abc.abstractmethod
-    def looks(self, begin: float, end: float, n_done: int) -> bool:
-        """Whether the state after a chunk, the `n_done`-th, may be the best."""
-
-    @abc.abstractmethod
-    def values(self, state: Any) -> np.ndarray:
-        """What is to be lowest in the end, of the state as a file would hold it; float64 [n]."""
-
-    @abc.abstractmethod
-    def steered(self, state: Any, seen: Seen, begin: float, end: float) -> Any:
-        """The state after a chunk as the next one finds it, once lambdas have followed the rates."""
-
-    def filled(self, values: Sequence[Any] | np.ndarray) -> jax.Array:
-        """A number for each fit as an array [lanes.n]."""
-        last = [values[-1]] * (self.lanes.n - len(values))
-        return self.lanes.put(np.asarray([*values, *last]))
 
 
 class Ended(NamedTuple):
@@ -124,172 +91,182 @@ class Ended(NamedTuple):
     Attributes:
       best: {name: part of the state that was best [lanes.n, ...]}.
       state: at the end.
+      seconds: since the batch began.
       compile_seconds: which compiling the program of the steps took.
       interrupted: whether Ctrl-C ended it.
     """
 
     best: dict[str, Any]
     state: Any
+    seconds: float
     compile_seconds: float
     interrupted: bool
 
 
-@dataclasses.dataclass(frozen=True)
-class _Best:
-    """For each fit the lowest value so far, and the parts of the state that have it."""
+class Batch(abc.ABC):
+    """The fits of a batch, and all that the host knows of them beside their state.
 
-    values: np.ndarray
-    parts: dict[str, Any]
+    States are trees of arrays [lanes.n, ...] with a field `step`; lanes beyond the last fit repeat it.
+
+    Attributes:
+      program: compiled functions of the family.
+      kept: fields of a state that a result is made of.
+      tasks: the fits.
+      plan: what they share.
+      start_fraction: of the schedule, where the fits start.
+      n_seeds: random starts of each that race.
+      lanes: how the fits are spread over devices.
+      steerings: of each.
+      guards: of each.
+      signals, priors: arrays [lanes.n, ...].
+    """
+
+    program: Program
+    kept: tuple[str, ...]
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        plan: FitPlan,
+        lanes: Lanes | None,
+        *,
+        signals: Sequence[Any],
+        priors: Sequence[Any],
+        steerings: list[Steering],
+        start_fraction: float = 0.0,
+    ) -> None:
+        self.tasks = tasks
+        self.plan = plan
+        self.start_fraction = start_fraction
+        self.n_seeds = plan.config.n_seeds
+        self.lanes = plan.lanes(len(tasks)) if lanes is None else lanes
+        self.n_samples = [task.target.n_samples for task in tasks]
+        self.steerings = steerings
+        self.guards = [Guard() for _ in tasks]
+        self.signals = self.on_lanes(signals)
+        self.priors = self.on_lanes(priors)
+        self._compiled: Callable[..., Any] | None = None
+
+    # What a family adds ------------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def first_states(self, seeds: Sequence[int]) -> Any:
+        """States before the first step, arrays [lanes.n, ...], from the seed of each fit."""
+
+    @abc.abstractmethod
+    def divergence(self, report: ChunkReport) -> np.ndarray:
+        """The values [n] that the guards watch."""
+
+    @abc.abstractmethod
+    def is_measured(self, start: float, stop: float, n_done: int) -> bool:
+        """Whether the state after a chunk, the `n_done`-th, may be the best."""
+
+    @abc.abstractmethod
+    def steered(self, state: Any, report: ChunkReport, start: float, stop: float) -> Any:
+        """The state after a chunk as the next one starts from it, once lambdas have followed the rates."""
+
+    @abc.abstractmethod
+    def results(self, ended: Ended) -> list[FitResult]:
+        """The best of each fit, in the order of the tasks."""
+
+    def planned_share(self, task: Task) -> float:
+        """Learning rates of a fit relative to those of the plan's steps."""
+        del task
+        return 1.0
+
+    def network_weight(self, task: Task) -> float:
+        """Weight of a bit of the networks in the loss, as a multiple of lambda."""
+        del task
+        return 1.0
+
+    def note_rounded(self, state: Any, measured: Measured) -> None:
+        """Takes note of what a state comes to when it is rounded, before its value is computed."""
+
+    # What all families share -------------------------------------------------------------------------------------
+
+    @property
+    def time_budget(self) -> float | None:
+        """Seconds for all fits together."""
+        budget = self.plan.config.time_budget
+        return budget and budget * len(self.tasks)
+
+    def identity(self) -> str:
+        """A hash of everything that the results depend on."""
+        arrays = [np.asarray(self.start_fraction), *(array for task in self.tasks for array in task.arrays())]
+        configs = [dataclasses.replace(task.config, time_budget=None) for task in self.tasks]  # pyright: ignore[reportArgumentType]
+        return checkpoint.fingerprint(arrays, self.plan.problem.model, *configs)
+
+    def first(self, start_number: int) -> Any:
+        """States before the first step, from random start `start_number` of each fit."""
+        return self.first_states([task.config.seed * MAX_SEEDS + start_number for task in self.tasks])
+
+    def compile(self, state: Any) -> None:
+        """Compiles the program of the steps."""
+        steps = self.plan.steps(self.start_fraction, 1.0, 0)
+        arrays = state, self.signals, self.priors, *self._factors()
+        self._compiled = self.lanes.compiled(self.program.run_chunk, self.plan.problem, steps, *arrays)
+
+    def run(self, state: Any, start: float, stop: float, chunk: int) -> tuple[Any, ChunkReport]:
+        """Takes the steps of chunk number `chunk`, from one fraction of the schedule to another."""
+        assert self._compiled is not None
+        weights, rates = self._factors()
+        steps = self.plan.steps(start, stop, chunk)
+        after, measured = self._compiled(steps, state, self.signals, self.priors, weights, rates)
+        own, bit_weights = (
+            jax.tree.map(lambda leaf: np.asarray(leaf)[: len(self.tasks)], tree) for tree in (measured, weights)
+        )
+        costs = own.cost(BitWeights(*(weight[:, None, None] for weight in bit_weights)))
+        report = ChunkReport(own.distortion.mean(axis=(1, 2)), costs.mean(axis=(1, 2)), own.bits[:, -1])
+        return after, report
+
+    def rounded(self, state: Any) -> Measured:
+        """`rounded_cost` of all lanes, float64 arrays [lanes.n]."""
+        measured = self.lanes.each(self.program.rounded_cost, self.plan.problem, state, self.signals, self.priors)
+        return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), measured)
+
+    def values(self, state: Any) -> np.ndarray:
+        """What is to be lowest in the end, of the state as a file would hold it; float64 [n]."""
+        measured = self.rounded(state)
+        self.note_rounded(state, measured)
+        values = np.empty(len(self.tasks))
+        for i, (task, steering) in enumerate(zip(self.tasks, self.steerings, strict=True)):
+            loss, latent_bits, network_bits = (float(x[i]) for x in measured)
+            if task.config.target_bits is None:
+                bits = latent_bits + self.network_weight(task) * network_bits
+                values[i] = loss + task.config.lambda_rd * bits / self.n_samples[i]
+            else:
+                values[i] = steering.value(loss, latent_bits + network_bits)
+        return values
+
+    def filled(self, values: Sequence[Any] | np.ndarray) -> jax.Array:
+        """A number for each fit as an array [lanes.n]."""
+        last = [values[-1]] * (self.lanes.n - len(values))
+        return self.lanes.put(np.asarray([*values, *last]))
+
+    def on_lanes(self, trees: Sequence[Any]) -> Any:
+        """Trees of arrays, one per fit, as one tree of arrays [lanes.n, ...] on the devices."""
+        return self.lanes.put(batched(trees, self.lanes.n))
+
+    def _factors(self) -> tuple[BitWeights, jax.Array]:
+        """(losses per bit [n] each, factors of the planned learning rates [n])."""
+        per_bit = [s.lambda_rd / n for s, n in zip(self.steerings, self.n_samples, strict=True)]
+        networks = [np.float32(w * self.network_weight(task)) for w, task in zip(per_bit, self.tasks, strict=True)]
+        weights = BitWeights(self.filled([np.float32(w) for w in per_bit]), self.filled(networks))
+        rates = [
+            np.float32(guard.rate_scale * self.planned_share(task))
+            for guard, task in zip(self.guards, self.tasks, strict=True)
+        ]
+        return weights, self.filled(rates)
 
 
-def run(
-    batch: Batch,
-    progress: Callable[[Progress], None] | None,
-    checkpoint_path: Path | None,
-    checkpoint_every: float,
-) -> Ended:
-    """Runs all fits of a batch to their end, or to the user's Ctrl-C.
-
-    Args:
-      batch: the fits.
-      progress: called after every chunk.
-      checkpoint_path: where the state is kept.
-      checkpoint_every: seconds between two checkpoints.
+def shared_plan(plans: Sequence[FitPlan]) -> FitPlan:
+    """The plan that the fits of a batch share.
 
     Raises:
-      CheckpointMismatchError: The checkpoint belongs to other fits.
+      ConfigError: They have several.
     """
-    rules = batch.rules
-    clock = Clock(rules.time_budget, rules.n_chunks, rules.begin)
-    state = batch.first(0)
-    identity = batch.identity()
-    resumed = checkpoint.load(checkpoint_path, identity, state)
-    began = time.monotonic()
-    batch.compile(state)
-    compile_seconds = time.monotonic() - began
-    best = _Best(np.full(len(batch.guards), np.inf), {})
-    interrupted = False
-    if resumed is not None:
-        state, best = _restored(batch, clock, *resumed)
-    elif rules.race_chunks:
-        state, interrupted = _race(batch, state, clock, progress)
-    saved = time.monotonic()
-    try:
-        while clock.fraction < 1.0 - 1e-9 and not interrupted:
-            begin, end = clock.begin_chunk()
-            after, seen = batch.run(state, begin, end, clock.chunk)
-            clock.end_chunk(end)
-            watched = batch.divergence(seen)
-            admitted = [guard.admits(float(value)) for guard, value in zip(batch.guards, watched, strict=True)]
-            state = after if all(admitted) else chosen(batch.filled(admitted), after, state)
-            if batch.looks(begin, end, clock.chunk):
-                best = _better(batch, best, state)
-            state = batch.steered(state, seen, begin, end)
-            if progress is not None:
-                progress(_progress(batch, clock, state, seen))
-            due = time.monotonic() - saved > checkpoint_every or clock.fraction >= 1.0
-            if checkpoint_path is not None and due:
-                # A full disk costs the checkpoint, not the encode.
-                with contextlib.suppress(OSError):
-                    noted = _noted(batch, clock, best)
-                    checkpoint.save(checkpoint_path, identity, state, state._replace(**best.parts), noted)
-                saved = time.monotonic()
-    except KeyboardInterrupt:
-        interrupted = True
-    if not best.parts:
-        best = _better(batch, best, state)
-    return Ended(best.parts, state, compile_seconds, interrupted)
-
-
-def _better(batch: Batch, best: _Best, state: Any) -> _Best:
-    """The better of the best so far and the present state of each fit."""
-    values = batch.values(state)
-    parts = {name: getattr(state, name) for name in batch.rules.kept}
-    if not best.parts:
-        return _Best(values, parts)
-    better = values < best.values
-    return _Best(np.where(better, values, best.values), chosen(batch.filled(better), parts, best.parts))
-
-
-def _race(batch: Batch, state: Any, clock: Clock, progress: Callable[[Progress], None] | None) -> tuple[Any, bool]:
-    """For each fit the state of the random start whose loss + rate is lowest in the last of some chunks.
-
-    Starts run one after the other: where a device has room for more, a batch of more fits fills it.
-
-    Args:
-      batch: the fits.
-      state: of start number 0, before the first step.
-      clock: moves to where the starts have come.
-      progress: called after every chunk.
-
-    Returns:
-      (states, whether Ctrl-C ended the race: then among the starts that had come to its end, or where the first stood).
-    """
-    n_chunks, n_race = batch.rules.n_chunks, batch.rules.race_chunks
-    ends, costs = [], []
-    interrupted = False
-    end = state
-    try:
-        for seed in range(batch.rules.n_seeds):
-            end, cost = batch.first(seed) if seed else state, np.zeros(0)
-            for i in range(n_race):
-                end, seen = batch.run(end, i / n_chunks, (i + 1) / n_chunks, i)
-                cost = seen.costs
-                if progress is not None:
-                    progress(_progress(batch, clock, end, seen))
-            ends.append(end)
-            costs.append(cost)
-    except KeyboardInterrupt:
-        interrupted = True
-    clock.chunk, clock.fraction = n_race, n_race / n_chunks
-    if not ends:
-        return end, interrupted
-    winners = np.argmin(np.stack(costs), axis=0)
-    winner = ends[0]
-    for seed, end in enumerate(ends[1:], start=1):
-        winner = chosen(batch.filled(winners == seed), end, winner)
-    return winner, interrupted
-
-
-def _progress(batch: Batch, clock: Clock, state: Any, seen: Seen) -> Progress:
-    return Progress(
-        clock.fraction,
-        int(np.asarray(state.step)[0]),
-        float(seen.losses.mean()),
-        statistics.fmean(float(row[-1]) / n for row, n in zip(seen.bits, batch.n_pixels, strict=True)),
-        clock.seconds,
-        clock.seconds_left,
-    )
-
-
-def _noted(batch: Batch, clock: Clock, best: _Best) -> dict[str, Any]:
-    """What a checkpoint keeps beside states."""
-    fits = [
-        {
-            "lambda_rd": steering.lambda_rd,
-            "overhead": steering.overhead,
-            "lowest": guard.lowest,
-            "rate_scale": guard.rate_scale,
-        }
-        for steering, guard in zip(batch.steerings, batch.guards, strict=True)
-    ]
-    return {
-        "chunk": clock.chunk,
-        "fraction": clock.fraction,
-        "seconds": clock.seconds,
-        "best": best.values.tolist(),
-        "fits": fits,
-    }
-
-
-def _restored(batch: Batch, clock: Clock, state: Any, best_state: Any, noted: dict[str, Any]) -> tuple[Any, _Best]:
-    """The state and the best that a checkpoint has; what it notes goes back to where it was."""
-    clock.chunk, clock.fraction = int(noted["chunk"]), float(noted["fraction"])
-    clock.elapsed_before = float(noted["seconds"])
-    for note, steering, guard in zip(noted["fits"], batch.steerings, batch.guards, strict=True):
-        steering.lambda_rd, steering.overhead = note["lambda_rd"], note["overhead"]
-        guard.lowest, guard.rate_scale = note["lowest"], note["rate_scale"]
-    values = np.array(noted["best"])
-    if not np.isfinite(values).all():
-        return batch.lanes.put(state), _Best(np.full(len(values), np.inf), {})
-    return batch.lanes.put(state), _Best(values, {name: getattr(best_state, name) for name in batch.rules.kept})
+    if len(set(plans)) != 1:
+        raise ConfigError(
+            f"the {len(plans)} fits of a batch have {len(set(plans))} fit plans; put those of one plan together"
+        )
+    return plans[0]

@@ -18,14 +18,26 @@ from inrc.errors import CheckpointMismatchError
 
 
 def fingerprint(arrays: Iterable[np.ndarray], *configs: Any) -> str:
-    """SHA-256 over the arrays (signal, first weights) and all options that a fit depends on."""
+    """SHA-256 over the arrays (signal, first weights) and all options that a fit depends on.
+
+    Functions, such as those of a user's own optimiser, are identified by their names.
+    """
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(repr((array.shape, str(array.dtype))).encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     for config in configs:
-        digest.update(repr(dataclasses.asdict(config)).encode())
+        digest.update(repr(_described(dataclasses.asdict(config))).encode())
     return digest.hexdigest()
+
+
+def _described(value: Any) -> Any:
+    """A value whose text is the same in every process."""
+    if isinstance(value, dict):
+        return {key: _described(part) for key, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [_described(part) for part in value]
+    return f"{value.__module__}.{value.__qualname__}" if callable(value) else value
 
 
 def save(path: Path, identity: str, state: Any, best: Any, meta: Mapping[str, float]) -> None:

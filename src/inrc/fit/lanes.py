@@ -132,8 +132,8 @@ def spread(n_fits: int, side_by_side: int, devices: Sequence[Any] | None = None)
     return Lanes(side_by_side, n_turns, mesh)
 
 
-def stacked(trees: Sequence[Any], n: int) -> Any:
-    """Arrays [n, ...] of NumPy: those of all trees, then the last ones again to fill up."""
+def batched(trees: Sequence[Any], n: int) -> Any:
+    """NumPy arrays [n, ...] of all trees of arrays; the last tree is repeated to fill up."""
     trees = [*trees, *[trees[-1]] * (n - len(trees))]
     return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *trees)
 

@@ -1,32 +1,39 @@
-"""Optimisers for many small dense layers: Adam, and SOAP, which runs Adam in Shampoo's eigenbasis.
+"""The optimiser of many small dense layers, as an optax transformation: SOAP, or plain Adam.
 
-SOAP (Vyas et al., 2024): for a gradient G [m, n] keep running L = E[G G^T] and R = E[G^T G], rotate G into their
-eigenbases, take Adam's step there, rotate back. The bases are refreshed now and then by one step of orthogonal
-iteration. The refresh is a function of its own, so that a scan calls it once per group of steps and no branch is
-evaluated under vmap.
+SOAP (Vyas et al., 2024) runs Adam in Shampoo's eigenbasis: for a gradient G [m, n] it keeps running averages
+L = E[G G^T] and R = E[G^T G], rotates G into their eigenbases, takes Adam's step there and rotates the step back.
+
+`scale_by_soap` follows optax's protocol: `init(params)`, `update(gradients, state, params)`. Like optax's own `scale_by_`
+transformations it returns a direction; the fit multiplies it by the learning rate of its schedule and subtracts it. Any
+optax transformation of that kind may take its place. Refreshing the eigenbases is a function of its own,
+`refresh_bases`, that a fit calls once per group of steps: inside `update` it would be a branch, and under `vmap` both
+sides of a branch are evaluated at every step.
 """
 
-from typing import NamedTuple
+import functools
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
 
 Tree = dict[str, jax.Array]
 
-_SMALL_BASIS = 16
-
-
-class OptimiserState(NamedTuple):
-    """State of one matrix; `left` and `right` hold (covariance, basis) and are empty under Adam."""
-
-    momentum: jax.Array
-    second_moment: jax.Array
-    left: tuple[jax.Array, ...]
-    right: tuple[jax.Array, ...]
+_BASIS_FLOOR = 1e-7
+"""Share of the old basis in an orthogonal iteration: it keeps the product of full rank while a covariance is empty."""
 
 
 class OptimiserConfig(NamedTuple):
-    """Adam's and SOAP's constants; `preconditioned` chooses between the two."""
+    """Constants of SOAP and of Adam.
+
+    Attributes:
+      preconditioned: whether Adam's step is taken in Shampoo's eigenbasis (SOAP) or in the weights' own (Adam).
+      beta_1, beta_2: decay of Adam's running means of the gradient and of its square.
+      beta_shampoo: decay of the running covariances.
+      epsilon: added to the root of Adam's second moment.
+      max_dimension: sides of matrices above this stay in their own basis.
+    """
 
     preconditioned: bool = True
     beta_1: float = 0.95
@@ -36,58 +43,147 @@ class OptimiserConfig(NamedTuple):
     max_dimension: int = 512
 
 
-def init(config: OptimiserConfig, params: Tree) -> dict[str, OptimiserState]:
-    """Zero state for every matrix [m, n]; sides longer than `max_dimension` stay in their own basis."""
+Optimiser = OptimiserConfig | optax.GradientTransformation
+"""What a fit's configuration may name: constants of ours, or an optax transformation of the `scale_by_` kind."""
 
-    def side(size: int) -> tuple[jax.Array, ...]:
-        if not config.preconditioned or size > config.max_dimension or size < 2:
-            return ()
-        return (jnp.zeros((size, size), jnp.float32), jnp.eye(size, dtype=jnp.float32))
-
-    return {
-        name: OptimiserState(jnp.zeros_like(p), jnp.zeros_like(p), side(p.shape[0]), side(p.shape[1]))
-        for name, p in params.items()
-    }
+Side = tuple[jax.Array, ...]
+"""(covariance, basis) of one side of a matrix, both [..., m, m]; empty where the side stays in its own basis."""
 
 
-def refresh(config: OptimiserConfig, state: dict[str, OptimiserState]) -> dict[str, OptimiserState]:
-    """One step of orthogonal iteration on every basis.
+class MatrixState(NamedTuple):
+    """The optimiser's state of one matrix, or of a stack of matrices.
 
-    Bases are padded to one of two sizes and decomposed together: that compiles several times faster than one
-    decomposition per size.
+    Attributes:
+      momentum: running mean of the gradient [..., m, n].
+      second_moment: running mean of its square in the eigenbasis [..., m, n].
+      left, right: see `Side`.
     """
-    if not config.preconditioned:
-        return state
-    pairs = [side for s in state.values() for side in (s.left, s.right) if side]
-    sizes = [covariance.shape[0] for covariance, _ in pairs]
-    fresh: dict[int, jax.Array] = {}
-    for small in (True, False):
-        places = [i for i, size in enumerate(sizes) if (size <= _SMALL_BASIS) == small]
-        if places:
-            largest = max(sizes[i] for i in places)
-            bases = _orthonormal(jnp.stack([_iterate(pairs[i][0], pairs[i][1], largest) for i in places]))
-            fresh |= {i: bases[place, : sizes[i], : sizes[i]] for place, i in enumerate(places)}
-    renewed = iter([(covariance, fresh[i]) for i, (covariance, _) in enumerate(pairs)])
 
-    def side(pair: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        return next(renewed) if pair else pair
-
-    return {name: s._replace(left=side(s.left), right=side(s.right)) for name, s in state.items()}
+    momentum: jax.Array
+    second_moment: jax.Array
+    left: Side
+    right: Side
 
 
-def refresh_stacks(config: OptimiserConfig, state: dict[str, OptimiserState]) -> dict[str, OptimiserState]:
-    """`refresh` of stacks of matrices, whose padding is a part of the basis that nothing else mixes with."""
-    if not config.preconditioned:
-        return state
+class SoapState(NamedTuple):
+    """The state of `scale_by_soap`.
 
-    def side(pair: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        if not pair:
-            return pair
-        covariance, basis = pair
-        scale = jnp.maximum(jnp.trace(covariance, axis1=1, axis2=2), 1e-30)[:, None, None]
-        return covariance, _orthonormal((covariance / scale) @ basis + 1e-7 * basis)
+    Attributes:
+      count: updates so far, float32.
+      matrices: {name: state of a matrix or stack}.
+    """
 
-    return {name: s._replace(left=side(s.left), right=side(s.right)) for name, s in state.items()}
+    count: jax.Array
+    matrices: dict[str, MatrixState]
+
+
+def transformation_of(optimiser: Optimiser) -> optax.GradientTransformation:
+    """The optax transformation of a configuration; a transformation of the user's own is returned as it is.
+
+    Equal constants give the same object, so that it can be a static argument of a compiled function.
+    """
+    return scale_by_soap(optimiser) if isinstance(optimiser, OptimiserConfig) else optimiser
+
+
+@functools.cache
+def scale_by_soap(config: OptimiserConfig) -> optax.GradientTransformation:
+    """SOAP for dictionaries of matrices [m, n] or stacks of matrices [..., m, n], bias-corrected."""
+
+    def init(params: optax.Params) -> SoapState:
+        def matrix_state(x: jax.Array) -> MatrixState:
+            sides = (_empty_side(config, x.shape[:-2], size) for size in x.shape[-2:])
+            return MatrixState(jnp.zeros_like(x), jnp.zeros_like(x), *sides)
+
+        return SoapState(jnp.float32(0), {name: matrix_state(x) for name, x in cast(Tree, params).items()})
+
+    def update(
+        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, SoapState]:
+        del params
+        assert isinstance(state, SoapState)
+        correction_1 = 1.0 - config.beta_1 ** (state.count + 1.0)
+        correction_2 = 1.0 - config.beta_2 ** (state.count + 1.0)
+        directions, matrices = {}, {}
+        for name, gradient in cast(Tree, updates).items():
+            s = state.matrices[name]
+            momentum = config.beta_1 * s.momentum + (1 - config.beta_1) * gradient
+            rotated = _rotate(gradient, s.left, s.right)
+            second = config.beta_2 * s.second_moment + (1 - config.beta_2) * rotated * rotated
+            direction = _rotate(momentum, s.left, s.right) / correction_1
+            direction = direction / (jnp.sqrt(second / correction_2) + config.epsilon)
+            directions[name] = _rotate_back(direction, s.left, s.right)
+            left = s.left and (_average(config, s.left[0], gradient @ gradient.mT), s.left[1])
+            right = s.right and (_average(config, s.right[0], gradient.mT @ gradient), s.right[1])
+            matrices[name] = MatrixState(momentum, second, left, right)
+        return directions, SoapState(state.count + 1, matrices)
+
+    return optax.GradientTransformation(init, update)
+
+
+def refresh_bases(state: optax.OptState) -> optax.OptState:
+    """The state with one step of orthogonal iteration taken on every eigenbasis of every `SoapState` in it."""
+
+    def refreshed(part: optax.OptState) -> optax.OptState:
+        if not isinstance(part, SoapState):
+            return part
+        matrices = {
+            name: own._replace(left=_iterated(own.left), right=_iterated(own.right))
+            for name, own in part.matrices.items()
+        }
+        return part._replace(matrices=matrices)
+
+    return jax.tree.map(refreshed, state, is_leaf=lambda part: isinstance(part, SoapState))
+
+
+def clip_by_global_norm(gradients: Tree, limit: float) -> Tree:
+    """Scales the whole gradient so that its Euclidean norm is at most `limit`."""
+    norm = jnp.sqrt(sum(jnp.sum(g * g) for g in gradients.values()))
+    factor = jnp.minimum(1.0, limit / jnp.maximum(norm, 1e-30))
+    return {name: g * factor for name, g in gradients.items()}
+
+
+def adam(
+    x: Float[Array, "*shape"],
+    gradient: Float[Array, "*shape"],
+    moments: tuple[Float[Array, "*shape"], Float[Array, "*shape"]],
+    learning_rate: Float[Array, ""],
+    count: Float[Array, ""],
+    betas: tuple[float | Float[Array, ""], float | Float[Array, ""]],
+) -> tuple[Float[Array, "*shape"], tuple[Float[Array, "*shape"], Float[Array, "*shape"]]]:
+    """One bias-corrected step of Adam (Kingma and Ba, 2015) whose betas may be values of a schedule.
+
+    Args:
+      x: what is optimised.
+      gradient: of the loss with respect to it.
+      moments: running means of the gradient and of its square.
+      learning_rate: of this step.
+      count: steps taken before this one.
+      betas: decays of the two means.
+
+    Returns:
+      (x after the step, moments after it).
+    """
+    mean = betas[0] * moments[0] + (1 - betas[0]) * gradient
+    square = betas[1] * moments[1] + (1 - betas[1]) * gradient * gradient
+    corrected = mean / (1 - betas[0] ** (count + 1)), square / (1 - betas[1] ** (count + 1))
+    return x - learning_rate * corrected[0] / (jnp.sqrt(corrected[1]) + 1e-12), (mean, square)
+
+
+def _empty_side(config: OptimiserConfig, stack: tuple[int, ...], size: int) -> Side:
+    if not config.preconditioned or size > config.max_dimension or size < 2:
+        return ()
+    shape = *stack, size, size
+    return jnp.zeros(shape, jnp.float32), jnp.broadcast_to(jnp.eye(size, dtype=jnp.float32), shape)
+
+
+def _iterated(side: Side) -> Side:
+    """The next basis. Padding of a stack is a part of the basis that nothing else mixes with."""
+    if not side:
+        return side
+    covariance, basis = side
+    scale = jnp.maximum(jnp.trace(covariance, axis1=-2, axis2=-1), 1e-30)[..., None, None]
+    product = (covariance / scale) @ basis + _BASIS_FLOOR * basis
+    return covariance, _orthonormal(product.reshape(-1, *product.shape[-2:])).reshape(product.shape)
 
 
 def _orthonormal(matrices: jax.Array) -> jax.Array:
@@ -124,62 +220,15 @@ def _orthonormal_alone(matrix: jax.Array) -> jax.Array:
     return jnp.linalg.qr(matrix)[0]
 
 
-def _iterate(covariance: jax.Array, basis: jax.Array, size: int) -> jax.Array:
-    """The next basis before it is made orthonormal, [size, size], the identity beyond its own size."""
-    scale = jnp.maximum(jnp.trace(covariance), 1e-30)
-    # The identity's share keeps the product of full rank while the covariance is still empty.
-    product = (covariance / scale) @ basis + 1e-7 * basis
-    own = covariance.shape[0]
-    return jnp.eye(size, dtype=product.dtype).at[:own, :own].set(product)
-
-
-def update(
-    config: OptimiserConfig, gradients: Tree, state: dict[str, OptimiserState], step: jax.Array
-) -> tuple[Tree, dict[str, OptimiserState]]:
-    """One bias-corrected step.
-
-    Args:
-      config: constants.
-      gradients: {name: [m, n] or, stacked, [..., m, n]}.
-      state: from `init` or the previous call.
-      step: number of steps taken before this one.
-
-    Returns:
-      (directions to subtract after scaling by the learning rate, new state).
-    """
-    correction_1 = 1.0 - config.beta_1 ** (step + 1.0)
-    correction_2 = 1.0 - config.beta_2 ** (step + 1.0)
-    directions, new_state = {}, {}
-    for name, gradient in gradients.items():
-        s = state[name]
-        momentum = config.beta_1 * s.momentum + (1 - config.beta_1) * gradient
-        rotated = _rotate(gradient, s.left, s.right)
-        second = config.beta_2 * s.second_moment + (1 - config.beta_2) * rotated * rotated
-        direction = _rotate(momentum, s.left, s.right) / correction_1
-        direction = direction / (jnp.sqrt(second / correction_2) + config.epsilon)
-        directions[name] = _rotate_back(direction, s.left, s.right)
-        left = s.left and (_average(config, s.left[0], gradient @ gradient.mT), s.left[1])
-        right = s.right and (_average(config, s.right[0], gradient.mT @ gradient), s.right[1])
-        new_state[name] = OptimiserState(momentum, second, left, right)
-    return directions, new_state
-
-
-def clip_by_global_norm(gradients: Tree, limit: float) -> Tree:
-    """Scales the whole gradient so that its Euclidean norm is at most `limit`."""
-    norm = jnp.sqrt(sum(jnp.sum(g * g) for g in gradients.values()))
-    factor = jnp.minimum(1.0, limit / jnp.maximum(norm, 1e-30))
-    return {name: g * factor for name, g in gradients.items()}
-
-
 def _average(config: OptimiserConfig, old: jax.Array, new: jax.Array) -> jax.Array:
     return config.beta_shampoo * old + (1 - config.beta_shampoo) * new
 
 
-def _rotate(x: jax.Array, left: tuple[jax.Array, ...], right: tuple[jax.Array, ...]) -> jax.Array:
+def _rotate(x: jax.Array, left: Side, right: Side) -> jax.Array:
     x = left[1].mT @ x if left else x
     return x @ right[1] if right else x
 
 
-def _rotate_back(x: jax.Array, left: tuple[jax.Array, ...], right: tuple[jax.Array, ...]) -> jax.Array:
+def _rotate_back(x: jax.Array, left: Side, right: Side) -> jax.Array:
     x = left[1] @ x if left else x
     return x @ right[1].mT if right else x

@@ -1,22 +1,15 @@
-"""Fits that aim at a number of bits: lambda follows the rate, and once weights are rounded, their steps do.
+"""Fits that aim at a number of bits: lambda follows the rate, and once weights are rounded, quantisation steps do.
 
-Rounded weights hardly answer to lambda: what decides their rate is the step. So lambda is moved while there is noise in
-the place of rounding, and what is then still amiss is made good by steps, early enough for the weights to adapt.
+The rate of rounded weights hardly depends on lambda, only on their steps. So lambda is adjusted while noise stands for
+rounding, and the remaining difference is corrected by the steps, early enough for the weights to adapt.
 """
 
 import dataclasses
 import math
 import statistics
 
-import numpy as np
-
-from inrc.entropy import coder
-from inrc.entropy.coder import exponents_of
-from inrc.fit.program import Params, Prior
-from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index
-
 MIN_UPDATES = 40
-"""Updates that a fit needs to come to its bits."""
+"""Updates that the fit of a coordinate network needs to reach its number of bits."""
 
 _FIRST_FRACTION = 0.05
 _RESPONSE_STEPS = 60.0
@@ -26,32 +19,31 @@ _LAMBDA_EXPONENT = 2.0
 _LARGEST_FACTOR = 1.5
 _LAST_FRACTION = 0.8
 _BAND = (0.989, 0.999)
-"""Shares of the target that are near enough: one that is exceeded at the end costs coarser steps and more."""
+"""Shares of the target that are near enough: a target that is exceeded at the end costs coarser steps, and more."""
 _LARGEST_SHIFT = 0.1
 _EXCESS_WEIGHT = 30.0
 
 
 @dataclasses.dataclass
 class Steering:
-    """Lambda, and how many bits the coder spends for one that its differentiable twin counts.
+    """Lambda, and how many bits the coder spends for one bit of the differentiable rate model.
 
     Attributes:
-      target_bits: of all weights in the file; None leaves lambda as it is.
-      lambda_rd: loss per bit and pixel.
-      overhead: the coder learns its means on the way, and the twin knows them beforehand.
-      learned: whether the coder knows the prior's scales.
+      target_bits: of everything that is coded; None leaves lambda as it is.
+      lambda_rd: loss per bit and sample.
+      overhead: bits of the coder per bit of the rate model. The coder learns its means on the way, the model knows them
+        beforehand.
     """
 
     target_bits: float | None
     lambda_rd: float
     overhead: float = 1.02
-    learned: bool = False
 
     def follow(self, bits: float, n_steps: int, fraction: float) -> None:
         """Moves lambda after a chunk.
 
         Args:
-          bits: of the weights by the twin.
+          bits: by the rate model.
           n_steps: of the chunk.
           fraction: of the fit that is done.
         """
@@ -62,7 +54,7 @@ class Steering:
         self.lambda_rd *= min(max(factor, 1 / _LARGEST_FACTOR), _LARGEST_FACTOR)
 
     def step_shift(self, bits: float, n_weights: int, fraction: float) -> float:
-        """What to add to the logarithms of all steps of rounded weights, which have `bits` by the twin."""
+        """What to add to the logarithms of all steps of rounded weights that take `bits` by the rate model."""
         if self.target_bits is None or fraction > _LAST_FRACTION:
             return 0.0
         excess = bits * self.overhead - statistics.fmean(_BAND) * self.target_bits
@@ -72,24 +64,10 @@ class Steering:
         shift = math.log(2.0) * excess / n_weights
         return min(max(shift, -_LARGEST_SHIFT), _LARGEST_SHIFT)
 
-    def calibrate(self, params: Params, prior: Prior, log_steps: Params, bits: float) -> None:
-        """Compares the coder with its twin, which counts `bits` for these weights."""
-        if self.target_bits is None or bits <= 0:
-            return
-        indices = {name: index_of_step(math.exp(float(value))) for name, value in log_steps.items()}
-        integers = [
-            quantise(np.asarray(matrix), step_of_index(indices[name]), np.asarray(prior.mean[name]))
-            for name, matrix in params.items()
-        ]
-        exponents = None
-        if self.learned:
-            exponents = [exponents_of(indices_of_steps(np.asarray(prior.scale[n])), indices[n]) for n in params]
-        self.overhead = coder.ideal_bits((), integers, exponents) / bits
-
     def excess(self, bits: float) -> float:
         """By which fraction weights of so many bits exceed the target."""
         return 0.0 if self.target_bits is None else max(0.0, bits * self.overhead / self.target_bits - 1.0)
 
     def value(self, loss: float, bits: float) -> float:
-        """What is to be lowest where there is a target: what is above it loses to all that is not."""
+        """What is to be lowest where there is a target: anything above the target loses to anything below it."""
         return loss * (1.0 + _EXCESS_WEIGHT * self.excess(bits))

@@ -1,26 +1,44 @@
-"""What happens when in a fit: learning rates, noise, hard rounding and the order of minibatches."""
+"""What happens when in the fit of a coordinate network: learning rates, noise, rounding, the order of minibatches."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from inrc.errors import ConfigError
-from inrc.fit.program import StepPlan
+
+
+class CoordinateSteps(NamedTuple):
+    """What each step of a chunk does; arrays [groups, steps per group].
+
+    Attributes:
+      phase: index of the minibatch.
+      learning_rate: of the weights.
+      step_rate: of the quantisation steps, relative to the fit's `step_learning_rate`.
+      noise: 1 where weights are seen with noise in the place of rounding.
+      hard: 1 where they are rounded.
+    """
+
+    phase: jax.Array
+    learning_rate: jax.Array
+    step_rate: jax.Array
+    noise: jax.Array
+    hard: jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """A fit's course as a function of the fraction of it that is done.
+    """What happens at which fraction of the fit.
 
     Attributes:
-      learning_rate: peak of warm-up and cosine.
+      learning_rate: peak of the warm-up and of the cosine that follows.
       final_rate: end of the cosine, as a fraction of the peak.
       warm_up: fraction of the fit over which the rate rises.
       noise_from: fraction from which noise and the rate term act: from the first step, because weights become cheap
         only where training makes them cheap (experiments/NOTES.md).
-      hard_from: fraction from which weights are rounded instead and steps stay as they are; early enough to leave
-        learning rates at which the other weights can make good what rounding one of them has done.
+      hard_from: fraction from which weights are rounded and quantisation steps stay as they are. It is early enough for
+        the other weights to compensate, at learning rates that still move them, for what rounding one of them does.
     """
 
     learning_rate: float = 3e-3
@@ -42,11 +60,13 @@ class Schedule:
         return rise * (self.final_rate + (1 - self.final_rate) * 0.5 * (1 + np.cos(np.pi * decay)))
 
 
-def plan_chunk(schedule: Schedule, *, start: float, stop: float, phases: np.ndarray, steps_per_group: int) -> StepPlan:
+def steps_of_chunk(
+    schedule: Schedule, *, start: float, stop: float, phases: np.ndarray, steps_per_group: int
+) -> CoordinateSteps:
     """The steps of one chunk.
 
     Args:
-      schedule: the fit's course.
+      schedule: of the fit.
       start: fraction of the fit done before the chunk.
       stop: fraction done after it.
       phases: index of the minibatch of each step; their number is a multiple of `steps_per_group`.
@@ -58,10 +78,10 @@ def plan_chunk(schedule: Schedule, *, start: float, stop: float, phases: np.ndar
     hard = fraction >= schedule.hard_from
     noise = (fraction >= schedule.noise_from) & ~hard
 
-    def grouped(values: np.ndarray, dtype: type) -> Any:  # of NumPy: it goes to each device that runs the plan
+    def grouped(values: np.ndarray, dtype: type) -> Any:  # NumPy arrays: they go to each device that runs the chunk
         return values.reshape(-1, steps_per_group).astype(dtype)
 
-    return StepPlan(
+    return CoordinateSteps(
         phase=grouped(phases, np.int32),
         learning_rate=grouped(schedule.learning_rate * shape, np.float32),
         step_rate=grouped(shape * noise, np.float32),

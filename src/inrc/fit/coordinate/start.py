@@ -1,39 +1,38 @@
-"""First weights of a fit, and the prior of all that follow."""
+"""First weights of the fit of a coordinate network."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inrc.fit.config import FitConfig, Start
-from inrc.fit.lanes import stacked
-from inrc.fit.program import Params, Prior, Problem, State, flat_prior, init_state, log_steps_of_bits
-from inrc.layout import layout
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.coordinate.program import Problem, State, init_state, stacks_of
+from inrc.fit.lanes import batched
+from inrc.fit.stacks import unstacked
+from inrc.fit.task import Start
+from inrc.fit.weights import Matrices, Prior, first_weights, log_steps_of_bits
 from inrc.models import build
 
 
-def prior_of(problem: Problem, start: Start | None) -> Prior:
-    """What weights are coded against: the start's mean and scales, or nothing."""
-    if start is None:
-        shapes = layout(problem.model, problem.shape, problem.n_outputs)
-        return flat_prior({name: jnp.zeros(shape, jnp.float32) for name, shape in shapes})
-    return Prior(_on_device(start.mean), _on_device(start.scale))
-
-
 def first_state(
-    problem: Problem, config: FitConfig, mean_outputs: np.ndarray, start: Start | None, prior: Prior, seed: int
+    problem: Problem,
+    config: CoordinateFitConfig,
+    mean_outputs: np.ndarray,
+    start: Start | None,
+    prior: Prior,
+    seed: int,
 ) -> State:
     """The state before the first step.
 
     Args:
       problem: static.
-      config: its `relative_step` gives the steps of weights of which nothing is known.
-      mean_outputs: network outputs [C] that show the signal's mean, where fits begin.
+      config: its `relative_step` gives the quantisation steps of weights of which nothing is known.
+      mean_outputs: network outputs [C] that show the signal's mean, where fits start.
       start: random weights if None.
-      prior: `prior_of` the start.
+      prior: of the start (`weights.prior_of`).
       seed: of random weights, and of the noise of all steps.
     """
     is_random = start is None or start.is_random
@@ -42,21 +41,21 @@ def first_state(
 
 def first_states(
     problem: Problem,
-    configs: Sequence[FitConfig],
+    configs: Sequence[CoordinateFitConfig],
     mean_outputs: Sequence[np.ndarray],
     starts: Sequence[Start | None],
     priors: Sequence[Prior],
     seeds: Sequence[int],
 ) -> State:
-    """`first_state` of several fits, arrays [fits, ...]; all starts are of one kind."""
+    """`first_state` of several fits, arrays [fits, ...]; all starts are random, or none is."""
     is_random = {start is None or start.is_random for start in starts}
     assert len(is_random) == 1, "random and learned starts in one batch"
     rows = list(zip(configs, mean_outputs, starts, priors, seeds, strict=True))
-    return _first_states(problem, is_random.pop(), stacked([_arguments(*row) for row in rows], len(rows)))
+    return _first_states(problem, is_random.pop(), batched([_arguments(*row) for row in rows], len(rows)))
 
 
 def _arguments(
-    config: FitConfig, mean_outputs: np.ndarray, start: Start | None, prior: Prior, seed: int
+    config: CoordinateFitConfig, mean_outputs: np.ndarray, start: Start | None, prior: Prior, seed: int
 ) -> tuple[Any, ...]:
     given = None if start is None or start.steps is None else start.steps
     steps = None if given is None else {name: np.float32(step) for name, step in given.items()}
@@ -76,24 +75,26 @@ def _first_state(
     relative_step: jax.Array,
     mean_outputs: jax.Array,
     prior: Prior,
-    given_steps: Params | None,
+    given_steps: Matrices | None,
     seed: jax.Array,
 ) -> State:
+    stacks = stacks_of(problem)
     if is_random:
         params, steps = _random_params(problem, mean_outputs, relative_step, seed)
     else:
-        params = _showing(problem, dict(prior.mean), mean_outputs)
-        steps = {n: relative_step * jnp.mean(scale) for n, scale in prior.scale.items()}
+        params = _showing(problem, unstacked(stacks, prior.mean), mean_outputs)
+        scales = unstacked(stacks, prior.scale)
+        steps = {name: relative_step * jnp.mean(scale) for name, scale in scales.items()}
+    log_steps = {name: jnp.log(step) for name, step in (given_steps or steps).items()}
+    weights = first_weights(stacks, problem.optimiser, params, log_steps)
     if problem.weight_bits is not None:
-        log_steps = log_steps_of_bits(params, prior, problem.weight_bits)
-    else:
-        log_steps = {name: jnp.log(step) for name, step in (given_steps or steps).items()}
-    return init_state(problem, params, log_steps, seed)
+        weights = weights._replace(log_steps=log_steps_of_bits(weights.params, prior, problem.weight_bits))
+    return init_state(weights, seed)
 
 
 def _random_params(
     problem: Problem, mean_outputs: jax.Array, relative_step: jax.Array, seed: jax.Array
-) -> tuple[Params, Params]:
+) -> tuple[Matrices, Matrices]:
     """(random weights under a last layer of zeros that shows the signal's mean, their steps).
 
     A random last layer first has to be unlearned (experiments/NOTES.md).
@@ -106,13 +107,9 @@ def _random_params(
     return _showing(problem, params, mean_outputs), steps
 
 
-def _showing(problem: Problem, params: Params, mean_outputs: jax.Array) -> Params:
+def _showing(problem: Problem, params: Matrices, mean_outputs: jax.Array) -> Matrices:
     """Weights whose last bias, where there is one, shows the signal's mean."""
     if not problem.model.bias:
         return params
     last = f"layer_{len(problem.model.widths)}"
     return {**params, last: params[last].at[:, -1].set(mean_outputs)}
-
-
-def _on_device(tree: Mapping[str, np.ndarray]) -> Params:
-    return {name: jnp.asarray(matrix, jnp.float32) for name, matrix in tree.items()}

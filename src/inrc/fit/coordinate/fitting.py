@@ -1,0 +1,366 @@
+"""Fitting coordinate networks to signals, one or many side by side."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from inrc.config import EncodingKind, ModelConfig
+from inrc.entropy import coder
+from inrc.fit.batch import Batch, ChunkReport, Ended, FitPlan, Program, shared_plan
+from inrc.fit.coordinate import program
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.coordinate.minibatches import phase_grid, polyphase
+from inrc.fit.coordinate.program import Problem, Signal, State
+from inrc.fit.coordinate.schedule import CoordinateSteps, minibatch_order, steps_of_chunk
+from inrc.fit.coordinate.start import first_states
+from inrc.fit.lanes import Lanes, at_most_fits, batched
+from inrc.fit.loop import run_fits
+from inrc.fit.measured import Measured
+from inrc.fit.steering import MIN_UPDATES, Steering
+from inrc.fit.task import FitResult, Progress, Start, Target, Task
+from inrc.fit.weights import matrices_of, prior_of, steps_of
+from inrc.layout import band_shape, layout
+from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index
+
+_MIN_CHUNKS = 4
+_PLANNED_RATE = 0.5
+"""Peak of the learning rate in the plan of a batch; every fit takes its own share of it."""
+_MEASURE_EVERY = 4
+"""Passes between two measurements of the rounded weights: a measurement costs a third of a pass."""
+_CACHE_VALUES = 1 << 20
+"""Activations of a step, over all lanes of a group, that stay in the cache of a CPU's core."""
+_MAX_SIDE_BY_SIDE_ON_CPU = 16
+"""Lanes of a group on a CPU: more did not make batches faster (experiments/NOTES.md, "Batches")."""
+_VALUES_PER_ACTIVATION = 6
+"""Sine, cosine, gradients and temporaries of a layer's output: an estimate, not yet checked on an accelerator."""
+
+
+def default_tile_samples() -> int:
+    """Samples per tile: few on a CPU, where activations should stay in cache; many where launches cost."""
+    return 8192 if jax.default_backend() == "cpu" else 1 << 18
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CoordinateFitResult(FitResult):
+    """The best weights found.
+
+    Attributes, beside those of every `FitResult`:
+      batch: the signals of the whole batch, for measuring other weights by the loss of the fit.
+      lane: the fit's place among them.
+    """
+
+    batch: "FittedSignals"
+    lane: int
+
+    @property
+    def problem(self) -> Problem:
+        """What is static about the fit."""
+        return self.batch.problem
+
+    @property
+    def signal(self) -> Signal:
+        """What was fitted."""
+        return jax.tree.map(lambda leaf: leaf[self.lane], self.batch.signals)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FittedSignals:
+    """The signals of a batch, and the loss that the fits had.
+
+    Attributes:
+      problem: static.
+      lanes: how the fits are spread.
+      signals: arrays [fits, ...].
+    """
+
+    problem: Problem
+    lanes: Lanes
+    signals: Signal
+
+    def distortions(self, params: Sequence[dict[str, np.ndarray]]) -> np.ndarray:
+        """Loss without rate of weights {name: matrix} for each of the fits, in their order; float64 [fits]."""
+        placed = self.lanes.put(batched([dict(p) for p in params], self.lanes.n))
+        losses = self.lanes.each(program.distortion, self.problem, placed, self.signals)
+        return np.asarray(losses, np.float64)[: len(params)]
+
+
+def fit_network(
+    target: Target,
+    model: ModelConfig,
+    config: CoordinateFitConfig,
+    *,
+    start: Start | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint_path: Path | None = None,
+    checkpoint_every: float = 20.0,
+) -> CoordinateFitResult:
+    """Fits one network to one signal; arguments, result and errors as in `Task` and `inrc.fit.loop.run_fits`."""
+    (result,) = fit_networks(
+        [Task(target, config, start)],
+        model,
+        lanes=Lanes(),
+        padded=False,
+        progress=progress,
+        checkpoint_path=checkpoint_path,
+        checkpoint_every=checkpoint_every,
+    )
+    return result
+
+
+def fit_networks(
+    tasks: Sequence[Task],
+    model: ModelConfig,
+    *,
+    lanes: Lanes | None = None,
+    padded: bool = True,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint_path: Path | None = None,
+    checkpoint_every: float = 20.0,
+) -> list[CoordinateFitResult]:
+    """Fits one network to each of several signals, side by side.
+
+    Args:
+      tasks: the fits, all of one plan (`fit_plan`). Their time budgets add up.
+      model: the network.
+      lanes: how they are spread; chosen by the devices if not given. A fit's result depends on `lanes.side_by_side`
+        (in rounding) and on nothing else of them.
+      padded: whether plans are compared, and signals fitted, with padding.
+      progress, checkpoint_path, checkpoint_every: as for `run_fits`.
+
+    Returns:
+      The best weights of each, in the order of the tasks. On KeyboardInterrupt, the best until then.
+
+    Raises:
+      ConfigError: The tasks differ in more than a batch's fits may.
+      CheckpointMismatchError: The checkpoint belongs to other signals or other options.
+    """
+    results = run_fits(
+        CoordinateBatch(tasks, model, lanes, padded),
+        progress=progress,
+        checkpoint_path=checkpoint_path,
+        checkpoint_every=checkpoint_every,
+    )
+    return [result for result in results if isinstance(result, CoordinateFitResult)]
+
+
+@dataclasses.dataclass(frozen=True)
+class CoordinateFitPlan(FitPlan):
+    """What the fits of a batch of coordinate networks share.
+
+    Attributes, beside those of every `FitPlan`:
+      problem: its shape stands for all shapes whose networks have the same inputs.
+      grid: samples per axis of a minibatch, padding included.
+      factor: minibatches keep every so many-th sample.
+      tile_samples: samples of a tile.
+      n_all_chunks: compiled calls of a fit.
+      starts_random: whether fits start at random weights.
+    """
+
+    problem: Problem
+    config: CoordinateFitConfig
+    groups_per_chunk: int
+    grid: tuple[int, ...]
+    factor: int
+    tile_samples: int
+    n_all_chunks: int
+    starts_random: bool
+
+    @property
+    def n_phases(self) -> int:
+        """Minibatches of a pass."""
+        return self.factor ** len(self.grid)
+
+    def n_chunks(self, start_fraction: float) -> int:
+        return max(1, round(self.n_all_chunks * (1.0 - start_fraction)))
+
+    def steps(self, start: float, stop: float, chunk: int) -> CoordinateSteps:
+        config = self.config
+        order = minibatch_order(self.n_phases, self.chunk_steps, seed=config.seed, chunk=chunk)
+        return steps_of_chunk(
+            config.schedule, start=start, stop=stop, phases=order, steps_per_group=config.steps_per_group
+        )
+
+    def side_by_side(self) -> int:
+        """As many fits as a core's cache holds, or an accelerator's memory."""
+        problem = self.problem
+        per_sample = sum(problem.model.widths) + problem.n_outputs
+        n_samples = math.prod(self.grid)
+        # Structural losses see the whole minibatch.
+        at_once = n_samples if problem.loss.structural else min(n_samples, self.tile_samples)
+        pixels = 2 * problem.n_outputs * math.prod(problem.shape)
+        return at_most_fits(_VALUES_PER_ACTIVATION * per_sample * at_once + pixels) or min(
+            max(1, _CACHE_VALUES // (per_sample * at_once)), _MAX_SIDE_BY_SIDE_ON_CPU
+        )
+
+
+def fit_plan(task: Task, model: ModelConfig, *, padded: bool = False) -> CoordinateFitPlan:
+    """The plan of a fit. Fits of one plan may share a batch.
+
+    Padded, signals of nearly the same shape have the same plan; what is added to them is masked, so that no result
+    depends on it. Structural losses look beyond a mask and are never padded.
+    """
+    config, shape = task.config, task.target.shape
+    assert isinstance(config, CoordinateFitConfig)
+    factor = min(config.phase_factor, *shape)
+    grid = phase_grid(shape, factor, padded=padded and not config.loss.structural)
+    n_steps = config.n_passes * factor ** len(shape)
+    groups_per_chunk = _groups_per_chunk(config, n_steps)
+    canonical = shape if model.encoding.kind is EncodingKind.GAUSSIAN else band_shape(model.encoding, shape)
+    n_outputs = task.target.n_channels
+    return CoordinateFitPlan(
+        problem=Problem(model, canonical, n_outputs, config.loss, config.optimiser, weight_bits=config.weight_bits),
+        config=dataclasses.replace(
+            config,
+            n_passes=1.0,
+            lambda_rd=0.0,
+            target_bits=None,
+            schedule=dataclasses.replace(config.schedule, learning_rate=_PLANNED_RATE),
+        ),
+        groups_per_chunk=groups_per_chunk,
+        grid=grid,
+        factor=factor,
+        tile_samples=config.tile_samples or default_tile_samples(),
+        n_all_chunks=max(1, round(n_steps / (config.steps_per_group * groups_per_chunk))),
+        starts_random=task.start is None or task.start.is_random,
+    )
+
+
+def _groups_per_chunk(config: CoordinateFitConfig, n_steps: float) -> int:
+    """Groups of a chunk: fewer than configured where a fit would end before its rate has been steered or measured."""
+    n_chunks = _MIN_CHUNKS if config.target_bits is None else MIN_UPDATES
+    return min(config.groups_per_chunk, max(1, int(n_steps / (config.steps_per_group * n_chunks))))
+
+
+class CoordinateBatch(Batch):
+    """The fits of a batch of coordinate networks."""
+
+    program = Program(program.run_chunk, program.rounded_cost)
+    kept = ("params", "log_steps")
+    plan: CoordinateFitPlan
+
+    def __init__(self, tasks: Sequence[Task], model: ModelConfig, lanes: Lanes | None, padded: bool) -> None:
+        plan = shared_plan([fit_plan(task, model, padded=padded) for task in tasks])
+        assert isinstance(plan, CoordinateFitPlan)
+        self._stacks = program.stacks_of(plan.problem)
+        self._own_priors = [prior_of(self._stacks, task.start) for task in tasks]
+        super().__init__(
+            tasks,
+            plan,
+            lanes,
+            signals=[_signal(task.target, plan) for task in tasks],
+            priors=self._own_priors,
+            steerings=[Steering(task.config.target_bits, task.config.lambda_rd) for task in tasks],
+        )
+
+    def first_states(self, seeds: Sequence[int]) -> State:
+        states = first_states(
+            self.plan.problem,
+            [_config(task) for task in self.tasks],
+            [task.target.mean_outputs for task in self.tasks],
+            [task.start for task in self.tasks],
+            self._own_priors,
+            seeds,
+        )
+        if self.lanes.n > len(self.tasks):
+            filled = np.minimum(np.arange(self.lanes.n), len(self.tasks) - 1)
+            states = jax.tree.map(lambda leaf: leaf[filled], states)
+        return self.lanes.put(states)
+
+    def planned_share(self, task: Task) -> float:
+        return _config(task).schedule.learning_rate / _PLANNED_RATE
+
+    def divergence(self, report: ChunkReport) -> np.ndarray:
+        return report.losses
+
+    def is_measured(self, start: float, stop: float, n_done: int) -> bool:
+        every = math.ceil(_MEASURE_EVERY * self.plan.n_phases / self.plan.chunk_steps)
+        return self._are_rounded(start) and (n_done % every == 0 or stop >= 1.0)
+
+    def note_rounded(self, state: State, measured: Measured) -> None:
+        """Compares the coder with the rate model: the coder learns its means on the way, the model knows them."""
+        for i, (task, steering) in enumerate(zip(self.tasks, self.steerings, strict=True)):
+            n_bits = float(measured.network_bits[i])
+            if steering.target_bits is not None and n_bits > 0:
+                params, steps = self._weights_of(i, {"params": state.params, "log_steps": state.log_steps})
+                steering.overhead = _coded_bits(params, steps, task.start) / n_bits
+
+    def steered(self, state: State, report: ChunkReport, start: float, stop: float) -> State:
+        rates = [float(row.mean()) for row in report.bits]
+        if self._are_rounded(start):
+            return self._with_steps_shifted(state, rates, stop)
+        for steering, rate in zip(self.steerings, rates, strict=True):
+            steering.follow(rate, self.plan.chunk_steps, stop)
+        return state
+
+    def results(self, ended: Ended) -> list[FitResult]:
+        n_steps = np.asarray(ended.state.step).astype(int).tolist()
+        signals = FittedSignals(self.plan.problem, self.lanes, self.signals)
+        results = []
+        for i in range(len(self.tasks)):
+            params, steps = self._weights_of(i, ended.best)
+            results.append(
+                CoordinateFitResult(
+                    params=params,
+                    steps=steps,
+                    n_steps=n_steps[i],
+                    seconds=ended.seconds,
+                    compile_seconds=ended.compile_seconds,
+                    lambda_rd=self.steerings[i].lambda_rd,
+                    interrupted=ended.interrupted,
+                    batch=signals,
+                    lane=i,
+                )
+            )
+        return results
+
+    def _weights_of(self, i: int, parts: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """({name: matrix}, {name: step}) of fit number i, in the order of the layout."""
+        problem = self.plan.problem
+        names = tuple(name for name, _ in layout(problem.model, problem.shape, problem.n_outputs))
+        params, log_steps = (
+            {key: np.asarray(leaf[i]) for key, leaf in parts[part].items()} for part in ("params", "log_steps")
+        )
+        return matrices_of(self._stacks, names, params), steps_of(self._stacks, names, log_steps)
+
+    def _are_rounded(self, fraction: float) -> bool:
+        return fraction >= self.plan.config.schedule.hard_from
+
+    def _with_steps_shifted(self, state: State, rates: Sequence[float], fraction: float) -> State:
+        """The state whose quantisation steps follow the rate of rounded weights."""
+        problem = self.plan.problem
+        n_weights = sum(r * c for _, (r, c) in layout(problem.model, problem.shape, problem.n_outputs))
+        shifts = [s.step_shift(rate, n_weights, fraction) for s, rate in zip(self.steerings, rates, strict=True)]
+        if not any(shifts):
+            return state
+        added = self.filled([np.float32(shift) for shift in shifts])[:, None]
+        return state._replace(log_steps={key: s + added for key, s in state.log_steps.items()})
+
+
+def _config(task: Task) -> CoordinateFitConfig:
+    assert isinstance(task.config, CoordinateFitConfig)
+    return task.config
+
+
+def _signal(target: Target, plan: CoordinateFitPlan) -> Signal:
+    n = target.n_channels
+    return Signal(
+        polyphase(np.asarray(target.values, np.float32), plan.factor, plan.tile_samples, plan.grid),
+        np.asarray(np.eye(n) if target.matrix is None else target.matrix, np.float32),
+        np.asarray(np.zeros(n) if target.offset is None else target.offset, np.float32),
+    )
+
+
+def _coded_bits(params: dict[str, np.ndarray], steps: dict[str, float], start: Start | None) -> float:
+    """Bits that the coder spends on weights, or on their differences from a start, rounded by their steps."""
+    indices = {name: index_of_step(step) for name, step in steps.items()}
+    means = {name: 0.0 for name in params} if start is None else start.mean
+    integers = [quantise(matrix, step_of_index(indices[name]), means[name]) for name, matrix in params.items()]
+    exponents = None
+    if start is not None:
+        exponents = [coder.exponents_of(indices_of_steps(start.scale[name]), indices[name]) for name in params]
+    return coder.ideal_bits((), integers, exponents)

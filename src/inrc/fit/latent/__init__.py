@@ -1,0 +1,1 @@
+"""Fitting latent grids: whole pictures, soft-rounded latents, networks that become quantised on the way."""

@@ -1,0 +1,300 @@
+"""Fitting latents and their networks to pictures, one or many side by side."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inrc.config import LatentGridConfig
+from inrc.entropy.context import limited
+from inrc.entropy.wavefront import MAX_LATENT
+from inrc.errors import ConfigError
+from inrc.fit.batch import Batch, ChunkReport, Ended, FitPlan, Program, shared_plan
+from inrc.fit.lanes import Lanes, at_most_fits
+from inrc.fit.latent import program
+from inrc.fit.latent.config import LatentFitConfig
+from inrc.fit.latent.program import LatentProblem, LatentSignal, LatentState
+from inrc.fit.latent.schedule import LatentSteps, steps_of_chunk
+from inrc.fit.latent.start import first_latent_state, warm_latent_state
+from inrc.fit.loop import run_fits
+from inrc.fit.measured import Measured
+from inrc.fit.stacks import stacked
+from inrc.fit.steering import Steering
+from inrc.fit.task import FitResult, Progress, Start, Target, Task
+from inrc.fit.weights import matrices_of, prior_of, steps_of
+from inrc.latent_layout import latent_layout
+from inrc.models.latent_grid.packing import mask_of, packing_of, unpack
+
+_MIN_UPDATES = 20
+"""Updates of lambda that a fit needs to reach its number of bits."""
+_VALUES_PER_INPUT = 8
+"""Contexts, features, gradients and temporaries per pixel, relative to the context network's inputs: an estimate, not
+yet checked on an accelerator."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LatentFitResult(FitResult):
+    """The best latents and networks found.
+
+    Attributes, beside those of every `FitResult`:
+      latents: int32 [height, width] of every grid, in coding order.
+      state_latents: the same before rounding, float32 [packing.size]; what another fit may start from.
+      latent_bits, network_bits: of the rounded latents and weights, by the differentiable rate model.
+      distortion: of these, by the fit's loss.
+      problem, signal: what was fitted.
+    """
+
+    latents: tuple[np.ndarray, ...]
+    state_latents: np.ndarray
+    latent_bits: float
+    network_bits: float
+    distortion: float
+    problem: LatentProblem
+    signal: LatentSignal
+
+    def arrays(self) -> Iterator[np.ndarray]:
+        yield self.state_latents
+        yield from super().arrays()
+
+
+def fit_latents(
+    target: Target,
+    model: LatentGridConfig,
+    config: LatentFitConfig,
+    *,
+    start: Start | None = None,
+    warm_start: LatentFitResult | None = None,
+    start_fraction: float = 0.0,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint_path: Path | None = None,
+    checkpoint_every: float = 20.0,
+) -> LatentFitResult:
+    """Fits a pyramid of latents and its networks to one picture; arguments as in `Task` and `fit_latents_batch`."""
+    (result,) = fit_latents_batch(
+        [Task(target, config, start, warm_start)],
+        model,
+        lanes=Lanes(),
+        start_fraction=start_fraction,
+        progress=progress,
+        checkpoint_path=checkpoint_path,
+        checkpoint_every=checkpoint_every,
+    )
+    return result
+
+
+def fit_latents_batch(
+    tasks: Sequence[Task],
+    model: LatentGridConfig,
+    *,
+    lanes: Lanes | None = None,
+    start_fraction: float = 0.0,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint_path: Path | None = None,
+    checkpoint_every: float = 20.0,
+) -> list[LatentFitResult]:
+    """Fits latents and networks to several pictures, side by side.
+
+    Args:
+      tasks: the fits, all of one plan (`fit_plan`), of pictures [C, height, width] with 1 to 4 channels. Their lambdas,
+        targets, seeds, first steps and starts may differ. Their time budgets add up.
+      model: the networks.
+      lanes: how they are spread; chosen by the devices if not given. A fit's result depends on `lanes.side_by_side`
+        (in rounding) and on nothing else of them.
+      start_fraction: fraction of the schedule that counts as done, for warm starts: `config.n_steps` is the length of
+        the whole schedule, of which only the rest is run.
+      progress, checkpoint_path, checkpoint_every: as for `run_fits`.
+
+    Returns:
+      The best rounded latents and networks of each, in the order of the tasks. On KeyboardInterrupt, the best until
+      then.
+
+    Raises:
+      ConfigError: The tasks differ in more than a batch's fits may, a warm start is of another model or shape, or a fit
+        without a warm start begins in the middle of the schedule.
+      CheckpointMismatchError: The checkpoint belongs to other pictures or other options.
+    """
+    results = run_fits(
+        LatentBatch(tasks, model, lanes, start_fraction),
+        progress=progress,
+        checkpoint_path=checkpoint_path,
+        checkpoint_every=checkpoint_every,
+    )
+    return [result for result in results if isinstance(result, LatentFitResult)]
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentFitPlan(FitPlan):
+    """What the fits of a batch of latent grids share; attributes as in `FitPlan`."""
+
+    problem: LatentProblem
+    config: LatentFitConfig
+    groups_per_chunk: int
+
+    def n_chunks(self, start_fraction: float) -> int:
+        return max(1, round((1.0 - start_fraction) * self.config.n_steps / self.chunk_steps))
+
+    def steps(self, start: float, stop: float, chunk: int) -> LatentSteps:
+        config = self.config
+        return steps_of_chunk(
+            config.schedule, start=start, stop=stop, n_steps=self.chunk_steps, steps_per_group=config.steps_per_group
+        )
+
+    def side_by_side(self) -> int:
+        """As many fits as an accelerator's memory holds; one on a CPU, where it has the core's cache to itself."""
+        model, (height, width) = self.problem.model, self.problem.shape
+        inputs = model.n_context + model.n_grids + model.synthesis_width
+        return at_most_fits(_VALUES_PER_INPUT * inputs * height * width) or 1
+
+
+def fit_plan(task: Task, model: LatentGridConfig) -> LatentFitPlan:
+    """The plan of a fit. Fits of one plan may share a batch."""
+    config = _config(task)
+    groups_per_chunk = config.groups_per_chunk
+    if config.target_bits is not None:
+        # Fewer where a fit would end before its rate has been steered.
+        most = int(config.n_steps / (config.steps_per_group * _MIN_UPDATES))
+        groups_per_chunk = min(groups_per_chunk, max(1, most))
+    default = LatentFitConfig()
+    height, width = task.target.shape
+    return LatentFitPlan(
+        problem=LatentProblem(
+            model,
+            (height, width),
+            task.target.n_channels,
+            config.optimiser,
+            config.clip_norm,
+            config.step_learning_rate,
+            config.loss,
+        ),
+        config=dataclasses.replace(
+            config,
+            lambda_rd=default.lambda_rd,
+            target_bits=None,
+            network_weight=default.network_weight,
+            first_step=default.first_step,
+            seed=default.seed,
+        ),
+        groups_per_chunk=groups_per_chunk,
+    )
+
+
+class LatentBatch(Batch):
+    """The fits of a batch of latent grids."""
+
+    program = Program(program.run_chunk, program.rounded_cost)
+    kept = ("latents", "params", "log_steps")
+    plan: LatentFitPlan
+
+    def __init__(
+        self, tasks: Sequence[Task], model: LatentGridConfig, lanes: Lanes | None, start_fraction: float
+    ) -> None:
+        plan = shared_plan([fit_plan(task, model) for task in tasks])
+        assert isinstance(plan, LatentFitPlan)
+        for task in tasks:
+            _check_start(plan.problem, task, start_fraction)
+        self._stacks = program.stacks_of(plan.problem)
+        mask = mask_of(packing_of(model, plan.problem.shape))
+        self._own_signals = [LatentSignal(np.asarray(task.target.values, np.float32), mask) for task in tasks]
+        super().__init__(
+            tasks,
+            plan,
+            lanes,
+            signals=self._own_signals,
+            priors=[prior_of(self._stacks, task.start) for task in tasks],
+            steerings=[Steering(task.config.target_bits, task.config.lambda_rd, overhead=1.0) for task in tasks],
+            start_fraction=start_fraction,
+        )
+        if any(task.warm_start is not None for task in tasks):
+            self.n_seeds = 1
+        self._rounded_bits = np.zeros((len(tasks), 2))  # of latents, of networks
+
+    def first_states(self, seeds: Sequence[int]) -> LatentState:
+        return self.on_lanes([self._first(task, seed) for task, seed in zip(self.tasks, seeds, strict=True)])
+
+    def network_weight(self, task: Task) -> float:
+        return _config(task).network_weight
+
+    def divergence(self, report: ChunkReport) -> np.ndarray:
+        return report.costs
+
+    def is_measured(self, start: float, stop: float, n_done: int) -> bool:
+        return True
+
+    def note_rounded(self, state: LatentState, measured: Measured) -> None:
+        both = np.stack([measured.latent_bits, measured.network_bits], axis=1)
+        self._rounded_bits = both[: len(self.tasks)]
+
+    def steered(self, state: LatentState, report: ChunkReport, start: float, stop: float) -> LatentState:
+        # Where a bit of the latents weighs more than it will at the end, there are fewer of them, by about the root.
+        later = float(self.plan.config.schedule.at(np.array([stop]))["rate"][0]) ** 0.5
+        for steering, guard, bits in zip(self.steerings, self.guards, self._rounded_bits, strict=True):
+            before = steering.lambda_rd
+            steering.follow(float(later * bits[0] + bits[1]), self.plan.chunk_steps, stop)
+            # A loss in which the rate weighs more is no divergence.
+            guard.lowest *= max(1.0, steering.lambda_rd / before)
+        return state
+
+    def results(self, ended: Ended) -> list[FitResult]:
+        problem = self.plan.problem
+        packing = packing_of(problem.model, problem.shape)
+        names = tuple(name for name, _ in latent_layout(problem.model, problem.n_channels))
+        best = jax.tree.map(np.asarray, ended.best)
+        # The integer coder bounds the weights of the context network.
+        params = [limited(matrices_of(self._stacks, names, _of_lane(best["params"], i))) for i in range(len(self.tasks))]
+        latents = np.clip(best["latents"], -MAX_LATENT, MAX_LATENT)
+        in_stacks = [stacked(self._stacks, {n: jnp.asarray(m) for n, m in own.items()}) for own in params]
+        kept = ended.state._replace(
+            latents=self.lanes.put(latents), params=self.on_lanes(in_stacks), log_steps=ended.best["log_steps"]
+        )
+        measured = self.rounded(kept)
+        n_steps = np.asarray(ended.state.step).astype(int).tolist()
+        return [
+            LatentFitResult(
+                params=params[i],
+                steps=steps_of(self._stacks, names, _of_lane(best["log_steps"], i)),
+                n_steps=n_steps[i],
+                seconds=ended.seconds,
+                compile_seconds=ended.compile_seconds,
+                lambda_rd=self.steerings[i].lambda_rd,
+                interrupted=ended.interrupted,
+                latents=tuple(np.asarray(x, np.int32) for x in unpack(packing, np.round(latents[i]))),
+                state_latents=latents[i],
+                latent_bits=float(measured.latent_bits[i]),
+                network_bits=float(measured.network_bits[i]),
+                distortion=float(measured.distortion[i]),
+                problem=problem,
+                signal=self._own_signals[i],
+            )
+            for i in range(len(self.tasks))
+        ]
+
+    def _first(self, task: Task, seed: int) -> LatentState:
+        problem, earlier = self.plan.problem, task.warm_start
+        if isinstance(earlier, LatentFitResult):
+            return warm_latent_state(problem, earlier.state_latents, earlier.params, earlier.steps, seed)
+        return first_latent_state(problem, task.target.mean_outputs, _config(task).first_step, task.start, seed)
+
+
+def _config(task: Task) -> LatentFitConfig:
+    assert isinstance(task.config, LatentFitConfig)
+    return task.config
+
+
+def _of_lane(stacks: dict[str, Any], i: int) -> dict[str, np.ndarray]:
+    return {key: stack[i] for key, stack in stacks.items()}
+
+
+def _check_start(problem: LatentProblem, task: Task, start_fraction: float) -> None:
+    """Refuses warm starts of other pictures, and fits that begin in mid-schedule without one."""
+    earlier = task.warm_start
+    if not 0 <= start_fraction < 1 or (start_fraction > 0 and earlier is None):
+        raise ConfigError(
+            f"a fit starts at fraction {start_fraction} of its schedule; it must lie in 0..1, and be 0 without a warm "
+            "start"
+        )
+    if earlier is not None and (not isinstance(earlier, LatentFitResult) or earlier.problem[:3] != problem[:3]):
+        raise ConfigError("a warm start is of another model or shape; give it a fit of the same")

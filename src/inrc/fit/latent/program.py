@@ -1,0 +1,186 @@
+"""The compiled part of a fit of latents: one `lax.scan` over groups of steps, pure in its arguments.
+
+A step sees the whole picture: latents through soft rounding with noise, networks through the noise of their quantiser,
+and the loss is distortion + (bits of latents, bits of networks) x their weights. Everything that differs between
+stages, images, seeds and lambdas is an array argument.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+
+from inrc.config import LatentGridConfig
+from inrc.fit.latent.schedule import LatentSteps
+from inrc.fit.loss import LossConfig, distortion
+from inrc.fit.measured import BitWeights, Measured
+from inrc.fit.optimiser import Optimiser, OptimiserConfig, adam, refresh_bases
+from inrc.fit.stacks import Stack, Stacks
+from inrc.fit.weights import Matrices, Prior, WeightsRates, WeightsState, moved, quantised, stacks_for
+from inrc.latent_layout import latent_layout
+from inrc.models.latent_grid.decode import values_and_bits
+from inrc.models.latent_grid.packing import packing_of
+from inrc.quant.soft_round import gaussian_noise, latent_surrogate
+
+
+class LatentProblem(NamedTuple):
+    """What is static about a fit, hashable.
+
+    Attributes:
+      model, shape, n_channels: the networks and the picture's (height, width).
+      optimiser: of the networks.
+      clip_norm: largest norm of the gradient of all networks.
+      step_learning_rate: Adam's rate for the logarithms of the networks' quantisation steps.
+      loss: distortion.
+    """
+
+    model: LatentGridConfig
+    shape: tuple[int, int]
+    n_channels: int
+    optimiser: Optimiser = OptimiserConfig()
+    clip_norm: float = 0.1
+    step_learning_rate: float = 1e-2
+    loss: LossConfig = LossConfig()
+
+
+class LatentState(NamedTuple):
+    """Everything that a step changes.
+
+    Attributes:
+      latents: [packing.size], in units of their quantiser.
+      latent_moments: Adam's running means of their gradient and of its square.
+      params, log_steps, optimiser, step_moments: of the networks, as in `WeightsState`.
+      step: steps taken, float32.
+      seed: uint32, of all noise.
+    """
+
+    latents: jax.Array
+    latent_moments: tuple[jax.Array, jax.Array]
+    params: Stacks
+    log_steps: Stacks
+    optimiser: optax.OptState
+    step_moments: tuple[Stacks, Stacks]
+    step: jax.Array
+    seed: jax.Array
+
+    @property
+    def weights(self) -> WeightsState:
+        """The part that belongs to the networks."""
+        return WeightsState(self.params, self.log_steps, self.optimiser, self.step_moments)
+
+
+class LatentSignal(NamedTuple):
+    """A picture: values [C, h, w] in [0, 1], and the mask of the latents' vector."""
+
+    values: jax.Array | np.ndarray
+    mask: jax.Array | np.ndarray
+
+
+def stacks_of(problem: LatentProblem) -> tuple[Stack, ...]:
+    """The stacks of the networks' matrices."""
+    return stacks_for(latent_layout(problem.model, problem.n_channels), problem.optimiser)
+
+
+def init_latent_state(latents: Float[Array, " size"], weights: WeightsState, seed: jax.Array) -> LatentState:
+    """The state before the first step."""
+    zeros = jnp.zeros_like(latents)
+    return LatentState(latents, (zeros, zeros), *weights, jnp.float32(0), seed)
+
+
+@functools.partial(jax.jit, static_argnames="problem")
+def run_chunk(
+    problem: LatentProblem,
+    steps: LatentSteps,
+    state: LatentState,
+    signal: LatentSignal,
+    prior: Prior,
+    bit_weights: BitWeights,
+    rate_factor: Float[Array, ""],
+) -> tuple[LatentState, Measured]:
+    """Takes groups x steps optimiser steps.
+
+    Args:
+      problem: static.
+      steps: what each step does.
+      state: before.
+      signal: what to fit.
+      prior: of the networks' weights.
+      bit_weights: loss per bit.
+      rate_factor: of the learning rates of latents and networks.
+
+    Returns:
+      (state after, what each step met, arrays [groups, steps per group]).
+    """
+    steps = steps._replace(
+        network_rate=steps.network_rate * rate_factor, latent_rate=steps.latent_rate * rate_factor
+    )
+    step = functools.partial(_step, problem, signal, prior, bit_weights)
+
+    def group(state: LatentState, steps: LatentSteps):
+        return jax.lax.scan(step, state._replace(optimiser=refresh_bases(state.optimiser)), steps)
+
+    return jax.lax.scan(group, state, steps)
+
+
+@functools.partial(jax.jit, static_argnames="problem")
+def rounded_cost(problem: LatentProblem, state: LatentState, signal: LatentSignal, prior: Prior) -> Measured:
+    """What the state's latents and weights come to as a file would hold them."""
+    params, bits = quantised(
+        stacks_of(problem), state.weights, prior, jnp.float32(0), jnp.float32(1), state.seed
+    )
+    return _measured(problem, params, bits, jnp.round(state.latents), signal)
+
+
+def _measured(
+    problem: LatentProblem, params: Matrices, network_bits: jax.Array, latents: jax.Array, signal: LatentSignal
+) -> Measured:
+    packing = packing_of(problem.model, problem.shape)
+    reference, mask = jnp.asarray(signal.values), jnp.asarray(signal.mask)
+    values, latent_bits = values_and_bits(problem.model, packing, params, mask, latents * mask)
+    return Measured(distortion(problem.loss, values, reference), latent_bits, network_bits)
+
+
+def _step(
+    problem: LatentProblem,
+    signal: LatentSignal,
+    prior: Prior,
+    bit_weights: BitWeights,
+    state: LatentState,
+    steps: LatentSteps,
+) -> tuple[LatentState, Measured]:
+    seed, sign = noise_of(state.seed, state.step)
+    bit_weights = bit_weights._replace(latents=bit_weights.latents * steps.rate)
+
+    def loss(latents: jax.Array, params: Stacks, log_steps: Stacks):
+        weights = state.weights._replace(params=params, log_steps=log_steps)
+        matrices, network_bits = quantised(
+            stacks_of(problem), weights, prior, sign * steps.network_noise, steps.network_hard, seed
+        )
+        noise = sign * steps.noise * gaussian_noise(seed + 1, latents.size)
+        rounded = latent_surrogate(latents, steps.temperature, noise, steps.hard)
+        measured = _measured(problem, matrices, network_bits, rounded, signal)
+        return measured.cost(bit_weights), measured
+
+    gradients, measured = jax.grad(loss, (0, 1, 2), has_aux=True)(state.latents, state.params, state.log_steps)
+    latent_gradient, gradient, step_gradient = gradients
+    rates = WeightsRates(steps.network_rate, steps.step_rate * problem.step_learning_rate, problem.clip_norm)
+    weights = moved(problem.optimiser, state.weights, gradient, step_gradient, rates, state.step)
+    betas = steps.latent_beta_1, steps.latent_beta_2
+    latents, latent_moments = adam(
+        state.latents, latent_gradient, state.latent_moments, steps.latent_rate, state.step, betas
+    )
+    return LatentState(latents, latent_moments, *weights, state.step + 1, state.seed), measured
+
+
+def noise_of(seed: jax.Array, step: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(seed of a step's noise, its sign): every second step repeats the noise of the one before with the other sign.
+
+    The effect of noise on the gradient then cancels, to first order, after two steps. Seeds are two apart, so that
+    latents and weights never share their noise.
+    """
+    count = step.astype(jnp.uint32)
+    return seed + 2 * (count // 2), 1.0 - 2.0 * (count % 2).astype(jnp.float32)
