@@ -29,7 +29,7 @@ from inrc.fit.stacks import (
     unstacked_scalars,
 )
 from inrc.latent_layout import latent_layout
-from inrc.models.latent_grid.decode import values_and_bits
+from inrc.models.latent_grid.forward import values_and_bits
 from inrc.models.latent_grid.packing import packing_of
 from inrc.quant.soft_round import gaussian_noise, latent_surrogate
 from inrc.quant.surrogate import on_ladder, surrogate, uniform_noise

@@ -21,7 +21,7 @@ from inrc.latent_layout import grids_of, halved
 from inrc.models.latent_grid.filters import padded, slices
 from inrc.models.latent_grid.synthesis import synthesise
 from inrc.models.latent_grid.upsampling import upsample
-from inrc.models.render import Antialias, View
+from inrc.models.view import Antialias, View, pixel_dtype, pixels_of
 
 Params = Mapping[str, jax.Array]
 
@@ -92,9 +92,7 @@ def render(
     n_strips = math.ceil(view.height / max(1, int(_STRIP_SAMPLES / samples_per_row)))
     # Strips of equal height share their programs.
     strip = math.ceil(view.height / n_strips)
-    pixels = np.empty(
-        (view.height, view.width, len(params["synthesis_1"])), np.uint8 if max_value <= 255 else np.uint16
-    )
+    pixels = np.empty((view.height, view.width, len(params["synthesis_1"])), pixel_dtype(max_value))
     for first in range(0, view.height, strip):
         n = min(strip, view.height - first)
         top = view.top + units[0] * first
@@ -103,8 +101,7 @@ def render(
         places = np.array([down.start - down.window, across.start - across.window], np.int32)
         values = np.asarray(_values(model, finer, (down.size, across.size), device_params, windows, places))
         values = _resampled(_resampled(values, rows, 1), columns, 2)
-        unit = np.nan_to_num(values, copy=False)
-        pixels[first : first + n] = np.moveaxis(np.floor(unit * max_value + 0.5), 0, -1)
+        pixels[first : first + n] = pixels_of(values, max_value)
     return pixels
 
 
