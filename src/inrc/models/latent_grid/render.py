@@ -5,7 +5,6 @@ by which the raster is moved gives a picture of the native density, 3x3 layers i
 n^2 of them, interleaved. A raster that is no multiple of the native one is resampled from the next finer multiple.
 """
 
-import dataclasses
 import functools
 import itertools
 import math
@@ -18,6 +17,7 @@ import numpy as np
 
 from inrc.config import LatentGridConfig
 from inrc.latent_layout import grids_of, halved
+from inrc.models.latent_grid.dead_units import padded_to_multiple
 from inrc.models.latent_grid.filters import padded, slices
 from inrc.models.latent_grid.synthesis import synthesise
 from inrc.models.latent_grid.upsampling import upsample
@@ -82,7 +82,7 @@ def render(
     Returns:
       uint8 or uint16 [height, width, C].
     """
-    model, params = _widened(model, params)
+    model, params = padded_to_multiple(model, params, _WIDTHS)
     device_params = {name: jnp.asarray(value) for name, value in params.items()}
     seen = [grid for place, grid in zip(grids_of(model, shape), latents, strict=True) if not place.hyper][::-1]
     units = (view.bottom - view.top) / view.height, (view.right - view.left) / view.width
@@ -103,20 +103,6 @@ def render(
         values = _resampled(_resampled(values, rows, 1), columns, 2)
         pixels[first : first + n] = pixels_of(values, max_value)
     return pixels
-
-
-def _widened(
-    model: LatentGridConfig, params: Mapping[str, np.ndarray]
-) -> tuple[LatentGridConfig, Mapping[str, np.ndarray]]:
-    """The same function with dead hidden units, so that files of many widths share few programs."""
-    spare = -model.synthesis_width % _WIDTHS
-    first, second = params["synthesis_0"], params["synthesis_1"]
-    last = second.shape[1] - 1
-    wide = {
-        "synthesis_0": np.pad(first, ((0, spare), (0, 0))),
-        "synthesis_1": np.insert(second, [last] * spare, 0.0, axis=1),
-    }
-    return dataclasses.replace(model, synthesis_width=model.synthesis_width + spare), {**params, **wide}
 
 
 def needed_latents(model: LatentGridConfig, shape: tuple[int, int], view: View) -> tuple[int, int]:
