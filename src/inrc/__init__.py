@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from inrc.dataset.loader import open_dataset as open_dataset
     from inrc.dataset.loader import open_weights as open_weights
     from inrc.dataset.manifest import load_manifest as load_manifest
-    from inrc.models.render import Antialias as Antialias
+    from inrc.models.view import Antialias as Antialias
 
 __version__ = version("inrc")
 
@@ -42,7 +42,7 @@ _LAZY = {
     "open_dataset": "inrc.dataset.loader",
     "open_weights": "inrc.dataset.loader",
     "load_manifest": "inrc.dataset.manifest",
-    "Antialias": "inrc.models.render",
+    "Antialias": "inrc.models.view",
 }
 
 

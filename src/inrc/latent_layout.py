@@ -28,6 +28,11 @@ All lie before a pixel in the order t = x + 2 y (no (-1, 2)), so that pixels of 
 MARGIN = 3
 """Rows above and columns beside a pixel that its neighbours reach."""
 
+SCALE_OFFSET = 4
+"""The context network's second output is the natural logarithm of a latent's scale, plus this."""
+LOG_SCALE_LIMIT = 5
+"""Logarithms of scales are clipped to plus and minus this."""
+
 UPSAMPLING_KERNEL = (-0.03515625, 0.26171875, 0.87890625, -0.10546875)
 """Weights of x[m-2], x[m-1], x[m], x[m+1] in sample 2 m of a grid of twice the size; mirrored in sample 2 m + 1.
 

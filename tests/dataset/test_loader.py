@@ -12,7 +12,7 @@ import inrc
 from inrc.codec import pack
 from inrc.dataset.loader import open_dataset, open_weights
 from inrc.errors import ConfigError, DatasetError, NotInrFileError, UnreadableImageError
-from inrc.models import render
+from inrc.models import coordinate_render
 from tests.dataset.samples import ENCODE, picture
 from tests.dataset.test_sources import tar_of
 
@@ -59,7 +59,7 @@ def test_at_any_size(folder, files):
 
 
 def test_files_of_one_network_share_a_program(folder):
-    programs = render._render_tile._cache_size  # pyright: ignore[reportAttributeAccessIssue]
+    programs = coordinate_render._render_tile._cache_size  # pyright: ignore[reportAttributeAccessIssue]
     dataset = open_dataset(folder, scale=3.0)
     dataset[0]
     n_programs = programs()

@@ -22,7 +22,7 @@ from inrc.fit.optimiser import OptimiserConfig
 from inrc.fit.program import Params, quantised
 from inrc.latent_layout import CONTEXT_OFFSETS, grids_of, latent_layout
 from inrc.metrics.ssim import ssim_index
-from inrc.models.latent_grid.decode import values_and_bits
+from inrc.models.latent_grid.forward import values_and_bits
 from inrc.models.latent_grid.packing import pack, packing_of
 from tests.fit import problems
 

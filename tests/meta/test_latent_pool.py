@@ -18,7 +18,7 @@ from inrc.meta.export import export
 from inrc.meta.latent_pool import Crops, place_at, pool_step, scaled, train_pool
 from inrc.meta.recipe import Centre, LatentRecipe, PoolLearning, PriorStage, Recipe
 from inrc.meta.run import load_run, run
-from inrc.models.latent_grid.decode import render
+from inrc.models.latent_grid.forward import render
 from inrc.models.latent_grid.packing import mask_of, packing_of, unpack
 from inrc.shared_init import load
 from tests.meta import tiny

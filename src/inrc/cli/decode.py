@@ -80,7 +80,7 @@ def _run_one(arguments: Decode) -> None:
     output = output_path(source, output, f".{arguments.format}", force=arguments.force)
     from inrc.cli.jax_setup import jax_set_up
     from inrc.codec.decode import decode
-    from inrc.models.render import Antialias
+    from inrc.models.view import Antialias
     from inrc.signal.image import write_image
 
     with jax_set_up():
@@ -118,7 +118,7 @@ def _run_many(arguments: Decode) -> None:
     from inrc.cli.interrupt import run_interruptibly
     from inrc.cli.jax_setup import jax_set_up, n_cores
     from inrc.dataset.pictures import DecodeOptions, DecodeTotals, decode_all
-    from inrc.models.render import Antialias
+    from inrc.models.view import Antialias
 
     options = DecodeOptions(
         size=arguments.size,

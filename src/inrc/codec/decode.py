@@ -13,8 +13,9 @@ from inrc.codec import pack
 from inrc.codec.pack import Weights
 from inrc.config import LatentGridConfig
 from inrc.latent_layout import macs_per_pixel
+from inrc.models.coordinate_render import render
 from inrc.models.latent_grid import render as latent_render
-from inrc.models.render import Antialias, View, render, view_of
+from inrc.models.view import Antialias, View, transposed, view_of
 from inrc.shared_init import FindInit, SharedInit
 from inrc.signal.image import Image
 
@@ -86,9 +87,7 @@ def decode(
     def needed(header: Header) -> tuple[int, int]:
         assert isinstance(header.model, LatentGridConfig)
         view = view_in(header)
-        return latent_render.needed_latents(
-            header.model, header.shape, _transposed(view) if header.transposed else view
-        )
+        return latent_render.needed_latents(header.model, header.shape, transposed(view) if header.transposed else view)
 
     header, weights, icc_profile = pack.unpack(data, limits, _lookup(init), needed)
     view = view_in(header)
@@ -110,7 +109,7 @@ def render_weights(
       antialias: for renders below native density.
     """
     view = view_of((header.height, header.width)) if view is None else view
-    view = _transposed(view) if header.transposed else view
+    view = transposed(view) if header.transposed else view
     params, max_value = pack.dequantise(header, weights), (1 << header.bit_depth) - 1
     if isinstance(header.model, LatentGridConfig):
         pixels = latent_render.render(
@@ -160,10 +159,6 @@ def _lookup(init: SharedInit | Path | str | None) -> FindInit:
     if init is None:
         return shared_init.find
     return shared_init.lookup_of(init if isinstance(init, SharedInit) else shared_init.by_name(str(init)))
-
-
-def _transposed(view: View) -> View:
-    return View(view.width, view.height, top=view.left, left=view.top, bottom=view.right, right=view.bottom)
 
 
 def _multiplications(header: Header) -> int:

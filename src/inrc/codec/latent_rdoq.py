@@ -21,7 +21,7 @@ from inrc.entropy import context, latent_rate
 from inrc.fit.latent_config import LatentFitResult
 from inrc.fit.loss import LossConfig, distortion
 from inrc.latent_layout import grids_of
-from inrc.models.latent_grid.decode import render
+from inrc.models.latent_grid.forward import render
 from inrc.models.latent_grid.packing import packing_of
 
 _N_LEVELS = 3

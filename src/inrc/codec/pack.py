@@ -18,6 +18,7 @@ from inrc.entropy import coder, stream
 from inrc.errors import ConfigError, CorruptFileError
 from inrc.latent_layout import context_macs, grids_of, latent_layout
 from inrc.layout import Layout, layout
+from inrc.models.latent_grid import dead_units
 from inrc.quant import uniform
 from inrc.shared_init import FindInit, SharedInit, find
 
@@ -142,14 +143,9 @@ def without_dead_units(header: Header, weights: Weights) -> tuple[Header, Weight
     model = header.model
     if not isinstance(model, LatentGridConfig) or weights.reference is not None:
         return header, weights
-    names = [name for name, _ in matrices_of(header)]
-    first, second = names.index("synthesis_0"), names.index("synthesis_1")
-    integers = list(weights.integers)
-    alive: np.ndarray = np.any(integers[first], axis=1) & np.any(integers[second][:, :-1], axis=0)
-    alive[0] |= not alive.any()  # a network has one at least
-    integers[first], integers[second] = integers[first][alive], integers[second][:, np.append(alive, True)]
-    model = dataclasses.replace(model, synthesis_width=int(alive.sum()))
-    return dataclasses.replace(header, model=model), dataclasses.replace(weights, integers=tuple(integers))
+    names = (name for name, _ in matrices_of(header))
+    model, matrices = dead_units.without_dead_units(model, dict(zip(names, weights.integers, strict=True)))
+    return dataclasses.replace(header, model=model), dataclasses.replace(weights, integers=tuple(matrices.values()))
 
 
 def unpack(

@@ -21,7 +21,7 @@ from inrc.codec import pack
 from inrc.codec.decode import decode
 from inrc.dataset.sources import INR_FILES, Item, list_items, read_item
 from inrc.errors import ConfigError, InrcError
-from inrc.models.render import Antialias
+from inrc.models.view import Antialias
 from inrc.shared_init import SharedInit
 
 ElementT = TypeVar("ElementT")

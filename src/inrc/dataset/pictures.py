@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from inrc.codec.decode import decode
 from inrc.dataset.folder import Folder
 from inrc.dataset.sources import INR_FILES, Item, list_items, output_names, read_item
-from inrc.models.render import Antialias
+from inrc.models.view import Antialias
 from inrc.shared_init import SharedInit
 from inrc.signal.image import encode_image
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from inrc.entropy import latent_tables as tables
 from inrc.errors import CorruptFileError
+from inrc.latent_layout import LOG_SCALE_LIMIT, SCALE_OFFSET
 
 WEIGHT_BITS = 8
 ACTIVATION_BITS = tables.FRACTION_BITS
@@ -28,8 +29,6 @@ LARGEST_ACTIVATION = 2047
 """Activations and features of coarser grids, in units of 2^-ACTIVATION_BITS, are clipped to this."""
 ACCUMULATOR_LIMIT = 1 << 24
 """float32 holds all integers up to here."""
-SCALE_OFFSET = 4
-"""An output of 0 is the logarithm -SCALE_OFFSET of the scale."""
 ROW_LIMIT = 28.0
 """Sum of the magnitudes of the weights of a row that is safe, see `limited`."""
 
@@ -102,7 +101,7 @@ def from_matrices(matrices: Mapping[str, np.ndarray], offsets: Offsets) -> Conte
     skip[1] *= ratio
     out[:, -1] += 0.5
     out[0, -1] += tables.N_FRACTIONS // 2 - tables.N_FRACTIONS * tables.LARGEST
-    out[1, -1] += tables.SCALES_PER_UNIT * (tables.LOG_SCALE_LIMIT - SCALE_OFFSET)
+    out[1, -1] += tables.SCALES_PER_UNIT * (LOG_SCALE_LIMIT - SCALE_OFFSET)
     cross = {}
     for name, matrix in matrices.items():
         if name.startswith("cross_"):

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from inrc.latent_layout import LOG_SCALE_LIMIT
+
 PRECISION_BITS = 24
 LARGEST = 12
 """Differences from -LARGEST to LARGEST have symbols of their own."""
@@ -27,7 +29,6 @@ FRACTION_BITS = 5
 N_FRACTIONS = 1 << FRACTION_BITS
 SCALES_PER_UNIT = 16
 """Scales per unit of the natural logarithm."""
-LOG_SCALE_LIMIT = 5
 N_SCALES = 2 * LOG_SCALE_LIMIT * SCALES_PER_UNIT + 1
 
 BASE = 16

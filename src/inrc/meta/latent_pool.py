@@ -31,7 +31,7 @@ from inrc.fit.latent_start import first_latent_state
 from inrc.fit.optimiser import OptimiserState
 from inrc.meta.checkpoint import Checkpoints
 from inrc.meta.recipe import LatentRecipe, PoolLearning
-from inrc.models.latent_grid.decode import values_and_bits
+from inrc.models.latent_grid.forward import values_and_bits
 from inrc.models.latent_grid.packing import mask_of, packing_of
 from inrc.quant.soft_round import gaussian_noise, latent_surrogate
 

@@ -9,7 +9,7 @@ import pytest
 
 from inrc.config import LatentGridConfig
 from inrc.latent_layout import grids_of
-from inrc.models.latent_grid import context, decode
+from inrc.models.latent_grid import context, forward
 from inrc.models.latent_grid.packing import mask_of, pack, packing_of, unpack
 from tests.models.latent_grid import reference
 from tests.models.latent_grid.samples import SMALL, random_latents, random_networks
@@ -39,7 +39,7 @@ def test_values_and_bits_are_those_of_the_formulas(shape):
     params, latents = random_networks(SMALL, 3), random_latents(SMALL, shape)
     packing = packing_of(SMALL, shape)
     grids = [(g.level, g.hyper, v) for g, v in zip(grids_of(SMALL, shape), latents, strict=True)]
-    run = jax.jit(functools.partial(decode.values_and_bits, SMALL, packing))
+    run = jax.jit(functools.partial(forward.values_and_bits, SMALL, packing))
     values, bits = run(on_device(params), jnp.asarray(mask_of(packing)), jnp.asarray(pack(packing, latents)))
     expected_bits = 0.0
     for i, (_, _, grid) in enumerate(grids):
@@ -58,7 +58,7 @@ def test_tiles_change_neither_bits_nor_gradients(monkeypatch):
 
     def run():
         def loss(p, f):
-            values, bits = decode.values_and_bits(SMALL, packing, p, mask, f)
+            values, bits = forward.values_and_bits(SMALL, packing, p, mask, f)
             return bits + jnp.sum(values**2)
 
         return jax.jit(jax.value_and_grad(loss, (0, 1)))(params, flat)
@@ -79,7 +79,7 @@ def test_gradient_is_that_of_differences():
     flat = mask * jnp.asarray(generator.normal(size=packing.size), jnp.float32)
 
     def loss(p, f):
-        values, bits = decode.values_and_bits(SMALL, packing, p, mask, mask * f)
+        values, bits = forward.values_and_bits(SMALL, packing, p, mask, mask * f)
         return bits + 100 * jnp.sum(0.1 * values)
 
     # Unclamped, for a straight-through gradient is not that of the clamped values.
@@ -87,9 +87,9 @@ def test_gradient_is_that_of_differences():
     def plain(p, f):
         grids = unpack(packing, mask * f)
         seen = [grid for slot, grid in zip(packing.slots, grids, strict=True) if not slot.grid.hyper]
-        z = decode.upsample(SMALL, p, seen[::-1])
+        z = forward.upsample(SMALL, p, seen[::-1])
         bits = context.latent_bits(SMALL, p, packing, mask, mask * f, grids)
-        return bits + 100 * jnp.sum(0.1 * decode.synthesise(SMALL, p, z))
+        return bits + 100 * jnp.sum(0.1 * forward.synthesise(SMALL, p, z))
 
     gradient = jax.jit(jax.grad(loss, (0, 1)))(params, flat)
     direction = jax.tree.map(
@@ -135,9 +135,9 @@ def test_the_clamp_lets_gradients_through():
     params["synthesis_1"] = params["synthesis_1"].at[0, -1].set(1.7)
     packing = packing_of(config, (2, 2))
     grids = (jnp.zeros((2, 2)),)
-    values = decode.render(config, packing, params, grids)
+    values = forward.render(config, packing, params, grids)
     np.testing.assert_array_equal(values, 1.0)
-    gradient = jax.grad(lambda p: jnp.sum(decode.render(config, packing, p, grids)))(params)
+    gradient = jax.grad(lambda p: jnp.sum(forward.render(config, packing, p, grids)))(params)
     assert gradient["synthesis_1"][0, -1] == 4.0
 
 
@@ -148,7 +148,7 @@ def test_pictures_map():
     flats = [jnp.asarray(pack(packing, random_latents(SMALL, shape, seed))) for seed in range(2)]
 
     def loss(p, f):
-        values, bits = decode.values_and_bits(SMALL, packing, p, mask, f)
+        values, bits = forward.values_and_bits(SMALL, packing, p, mask, f)
         return bits + jnp.sum(values)
 
     alone = jax.jit(jax.value_and_grad(loss, (0, 1)))

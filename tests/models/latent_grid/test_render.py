@@ -9,10 +9,10 @@ import pytest
 
 from inrc.config import LatentGridConfig
 from inrc.latent_layout import grids_of
-from inrc.models.latent_grid import decode
+from inrc.models.latent_grid import forward
 from inrc.models.latent_grid import render as rendering
 from inrc.models.latent_grid.packing import packing_of
-from inrc.models.render import Antialias, view_of
+from inrc.models.view import Antialias, view_of
 from tests.models.latent_grid.samples import random_latents, random_networks
 
 MODEL = LatentGridConfig(
@@ -44,7 +44,7 @@ class Sample:
         """[H, W, C] as the fit sees them."""
         params = {name: jnp.asarray(matrix) for name, matrix in self.params.items()}
         grids = [jnp.asarray(latents) for latents in self.latents]
-        run = jax.jit(functools.partial(decode.render, self.model, packing_of(self.model, self.shape)))
+        run = jax.jit(functools.partial(forward.render, self.model, packing_of(self.model, self.shape)))
         values = run(params, grids)
         return np.moveaxis(np.asarray(values), 0, -1)
 

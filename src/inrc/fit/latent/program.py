@@ -22,7 +22,7 @@ from inrc.fit.optimiser import Optimiser, OptimiserConfig, adam, refresh_bases
 from inrc.fit.stacks import Stack, Stacks
 from inrc.fit.weights import Matrices, Prior, WeightsRates, WeightsState, moved, quantised, stacks_for
 from inrc.latent_layout import latent_layout
-from inrc.models.latent_grid.decode import values_and_bits
+from inrc.models.latent_grid.forward import values_and_bits
 from inrc.models.latent_grid.packing import packing_of
 from inrc.quant.soft_round import gaussian_noise, latent_surrogate
 

@@ -16,23 +16,24 @@ import jax
 import jax.numpy as jnp
 
 from inrc.config import LatentGridConfig
-from inrc.latent_layout import CONTEXT_OFFSETS, MARGIN
+from inrc.latent_layout import CONTEXT_OFFSETS, LOG_SCALE_LIMIT, MARGIN, SCALE_OFFSET
 from inrc.models.latent_grid.dense import dense
 from inrc.models.latent_grid.laplace import laplace_bits
 from inrc.models.latent_grid.packing import Packing, positions
-from inrc.models.latent_grid.tiles import largest_tile, summed_over_tiles
+from inrc.models.tiles import largest_tile, summed_over_tiles
 
 Params = Mapping[str, jax.Array]
 
-SCALE_OFFSET = 4.0
-LOG_SCALE_LIMIT = 5.0
 _TILE = 4096
+"""Positions per tile on a CPU. Measured flat from 1,024 to 16,384 (experiments/NOTES.md)."""
+_TILE_ON_ACCELERATORS = 1 << 19
+"""Positions per tile elsewhere: large, because every tile launches its operations anew."""
 
 
 def positions_of(packing: Packing) -> tuple[int, int]:
     """(number of tiles, positions of all slots, rounded up to whole tiles)."""
     n = packing.n_positions
-    n_tiles = -(-n // largest_tile(_TILE))
+    n_tiles = -(-n // largest_tile(_TILE, _TILE_ON_ACCELERATORS))
     tile = -(-n // (16 * n_tiles)) * 16
     return n_tiles, n_tiles * tile
 
@@ -108,7 +109,8 @@ def predict(config: LatentGridConfig, params: Params, contexts: jax.Array) -> tu
         hidden = jax.nn.relu(dense(matrix, hidden))
     skip = jnp.pad(params["context_skip"], ((0, 0), (0, 1)))
     out = dense(params["context_out"], hidden) + dense(skip, contexts)
-    return out[0], jnp.clip(out[1] - SCALE_OFFSET, -LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)
+    limit = float(LOG_SCALE_LIMIT)
+    return out[0], jnp.clip(out[1] - SCALE_OFFSET, -limit, limit)
 
 
 def latent_bits(

@@ -5,7 +5,6 @@ by which the raster is moved gives a picture of the native density, 3x3 layers i
 n^2 of them, interleaved. A raster that is no multiple of the native one is resampled from the next finer multiple.
 """
 
-import dataclasses
 import functools
 import itertools
 import math
@@ -18,10 +17,11 @@ import numpy as np
 
 from inrc.config import LatentGridConfig
 from inrc.latent_layout import grids_of, halved
+from inrc.models.latent_grid.dead_units import padded_to_multiple
 from inrc.models.latent_grid.filters import padded, slices
 from inrc.models.latent_grid.synthesis import synthesise
 from inrc.models.latent_grid.upsampling import upsample
-from inrc.models.render import Antialias, View
+from inrc.models.view import Antialias, View, pixel_dtype, pixels_of
 
 Params = Mapping[str, jax.Array]
 
@@ -82,7 +82,7 @@ def render(
     Returns:
       uint8 or uint16 [height, width, C].
     """
-    model, params = _widened(model, params)
+    model, params = padded_to_multiple(model, params, _WIDTHS)
     device_params = {name: jnp.asarray(value) for name, value in params.items()}
     seen = [grid for place, grid in zip(grids_of(model, shape), latents, strict=True) if not place.hyper][::-1]
     units = (view.bottom - view.top) / view.height, (view.right - view.left) / view.width
@@ -92,9 +92,7 @@ def render(
     n_strips = math.ceil(view.height / max(1, int(_STRIP_SAMPLES / samples_per_row)))
     # Strips of equal height share their programs.
     strip = math.ceil(view.height / n_strips)
-    pixels = np.empty(
-        (view.height, view.width, len(params["synthesis_1"])), np.uint8 if max_value <= 255 else np.uint16
-    )
+    pixels = np.empty((view.height, view.width, len(params["synthesis_1"])), pixel_dtype(max_value))
     for first in range(0, view.height, strip):
         n = min(strip, view.height - first)
         top = view.top + units[0] * first
@@ -103,23 +101,8 @@ def render(
         places = np.array([down.start - down.window, across.start - across.window], np.int32)
         values = np.asarray(_values(model, finer, (down.size, across.size), device_params, windows, places))
         values = _resampled(_resampled(values, rows, 1), columns, 2)
-        unit = np.nan_to_num(values, copy=False)
-        pixels[first : first + n] = np.moveaxis(np.floor(unit * max_value + 0.5), 0, -1)
+        pixels[first : first + n] = pixels_of(values, max_value)
     return pixels
-
-
-def _widened(
-    model: LatentGridConfig, params: Mapping[str, np.ndarray]
-) -> tuple[LatentGridConfig, Mapping[str, np.ndarray]]:
-    """The same function with dead hidden units, so that files of many widths share few programs."""
-    spare = -model.synthesis_width % _WIDTHS
-    first, second = params["synthesis_0"], params["synthesis_1"]
-    last = second.shape[1] - 1
-    wide = {
-        "synthesis_0": np.pad(first, ((0, spare), (0, 0))),
-        "synthesis_1": np.insert(second, [last] * spare, 0.0, axis=1),
-    }
-    return dataclasses.replace(model, synthesis_width=model.synthesis_width + spare), {**params, **wide}
 
 
 def needed_latents(model: LatentGridConfig, shape: tuple[int, int], view: View) -> tuple[int, int]:

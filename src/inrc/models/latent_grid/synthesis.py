@@ -8,12 +8,15 @@ import jax.numpy as jnp
 from inrc.config import LatentGridConfig
 from inrc.models.latent_grid.dense import dense
 from inrc.models.latent_grid.filters import convolve_3x3
-from inrc.models.latent_grid.tiles import largest_tile
+from inrc.models.tiles import largest_tile
 
 Params = Mapping[str, jax.Array]
 
 _TILE = 2048
-"""Pixels: 49 hidden units of so many are 400 KB."""
+"""Pixels per tile on a CPU: 49 hidden units of so many are 400 KB, which stay in cache. Of 1,024, 2,048, 8,192 and all
+pixels, the first two were measured to be the fastest, at nearly the same speed (experiments/NOTES.md)."""
+_TILE_ON_ACCELERATORS = 1 << 19
+"""Pixels per tile elsewhere: large, because every tile launches its operations anew."""
 
 
 def synthesise(config: LatentGridConfig, params: Params, features: jax.Array) -> jax.Array:
@@ -72,7 +75,7 @@ pixel_network.defvjp(lambda f, s, p: (pixel_network(f, s, p), (f, s, p)), _pull)
 
 
 def _tile_of(n: int) -> int:
-    return min(n, largest_tile(_TILE))
+    return min(n, largest_tile(_TILE, _TILE_ON_ACCELERATORS))
 
 
 def _part(x: jax.Array, i: jax.Array, tile: int) -> jax.Array:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
-from inrc.errors import ConfigError
-from inrc.models import render as renders
-from inrc.models.render import Antialias, View, render, view_of
+from inrc.models import coordinate_render as renders
+from inrc.models.coordinate_render import render
+from inrc.models.view import Antialias, View, view_of
 from tests.models.networks import random_params
 
 SHAPE = (24, 36)
@@ -36,40 +36,6 @@ def native(params) -> np.ndarray:
 
 def as_int(array: np.ndarray) -> np.ndarray:
     return array.astype(np.int64)
-
-
-class TestViews:
-    def test_native_by_default(self):
-        assert view_of((5, 7)) == View(5, 7, 0, 0, 5, 7)
-
-    def test_size_is_width_by_height(self):
-        assert view_of((5, 7), size=(20, 10)) == View(10, 20, 0, 0, 5, 7)
-
-    def test_scale_rounds_and_never_reaches_zero(self):
-        assert (view_of((5, 7), scale=0.5).height, view_of((5, 7), scale=0.5).width) == (2, 4)
-        assert (view_of((5, 7), scale=0.01).height, view_of((5, 7), scale=0.01).width) == (1, 1)
-
-    def test_region_is_x_y_width_height(self):
-        assert view_of((5, 7), region=(2, 1, 4, 3)) == View(3, 4, 1, 2, 4, 6)
-
-    @pytest.mark.parametrize(
-        "options",
-        [
-            {"size": (4, 4), "scale": 2.0},
-            {"scale": 0.0},
-            {"scale": -1.0},
-            {"scale": float("nan")},
-            {"scale": float("inf")},
-            {"size": (0, 5)},
-            {"region": (0, 0, 8, 5)},
-            {"region": (-1, 0, 4, 4)},
-            {"region": (0, 0, 0, 4)},
-            {"region": (0, float("nan"), 2, 2)},
-        ],
-    )
-    def test_senseless_words_are_config_errors(self, options):
-        with pytest.raises(ConfigError):
-            view_of((5, 7), **options)
 
 
 def test_one_native_sample_sits_at_its_pixel_centre():
@@ -218,7 +184,7 @@ from inrc.bitstream.header import Header
 from inrc.codec import pack
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.layout import layout
-from inrc.models.render import Antialias
+from inrc.models.view import Antialias
 from inrc.signal.colour import ColourTransform
 
 gaussian = ModelConfig(ModelFamily.FOURIER, (2,), EncodingConfig(EncodingKind.GAUSSIAN, 1024))

@@ -6,8 +6,6 @@ instead damps the encoding's frequencies by the box's response and evaluates onc
 exact only for the linear part of the network.
 """
 
-import dataclasses
-import enum
 import functools
 import math
 from collections.abc import Mapping
@@ -17,78 +15,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from inrc.config import ModelConfig
-from inrc.errors import ConfigError
 from inrc.layout import feature_counts
 from inrc.models import build
+from inrc.models.view import Antialias, View, pixel_dtype, pixels_of
 from inrc.signal.coordinates import pixel_centres
 
 _TILE_VALUES = 1 << 22
 """Activations of one layer of one tile: 16 MiB of float32."""
 _MAX_REPEATS = 1024
 """Evaluations per output pixel and axis at most; a million evenly spread samples are mean enough."""
-
-
-class Antialias(enum.Enum):
-    """What keeps a downscaled render from aliasing."""
-
-    SUPERSAMPLE = "supersample"
-    DAMP = "damp"
-    NONE = "none"
-
-
-@dataclasses.dataclass(frozen=True)
-class View:
-    """What to render: a region of the native picture at a number of pixels.
-
-    Attributes:
-      height, width: of the render, in pixels.
-      top, left, bottom, right: the region, in native pixels; it may end between two.
-    """
-
-    height: int
-    width: int
-    top: float
-    left: float
-    bottom: float
-    right: float
-
-    def __post_init__(self) -> None:
-        if self.height < 1 or self.width < 1:
-            raise ConfigError(f"a render of {self.width}x{self.height} pixels; it needs at least 1x1")
-        if not (self.top < self.bottom and self.left < self.right):
-            raise ConfigError(f"the region {self.left},{self.top}..{self.right},{self.bottom} is empty")
-
-
-def view_of(
-    shape: tuple[int, int],
-    *,
-    size: tuple[int, int] | None = None,
-    scale: float | None = None,
-    region: tuple[float, float, float, float] | None = None,
-) -> View:
-    """The view that a user's words mean.
-
-    Args:
-      shape: native (height, width).
-      size: (width, height) of the render.
-      scale: pixels per native pixel; excludes `size`.
-      region: (x, y, width, height) in native pixels; the whole picture if not given.
-
-    Raises:
-      ConfigError: Both size and scale, a scale that is not above 0, or a region that leaves the picture.
-    """
-    height, width = shape
-    if size is not None and scale is not None:
-        raise ConfigError("both a size and a scale are given; give one of them")
-    x, y, w, h = region if region is not None else (0.0, 0.0, float(width), float(height))
-    if not (w > 0 and h > 0 and x >= 0 and y >= 0 and x + w <= width and y + h <= height):
-        raise ConfigError(f"the region {x:g},{y:g},{w:g},{h:g} does not lie within the {width}x{height} picture")
-    if size is None:
-        scale = 1.0 if scale is None else scale
-        if not (0 < scale < math.inf):
-            raise ConfigError(f"the scale is {scale}; it must be above 0")
-        size = max(1, round(w * scale)), max(1, round(h * scale))
-    return View(size[1], size[0], y, x, y + h, x + w)
 
 
 def render(
@@ -124,8 +59,7 @@ def render(
     columns = pixel_centres(shape[1], start=view.left, stop=view.right, count=view.width * repeats[1])
 
     tile_height, tile_width = _tile_size(model, shape, view, repeats)
-    dtype = np.uint8 if max_value <= 255 else np.uint16
-    pixels = np.empty((view.height, view.width, len(offset)), dtype)
+    pixels = np.empty((view.height, view.width, len(offset)), pixel_dtype(max_value))
     device_params = {name: jnp.asarray(value) for name, value in params.items()}
     affine = jnp.asarray(matrix, jnp.float32), jnp.asarray(offset, jnp.float32)
     for top in range(0, view.height, tile_height):
@@ -175,5 +109,4 @@ def _render_tile(model, shape, attenuation, repeats, max_value, params, matrix, 
 
         zero = jnp.zeros((len(offset), len(rows) // repeats[0], len(columns) // repeats[1]), jnp.float32)
         total, _ = jax.lax.scan(sample_row, zero, rows.reshape(-1, repeats[0]).T)
-    unit = jnp.clip(jnp.nan_to_num(total / repeats[0]), 0.0, 1.0)
-    return jnp.moveaxis(jnp.floor(unit * max_value + 0.5), 0, -1).astype(jnp.uint8 if max_value <= 255 else jnp.uint16)
+    return pixels_of(total / repeats[0], max_value)

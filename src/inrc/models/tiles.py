@@ -1,4 +1,4 @@
-"""Sums over positions, taken tile by tile with their gradients, so that activations stay in cache."""
+"""Work on many positions, taken tile by tile, so that activations stay in cache."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,16 +6,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-_TILE_OF_ACCELERATORS = 1 << 19
-
 Arrays = tuple[jax.Array, ...]
 Summand = Callable[[Any, Arrays, Arrays], jax.Array]
 """(params, arrays [..., n], constants [..., n]) -> scalar, a sum over n."""
 
 
-def largest_tile(on_cpu: int) -> int:
-    """Positions per tile: few on a CPU, where activations should stay in cache; many where launches cost."""
-    return on_cpu if jax.default_backend() == "cpu" else _TILE_OF_ACCELERATORS
+def largest_tile(on_cpu: int, on_accelerator: int) -> int:
+    """Positions per tile on JAX's default backend.
+
+    Few on a CPU, where activations should stay in cache; many on an accelerator, where launches cost.
+    """
+    return on_cpu if jax.default_backend() == "cpu" else on_accelerator
 
 
 def summed_over_tiles(summand: Summand, n_tiles: int) -> Summand:

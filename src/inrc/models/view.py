@@ -1,0 +1,98 @@
+"""What a decoder is asked to render, and how unit values become pixels. Needs no JAX."""
+
+import dataclasses
+import enum
+import math
+from typing import Any
+
+import numpy as np
+
+from inrc.errors import ConfigError
+
+
+class Antialias(enum.Enum):
+    """What keeps a downscaled render from aliasing."""
+
+    SUPERSAMPLE = "supersample"
+    DAMP = "damp"
+    NONE = "none"
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """What to render: a region of the native picture at a number of pixels.
+
+    Attributes:
+      height, width: of the render, in pixels.
+      top, left, bottom, right: the region, in native pixels; it may end between two.
+    """
+
+    height: int
+    width: int
+    top: float
+    left: float
+    bottom: float
+    right: float
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise ConfigError(f"a render of {self.width}x{self.height} pixels; it needs at least 1x1")
+        if not (self.top < self.bottom and self.left < self.right):
+            raise ConfigError(f"the region {self.left},{self.top}..{self.right},{self.bottom} is empty")
+
+
+def view_of(
+    shape: tuple[int, int],
+    *,
+    size: tuple[int, int] | None = None,
+    scale: float | None = None,
+    region: tuple[float, float, float, float] | None = None,
+) -> View:
+    """The view that a user's words mean.
+
+    Args:
+      shape: native (height, width).
+      size: (width, height) of the render.
+      scale: pixels per native pixel; excludes `size`.
+      region: (x, y, width, height) in native pixels; the whole picture if not given.
+
+    Raises:
+      ConfigError: Both size and scale, a scale that is not above 0, or a region that leaves the picture.
+    """
+    height, width = shape
+    if size is not None and scale is not None:
+        raise ConfigError("both a size and a scale are given; give one of them")
+    x, y, w, h = region if region is not None else (0.0, 0.0, float(width), float(height))
+    if not (w > 0 and h > 0 and x >= 0 and y >= 0 and x + w <= width and y + h <= height):
+        raise ConfigError(f"the region {x:g},{y:g},{w:g},{h:g} does not lie within the {width}x{height} picture")
+    if size is None:
+        scale = 1.0 if scale is None else scale
+        if not (0 < scale < math.inf):
+            raise ConfigError(f"the scale is {scale}; it must be above 0")
+        size = max(1, round(w * scale)), max(1, round(h * scale))
+    return View(size[1], size[0], y, x, y + h, x + w)
+
+
+def transposed(view: View) -> View:
+    """The view of the transposed picture that shows the transposed pixels of `view`."""
+    return View(view.width, view.height, top=view.left, left=view.top, bottom=view.right, right=view.bottom)
+
+
+def pixel_dtype(max_value: int) -> type[np.uint8] | type[np.uint16]:
+    """The type of pixels in 0..max_value."""
+    return np.uint8 if max_value <= 255 else np.uint16
+
+
+def pixels_of(values: Any, max_value: int) -> Any:
+    """Rounds unit values to pixels.
+
+    Args:
+      values: floats [C, h, w] of NumPy or of JAX, which may be traced; no number counts as 0.
+      max_value: pixel of the value 1; values outside [0, 1] are clipped.
+
+    Returns:
+      uint8 or uint16 [h, w, C], of the same library.
+    """
+    library = values.__array_namespace__()
+    unit = library.clip(library.nan_to_num(values), 0.0, 1.0)
+    return library.moveaxis(library.floor(unit * max_value + 0.5), 0, -1).astype(pixel_dtype(max_value))
