@@ -143,14 +143,3 @@ class LatentGridConfig:
 
 Model = ModelConfig | LatentGridConfig
 """What a file's numbers are the weights, or the weights and latents, of."""
-
-
-def tapered_widths(first: int, last: int, n_layers: int, exponent: float) -> tuple[int, ...]:
-    """NIF25's one-line ladder: w_i = int((first - last) * linspace(1, 0, n)_i ** exponent + last).
-
-    tapered_widths(64, 16, 5, 2.5) is (64, 39, 24, 17, 16).
-    """
-    if n_layers == 1:
-        return (first,)
-    positions = [1.0 - i / (n_layers - 1) for i in range(n_layers)]
-    return tuple(int((first - last) * position**exponent + last) for position in positions)
