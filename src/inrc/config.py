@@ -5,6 +5,7 @@ What a decoder must know (the network and its encoding) is `ModelConfig`; what o
 
 import dataclasses
 import enum
+from typing import Protocol
 
 from inrc.errors import ConfigError
 
@@ -19,7 +20,7 @@ class EncodingKind(enum.IntEnum):
 
 
 class ModelFamily(enum.IntEnum):
-    """The network's family; the integer is written to files."""
+    """The families of networks that inrc has itself; the integer is written to files."""
 
     SIREN = 0
     FOURIER = 1
@@ -142,4 +143,16 @@ class LatentGridConfig:
 
 
 Model = ModelConfig | LatentGridConfig
-"""What a file's numbers are the weights, or the weights and latents, of."""
+"""The configurations of networks that inrc has itself."""
+
+
+class NetworkConfig(Protocol):
+    """The configuration of a network of any family: one of `Model`, or a frozen dataclass that is registered.
+
+    A family is added by `inrc.bitstream.network_fields.register`, which says how files describe its networks.
+    """
+
+    @property
+    def family(self) -> int:
+        """The number that files name the family by."""
+        ...

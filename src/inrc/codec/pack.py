@@ -13,7 +13,7 @@ from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import grids
 from inrc.codec.reference import Reference, reference_of
-from inrc.config import LatentGridConfig
+from inrc.config import LatentGridConfig, ModelConfig
 from inrc.entropy import coder, stream
 from inrc.errors import ConfigError, CorruptFileError
 from inrc.latent_layout import context_macs, grids_of, latent_layout
@@ -64,6 +64,7 @@ def matrices_of(header: Header) -> Layout:
     """(name, (rows, columns)) of every matrix of a file, in its order."""
     if isinstance(header.model, LatentGridConfig):
         return latent_layout(header.model, header.channels)
+    assert isinstance(header.model, ModelConfig)
     return layout(header.model, header.shape, header.channels)
 
 
