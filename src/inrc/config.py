@@ -5,6 +5,7 @@ What a decoder must know (the network and its encoding) is `ModelConfig`; what o
 
 import dataclasses
 import enum
+from typing import Protocol
 
 from inrc.errors import ConfigError
 
@@ -19,7 +20,7 @@ class EncodingKind(enum.IntEnum):
 
 
 class ModelFamily(enum.IntEnum):
-    """The network's family; the integer is written to files."""
+    """The families of networks that inrc has itself; the integer is written to files."""
 
     SIREN = 0
     FOURIER = 1
@@ -142,15 +143,16 @@ class LatentGridConfig:
 
 
 Model = ModelConfig | LatentGridConfig
-"""What a file's numbers are the weights, or the weights and latents, of."""
+"""The configurations of networks that inrc has itself."""
 
 
-def tapered_widths(first: int, last: int, n_layers: int, exponent: float) -> tuple[int, ...]:
-    """NIF25's one-line ladder: w_i = int((first - last) * linspace(1, 0, n)_i ** exponent + last).
+class NetworkConfig(Protocol):
+    """The configuration of a network of any family: one of `Model`, or a frozen dataclass that is registered.
 
-    tapered_widths(64, 16, 5, 2.5) is (64, 39, 24, 17, 16).
+    A family is added by `inrc.bitstream.network_fields.register`, which says how files describe its networks.
     """
-    if n_layers == 1:
-        return (first,)
-    positions = [1.0 - i / (n_layers - 1) for i in range(n_layers)]
-    return tuple(int((first - last) * position**exponent + last) for position in positions)
+
+    @property
+    def family(self) -> int:
+        """The number that files name the family by."""
+        ...

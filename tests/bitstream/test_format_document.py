@@ -16,7 +16,7 @@ from inrc.bitstream.header import Header
 from inrc.codec import pack
 from inrc.codec.reference import reference_of
 from inrc.config import LatentGridConfig, ModelConfig
-from inrc.entropy import coder, tables, wavefront
+from inrc.entropy import tables, wavefront, weight_scales
 from inrc.latent_layout import CONTEXT_OFFSETS, UPSAMPLING_KERNEL, context_macs
 from inrc.layout import layout
 from inrc.quant import uniform
@@ -159,7 +159,7 @@ def test_the_printed_expectations_are_those_of_the_coder():
     rows = [numbers(row) for row in text[1].splitlines()]
     assert [row[0] for row in rows] == [-64, -9, 0, 13, 64]
     for exponent, weight, scale, hope in rows:
-        ours = coder._expectation(exponent)
+        ours = weight_scales.expectation_of(exponent)
         assert (ours.weight, ours.scale, ours.counted) == (weight, scale, hope)
         assert stranger.expected(exponent) == (weight, hope, scale)
 

@@ -20,6 +20,7 @@ from inrc.errors import CorruptFileError, FormatError, InitMismatchError, LimitE
 from inrc.quant import uniform
 from inrc.signal.colour import ColourTransform
 from tests.bitstream.latent_files import SMALL, header_of, random_weights
+from tests.entropy import weight_stream
 
 HEADER = Header(
     9, 7, 3, 8, ColourTransform.YCBCR, ModelConfig(widths=(4, 3), encoding=EncodingConfig(EncodingKind.NONE))
@@ -145,10 +146,8 @@ class TestProfiles:
 
 
 def test_steps_off_the_ladder_are_corrupt():
-    from inrc.entropy import coder
-
     for side in ([(200, 32), (0, 28), (0, 28)], [(-129, 32), (0, 28), (0, 28)], [(100, 32), (100, 28), (0, 28)]):
-        stream = coder.encode(side, weights().integers)
+        stream = weight_stream.encode(side, weights().integers)
         with pytest.raises(FormatError, match="step"):
             pack.unpack(container.pack(Container(HEADER, stream, {})), LIMITS)
 

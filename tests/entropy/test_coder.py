@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inrc.entropy import coder, tables
+from inrc.entropy import coder, tables, weight_scales
+from inrc.entropy.stream import new_encoder
 from inrc.errors import CorruptFileError, LimitExceededError
 from tests.bitstream import stranger
+from tests.entropy import weight_stream
 from tests.entropy.priors import with_prior
 
 SHAPES = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=3)
@@ -30,8 +32,8 @@ def matrix_lists(draw) -> list[np.ndarray]:
 
 
 def round_trip(side, matrices) -> bytes:
-    stream = coder.encode(side, matrices)
-    got_side, got = coder.decode(stream, [index for _, index in side], [m.shape for m in matrices])
+    stream = weight_stream.encode(side, matrices)
+    got_side, got = weight_stream.decode(stream, [index for _, index in side], [m.shape for m in matrices])
     assert got_side == [value for value, _ in side]
     for matrix, back in zip(matrices, got, strict=True):
         np.testing.assert_array_equal(back, matrix)
@@ -64,7 +66,9 @@ def test_any_integers_come_back(side, matrices):
 def test_the_stranger_reads_the_same_integers(matrices):
     steps = [128 + 5] * len(matrices)
     side = [(5, 32), *[(0, 28)] * (len(matrices) - 1)]
-    got_steps, got = stranger.weights(stranger.RangeDecoder(coder.encode(side, matrices)), [m.shape for m in matrices])
+    got_steps, got = stranger.weights(
+        stranger.RangeDecoder(weight_stream.encode(side, matrices)), [m.shape for m in matrices]
+    )
     assert got_steps == steps
     for matrix, back in zip(matrices, got, strict=True):
         np.testing.assert_array_equal(back, matrix)
@@ -78,13 +82,13 @@ def test_escapes_at_every_tables_edge(index):
 
 def test_integers_beyond_the_limit_are_refused():
     with pytest.raises(LimitExceededError, match=r"1048577.*1048576"):
-        coder.encode([], [np.full((1, 1), coder.MAX_MAGNITUDE + 1, np.int32)])
+        weight_stream.encode([], [np.full((1, 1), coder.MAX_MAGNITUDE + 1, np.int32)])
 
 
 def test_a_stream_of_zeros_is_empty_and_an_empty_stream_decodes():
     matrices = [np.zeros((40, 30), np.int32)]
-    assert len(coder.encode([], matrices)) <= 12  # 1200 integers at less than a tenth of a bit
-    side, got = coder.decode(b"", [32], [(2, 2)])
+    assert len(weight_stream.encode([], matrices)) <= 12  # 1200 integers at less than a tenth of a bit
+    side, got = weight_stream.decode(b"", [32], [(2, 2)])
     assert len(side) == 1
     assert got[0].shape == (2, 2)
 
@@ -113,16 +117,16 @@ def test_the_stream_is_cut_to_its_shortest():
     stream = round_trip(SIDE_OF_THREE, fitted())
     assert stream[-1] != 0
     side, shapes = [i for _, i in SIDE_OF_THREE], [m.shape for m in fitted()]
-    expected = coder.decode(stream, side, shapes)
-    longer = coder.decode(stream + bytes(9), side, shapes)
-    shorter = coder.decode(stream[:-1], side, shapes)
+    expected = weight_stream.decode(stream, side, shapes)
+    longer = weight_stream.decode(stream + bytes(9), side, shapes)
+    shorter = weight_stream.decode(stream[:-1], side, shapes)
     assert all(np.array_equal(a, b) for a, b in zip(expected[1], longer[1], strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(expected[1], shorter[1], strict=True))
 
 
 def test_the_bytes_of_a_stream_never_change():
-    stream = coder.encode(SIDE_OF_THREE, fitted())
-    small = coder.encode([(3, 32), (-1, 28)], [np.arange(-6, 6).reshape(3, 4), np.array([[5000, -70000]])])
+    stream = weight_stream.encode(SIDE_OF_THREE, fitted())
+    small = weight_stream.encode([(3, 32), (-1, 28)], [np.arange(-6, 6).reshape(3, 4), np.array([[5000, -70000]])])
     assert small.hex() == "9549aa8bd594af22447dc28352a6efeff7"
     assert hashlib.sha256(stream).hexdigest() == "4a6135841b5a06d23d635aaab0c001ef4b9a7cb8decd2d85f487ab5e629ef310"
     assert len(stream) == 627
@@ -178,28 +182,24 @@ def matrices_with_exponents(draw) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 class TestPriors:
     def decode(self, stream: bytes, exponents: list[np.ndarray]) -> list[np.ndarray]:
-        return coder.decode(stream, [], [e.shape for e in exponents], lambda _: exponents)[1]
+        return weight_stream.decode(stream, [], [e.shape for e in exponents], exponents)[1]
 
     @settings(max_examples=60, deadline=None)
     @given(matrices_with_exponents(), SIDE)
     def test_any_integers_come_back_under_any_prior(self, drawn, side):
         matrices, exponents = drawn
-        stream = coder.encode(side, matrices, exponents)
-        seen = []
-
-        def exponents_of(values):
-            seen.extend(values)
-            return exponents
-
-        got_side, got = coder.decode(stream, [index for _, index in side], [m.shape for m in matrices], exponents_of)
-        assert got_side == seen == [value for value, _ in side]
+        stream = weight_stream.encode(side, matrices, exponents)
+        got_side, got = weight_stream.decode(
+            stream, [index for _, index in side], [m.shape for m in matrices], exponents
+        )
+        assert got_side == [value for value, _ in side]
         for matrix, back in zip(matrices, got, strict=True):
             np.testing.assert_array_equal(back, matrix)
 
     @pytest.mark.parametrize("median", [0.1, 0.5, 2.0, 20.0])
     def test_scales_that_are_known_make_the_stream_shorter(self, median):
         matrices, exponents = with_prior(median)
-        stream = coder.encode([], matrices, exponents)
+        stream = weight_stream.encode([], matrices, exponents)
         for matrix, back in zip(matrices, self.decode(stream, exponents), strict=True):
             np.testing.assert_array_equal(back, matrix)
         ideal = coder.ideal_bits([], matrices, exponents)
@@ -212,7 +212,7 @@ class TestPriors:
         best = 0.0
         for matrix, known in zip(matrices, exponents, strict=True):
             for value, exponent in zip(matrix.ravel().tolist(), known.ravel().tolist(), strict=True):
-                index = tables.index_of_scale(coder._power(exponent, 16))
+                index = tables.index_of_scale(weight_scales.power(exponent, 16))
                 best += coder.ideal_bits([(value, index)], [])
         assert coder.ideal_bits([], matrices, exponents) < 1.05 * best
 
@@ -237,14 +237,14 @@ class TestPriors:
     def test_the_stranger_reads_the_same_integers(self, seed):
         matrices, exponents = with_prior(0.7, seed=seed)
         scale_indices = [e + 128 + 5 for e in exponents]
-        stream = coder.encode([(5, 32), (0, 28), (0, 28)], matrices, exponents)
+        stream = weight_stream.encode([(5, 32), (0, 28), (0, 28)], matrices, exponents)
         steps, got = stranger.weights(stranger.RangeDecoder(stream), [m.shape for m in matrices], scale_indices)
         assert steps == [133] * 3
         for matrix, back in zip(matrices, got, strict=True):
             np.testing.assert_array_equal(back, matrix)
 
     def test_the_bytes_of_a_stream_never_change(self):
-        stream = coder.encode([(3, 32)], *with_prior(0.7))
+        stream = weight_stream.encode([(3, 32)], *with_prior(0.7))
         assert (len(stream), hashlib.sha256(stream).hexdigest()) == (320, HASH_WITH_PRIOR)
 
     @settings(max_examples=150, deadline=None)
@@ -266,7 +266,7 @@ class TestHostileStreams:
     @given(st.binary(max_size=60), SHAPES)
     def test_any_bytes_give_integers_or_a_typed_error(self, stream, shapes):
         try:
-            _, matrices = coder.decode(stream, [32], shapes)
+            _, matrices = weight_stream.decode(stream, [32], shapes)
         except CorruptFileError:
             return
         assert [m.shape for m in matrices] == shapes
@@ -274,29 +274,29 @@ class TestHostileStreams:
 
     def test_a_coded_magnitude_beyond_the_limit_is_corrupt(self):
         # By hand: the escape of table 0 (m = 4), 21 digits, all of them 1: 4 + 2^21 - 1.
-        encoder = coder._stream.queue.RangeEncoder()
+        encoder = new_encoder()
         encoder.encode(9, coder._model(0))
         for bit in [1] * 20 + [0] + [1] * 20 + [0]:
             encoder.encode(bit, coder._BIT)
         stream = np.asarray(encoder.get_compressed()).astype(">u4").tobytes()
         with pytest.raises(CorruptFileError, match="too large"):
-            coder.decode(stream, [0], [])
+            weight_stream.decode(stream, [0], [])
 
     def test_endless_ones_in_an_escape_are_corrupt(self):
-        encoder = coder._stream.queue.RangeEncoder()
+        encoder = new_encoder()
         encoder.encode(9, coder._model(0))
         for _ in range(40):
             encoder.encode(1, coder._BIT)
         stream = np.asarray(encoder.get_compressed()).astype(">u4").tobytes()
         with pytest.raises(CorruptFileError, match="too large"):
-            coder.decode(stream, [0], [])
+            weight_stream.decode(stream, [0], [])
 
 
 class TestAllAtOnce:
     """Running sums say the same as the context that goes from integer to integer."""
 
     def one_by_one(self, matrices, exponents=None) -> list[np.ndarray]:
-        context = coder._ScaleContext(coder._UNKNOWN if exponents is None else coder._LEARNED)
+        context = weight_scales.ScaleContext(has_prior=exponents is not None)
         found = []
         for i, matrix in enumerate(matrices):
             indices = np.zeros(matrix.shape, int)
@@ -304,9 +304,9 @@ class TestAllAtOnce:
             for position in range(matrix.shape[1]):
                 context.start_input()
                 for unit in range(matrix.shape[0]):
-                    known = coder._NOTHING_KNOWN
-                    if exponents is not None:
-                        known = coder._expectation(int(exponents[i][unit, position]))
+                    known = weight_scales.expectation_of(
+                        None if exponents is None else int(exponents[i][unit, position])
+                    )
                     indices[unit, position] = context.index(unit, known)
                     context.add(unit, known, abs(int(matrix[unit, position])))
             found.append(indices)
@@ -317,7 +317,7 @@ class TestAllAtOnce:
     def test_of_any_integers(self, matrices, known, seed):
         generator = np.random.default_rng(seed)
         exponents = [generator.integers(-64, 65, m.shape) for m in matrices] if known else None
-        found = coder.scale_indices([m[None] for m in matrices], exponents and [e[None] for e in exponents])
+        found = weight_scales.scale_indices([m[None] for m in matrices], exponents and [e[None] for e in exponents])
         for got, expected in zip(found, self.one_by_one(matrices, exponents), strict=True):
             np.testing.assert_array_equal(got[0], expected)
 
@@ -327,7 +327,7 @@ class TestAllAtOnce:
         matrices, exponents = (
             [np.stack(parts) for parts in zip(*kind, strict=True)] for kind in zip(*files, strict=True)
         )
-        found = coder.scale_indices(matrices, exponents)
+        found = weight_scales.scale_indices(matrices, exponents)
         for i, (own, known) in enumerate(files):
             for got, expected in zip(found, self.one_by_one(own, known), strict=True):
                 np.testing.assert_array_equal(got[i], expected)

@@ -17,7 +17,7 @@ from inrc.entropy import coder, context, latent_rate, stream, wavefront
 from inrc.entropy import latent_tables as tables
 from inrc.errors import CorruptFileError, LimitExceededError
 from tests.bitstream.stranger import RangeDecoder
-from tests.entropy import latent_stranger, latents
+from tests.entropy import latent_stranger, latents, weight_stream
 
 SIDE = st.integers(1, 40)
 
@@ -105,17 +105,16 @@ def test_weights_and_latents_share_a_stream():
     plans = latents.pyramid((30, 41))
     network = latents.network_of(latents.matrices(generator, plans))
     grids = latents.drawn(generator, network, plans)
-    weights = [generator.integers(-9, 10, (5, 7)).astype(np.int32)]
+    matrices = [generator.integers(-9, 10, (5, 7)).astype(np.int32)]
     encoder = stream.new_encoder()
-    coder.encode_weights(encoder, [(3, 32)], weights)
+    coder.encode_weights(encoder, [(3, 32)], matrices)
     wavefront.encode_latents(encoder, network, plans, grids)
     data = stream.finish(encoder)
-    apart = len(coder.encode([(3, 32)], weights)) + len(encoded(network, plans, grids))
+    apart = len(weight_stream.encode([(3, 32)], matrices)) + len(encoded(network, plans, grids))
     assert apart - 3 <= len(data) <= apart + 1
     decoder = stream.new_decoder(data)
-    side, got = coder.decode_weights(decoder, [32], [(5, 7)])
-    assert side == [3]
-    np.testing.assert_array_equal(got[0], weights[0])
+    assert coder.decode_step_deltas(decoder, [32]) == [3]
+    np.testing.assert_array_equal(coder.decode_matrices(decoder, [(5, 7)])[0], matrices[0])
     for grid, back in zip(grids, wavefront.decode_latents(decoder, network, plans), strict=True):
         np.testing.assert_array_equal(back, grid)
 

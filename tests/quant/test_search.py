@@ -1,7 +1,15 @@
 """Searches over step indices, on costs whose optimum is known."""
 
-from inrc.quant.search import coarsen_until, search_steps
+from collections.abc import Callable
+
+from inrc.quant.search import Indices, coarsen_until, search_together
 from inrc.quant.uniform import N_STEPS
+
+
+def search_steps(start: Indices, cost: Callable[[Indices], float], *, max_evaluations: int) -> tuple[Indices, float]:
+    """The search of one network."""
+    (result,) = search_together([start], lambda starts: map(cost, starts), max_evaluations=max_evaluations)
+    return result
 
 
 def bowl(target):

@@ -56,3 +56,8 @@ class ByteReader:
                     break
                 return value
         raise CorruptFileError(f"the integer before byte {self.position} is not a valid varint; get the file again")
+
+
+def undefined_bits() -> CorruptFileError:
+    """The error of a header with bits that have no meaning."""
+    return CorruptFileError("the header sets bits that version 1 does not define; get the file again")

@@ -64,6 +64,7 @@ def describe(model: Model) -> str:
 def _rows(found: "FileInfo") -> list[tuple[str, str]]:
     header = found.header
     model = header.model
+    assert isinstance(model, Model)
     kind = _CHANNELS[header.channels]
     colour = f" as {header.colour.name}" if header.channels >= 3 else ""
     rows = [
@@ -103,6 +104,7 @@ def _network(model: ModelConfig) -> dict[str, Any]:
 def _values(found: "FileInfo") -> dict[str, Any]:
     header = found.header
     model = header.model
+    assert isinstance(model, Model)
     return {
         "n_bytes": found.n_bytes,
         "bpp": found.bpp,

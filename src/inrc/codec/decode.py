@@ -11,7 +11,7 @@ from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import pack
 from inrc.codec.pack import Weights
-from inrc.config import LatentGridConfig
+from inrc.config import LatentGridConfig, ModelConfig
 from inrc.latent_layout import macs_per_pixel
 from inrc.models.coordinate_render import render
 from inrc.models.latent_grid import render as latent_render
@@ -116,6 +116,7 @@ def render_weights(
             header.model, header.shape, params, weights.latents, view, max_value=max_value, antialias=antialias
         )
     else:
+        assert isinstance(header.model, ModelConfig)
         pixels = render(
             header.model,
             header.shape,

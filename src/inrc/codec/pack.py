@@ -13,7 +13,7 @@ from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import grids
 from inrc.codec.reference import Reference, reference_of
-from inrc.config import LatentGridConfig
+from inrc.config import LatentGridConfig, ModelConfig
 from inrc.entropy import coder, stream
 from inrc.errors import ConfigError, CorruptFileError
 from inrc.latent_layout import context_macs, grids_of, latent_layout
@@ -65,6 +65,7 @@ def matrices_of(header: Header) -> Layout:
     """(name, (rows, columns)) of every matrix of a file, in its order."""
     if isinstance(header.model, LatentGridConfig):
         return latent_layout(header.model, header.channels)
+    assert isinstance(header.model, ModelConfig)
     return layout(header.model, header.shape, header.channels)
 
 
@@ -105,7 +106,7 @@ def ideal_bits_of_many(files: Sequence[Weights]) -> np.ndarray:
     integers = [np.stack(matrices) for matrices in zip(*(weights.integers for weights in files), strict=True)]
     known = [exponents for exponents in (weights.exponents() for weights in files) if exponents is not None]
     exponents = [np.stack(matrices) for matrices in zip(*known, strict=True)] or None
-    side_bits = [coder.side_bits(weights.side()) for weights in files]
+    side_bits = [coder.step_delta_bits(weights.side()) for weights in files]
     return np.array(side_bits) + coder.ideal_bits_of_many(integers, exponents)
 
 
@@ -172,13 +173,11 @@ def unpack(
     shapes = [shape for _, shape in matrices_of(header)]
     reference = None if parsed.init is None else _reference(parsed.init, header)
 
-    def exponents(side: Sequence[int]) -> list[np.ndarray] | None:
-        steps = _step_indices(side)
-        return None if reference is None else reference.exponents(steps)
-
     decoder = stream.new_decoder(parsed.weights)
-    side, integers = coder.decode_weights(decoder, _side_scales(len(shapes)), shapes, exponents)
-    weights = Weights(_step_indices(side), tuple(integers), reference)
+    step_indices = _step_indices(coder.decode_step_deltas(decoder, _side_scales(len(shapes))))
+    exponents = None if reference is None else reference.exponents(step_indices)
+    integers = coder.decode_matrices(decoder, shapes, exponents)
+    weights = Weights(step_indices, tuple(integers), reference)
     if isinstance(header.model, LatentGridConfig):
         part = None if needed is None else needed(header)
         latents = grids.decode(decoder, header.model, header.shape, dequantise(header, weights), part)

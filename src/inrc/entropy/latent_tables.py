@@ -51,11 +51,6 @@ _NEAR_BITS, _FAR_BITS = 6, 31
 _CONTEXT = decimal.Context(prec=40, rounding=decimal.ROUND_HALF_EVEN)
 
 
-def log_scale_of_index(index: int) -> float:
-    """Natural logarithm of the scale b (mean absolute difference from the mean) of scale index 0 <= index < 161."""
-    return index / SCALES_PER_UNIT - LOG_SCALE_LIMIT
-
-
 @functools.cache
 def counts() -> np.ndarray:
     """Counts of the symbols of all tables, int64 [N_ROWS, N_SYMBOLS]; each row sums to 2^24 and none is below 4.

@@ -7,57 +7,40 @@ from inrc.quant.uniform import N_STEPS
 Indices = tuple[int, ...]
 
 
-def search_steps(
-    indices: Sequence[int], cost: Callable[[Indices], float], *, max_evaluations: int
-) -> tuple[Indices, float]:
-    """Coordinate descent over step indices.
-
-    Args:
-      indices: where to start, one per matrix.
-      cost: loss + lambda * rate of weights rounded with given steps.
-      max_evaluations: calls of `cost` at most, the first one included.
-
-    Returns:
-      (best indices, their cost).
-    """
-    (found,) = search_together([indices], lambda asked: [cost(asked[0])], max_evaluations=max_evaluations)
-    return found
-
-
 def search_together(
     starts: Sequence[Sequence[int]],
     costs: Callable[[Sequence[Indices]], Iterable[float]],
     *,
     max_evaluations: int,
 ) -> list[tuple[Indices, float]]:
-    """`search_steps` for several networks, each by itself but all at the same pace.
+    """Coordinate descent over the step indices of several networks, each by itself but all at the same pace.
 
     Args:
-      starts: where to start, for every network.
-      costs: from one tuple of indices per network to their costs. A network whose search has ended is asked about its
-        best indices again.
-      max_evaluations: calls of `costs` at most.
+      starts: for every network the step indices to start from, one per matrix.
+      costs: maps one tuple of indices per network to the networks' costs: loss + lambda * rate of weights rounded with
+        these steps. Where the search of a network has ended, its tuple is its best indices again.
+      max_evaluations: the largest number of calls of `costs`, the first one included.
 
     Returns:
       For every network (best indices, their cost).
     """
     searches = [_search(start, max_evaluations) for start in starts]
-    asked = [next(search) for search in searches]
-    found: list[tuple[Indices, float] | None] = [None] * len(searches)
-    while None in found:
-        for i, cost in enumerate(costs(asked)):
-            if found[i] is not None:
+    candidates = [next(search) for search in searches]
+    results: list[tuple[Indices, float] | None] = [None] * len(searches)
+    while None in results:
+        for i, cost in enumerate(costs(candidates)):
+            if results[i] is not None:
                 continue
             try:
-                asked[i] = searches[i].send(float(cost))
+                candidates[i] = searches[i].send(float(cost))
             except StopIteration as end:
-                found[i] = end.value
-                asked[i] = end.value[0]
-    return [pair for pair in found if pair is not None]
+                results[i] = end.value
+                candidates[i] = end.value[0]
+    return [result for result in results if result is not None]
 
 
 def _search(indices: Sequence[int], max_evaluations: int) -> Generator[Indices, float, tuple[Indices, float]]:
-    """Yields indices, is sent their cost, and returns the best and theirs."""
+    """A generator that yields indices, is sent their cost, and returns the best indices with their cost."""
     best = tuple(indices)
     best_cost = yield best
     evaluations = 1
