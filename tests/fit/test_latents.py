@@ -7,19 +7,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-from inrc.config import LatentGridConfig
-from inrc.entropy.context import ROW_LIMIT, from_matrices
-from inrc.errors import CheckpointMismatchError, ConfigError
 from inrc.fit.config import Progress
 from inrc.fit.latent_config import LatentFitConfig, LatentFitResult
 from inrc.fit.latent_program import LatentProblem, LatentState, noise_of, rounded_latent_cost, run_latent_chunk
 from inrc.fit.latent_stages import LatentSchedule, LatentStage, plan_latent_chunk
 from inrc.fit.latent_start import continued_latent_state, first_latent_state, latent_prior
 from inrc.fit.latents import fit_latents
+from inrc.fit.program import Params, quantised
+
+from inrc.config import LatentGridConfig
+from inrc.entropy.context import ROW_LIMIT, from_matrices
+from inrc.errors import CheckpointMismatchError, ConfigError
 from inrc.fit.loss import LossConfig
 from inrc.fit.optimiser import OptimiserConfig
-from inrc.fit.program import Params, quantised
 from inrc.latent_layout import CONTEXT_OFFSETS, grids_of, latent_layout
 from inrc.metrics.ssim import ssim_index
 from inrc.models.latent_grid.forward import values_and_bits

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-from inrc.errors import CheckpointMismatchError, ConfigError, InrcError
 from inrc.fit.config import FitConfig
 from inrc.fit.latent_config import LatentFitConfig
 from inrc.fit.latent_program import BitWeights, LatentProblem, LatentSignal, rounded_latent_cost
 from inrc.fit.latent_start import first_latent_state, latent_prior
+
+from inrc.errors import CheckpointMismatchError, ConfigError, InrcError
 from inrc.latent_layout import latent_layout
 from inrc.meta.export import export
 from inrc.meta.latent_pool import Crops, place_at, pool_step, scaled, train_pool

@@ -17,7 +17,7 @@ import numpy as np
 from inrc import shared_init
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
-from inrc.codec import pack
+from inrc.codec import file as files
 from inrc.codec.decode import decode
 from inrc.dataset.sources import INR_FILES, Item, list_items, read_item
 from inrc.errors import ConfigError, InrcError
@@ -200,8 +200,8 @@ def _pixels(data: bytes, **options) -> np.ndarray:
 
 
 def _network(data: bytes, *, init: SharedInit | None, limits: DecodeLimits) -> Network:
-    header, weights, _ = pack.unpack(data, limits, shared_init.find if init is None else shared_init.lookup_of(init))
-    return Network(header, pack.dequantise(header, weights), weights.latents)
+    file = files.unpack(data, limits, shared_init.find if init is None else shared_init.lookup_of(init))
+    return Network(file.header, file.params, file.latents)
 
 
 def _loaded(init: SharedInit | Path | str | None) -> SharedInit | None:

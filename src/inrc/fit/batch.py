@@ -133,11 +133,10 @@ class Batch(abc.ABC):
         signals: Sequence[Any],
         priors: Sequence[Any],
         steerings: list[Steering],
-        start_fraction: float = 0.0,
     ) -> None:
         self.tasks = tasks
         self.plan = plan
-        self.start_fraction = start_fraction
+        self.start_fraction = tasks[0].start_fraction
         self.n_seeds = plan.config.n_seeds
         self.lanes = plan.lanes(len(tasks)) if lanes is None else lanes
         self.n_samples = [task.target.n_samples for task in tasks]
@@ -192,7 +191,7 @@ class Batch(abc.ABC):
 
     def identity(self) -> str:
         """A hash of everything that the results depend on."""
-        arrays = [np.asarray(self.start_fraction), *(array for task in self.tasks for array in task.arrays())]
+        arrays = [array for task in self.tasks for array in task.arrays()]
         configs = [dataclasses.replace(task.config, time_budget=None) for task in self.tasks]  # pyright: ignore[reportArgumentType]
         return checkpoint.fingerprint(arrays, self.plan.problem.model, *configs)
 

@@ -11,9 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inrc.bitstream.header import Header
-from inrc.codec import pack
-from inrc.codec.reference import INIT_COLOUR
+from inrc.codec.coordinate.format import INIT_COLOUR
+from inrc.codec.coordinate.format import output_transform as colour_transform
 from inrc.config import ModelConfig
 from inrc.errors import MissingDataError
 from inrc.meta.recipe import Sampling
@@ -187,7 +186,7 @@ def draw_task(
 
 def output_transform(model: ModelConfig, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """(matrix [3, 3], offset [3]) from the network's outputs to RGB in [0, 1], as in the codec's files by default."""
-    return pack.output_transform(Header(shape[1], shape[0], N_CHANNELS, 8, INIT_COLOUR, model))
+    return colour_transform(INIT_COLOUR, N_CHANNELS)
 
 
 def _unit(pixels: jax.Array) -> jax.Array:

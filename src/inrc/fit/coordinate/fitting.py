@@ -358,7 +358,7 @@ def _signal(target: Target, plan: CoordinateFitPlan) -> Signal:
 def _coded_bits(params: dict[str, np.ndarray], steps: dict[str, float], start: Start | None) -> float:
     """Bits that the coder spends on weights, or on their differences from a start, rounded by their steps."""
     indices = {name: index_of_step(step) for name, step in steps.items()}
-    means = {name: 0.0 for name in params} if start is None else start.mean
+    means = dict.fromkeys(params, 0.0) if start is None else start.mean
     integers = [quantise(matrix, step_of_index(indices[name]), means[name]) for name, matrix in params.items()]
     exponents = None
     if start is not None:

@@ -75,10 +75,9 @@ def fit_latents(
 ) -> LatentFitResult:
     """Fits a pyramid of latents and its networks to one picture; arguments as in `Task` and `fit_latents_batch`."""
     (result,) = fit_latents_batch(
-        [Task(target, config, start, warm_start)],
+        [Task(target, config, start, warm_start, start_fraction)],
         model,
         lanes=Lanes(),
-        start_fraction=start_fraction,
         progress=progress,
         checkpoint_path=checkpoint_path,
         checkpoint_every=checkpoint_every,
@@ -91,7 +90,6 @@ def fit_latents_batch(
     model: LatentGridConfig,
     *,
     lanes: Lanes | None = None,
-    start_fraction: float = 0.0,
     progress: Callable[[Progress], None] | None = None,
     checkpoint_path: Path | None = None,
     checkpoint_every: float = 20.0,
@@ -104,8 +102,6 @@ def fit_latents_batch(
       model: the networks.
       lanes: how they are spread; chosen by the devices if not given. A fit's result depends on `lanes.side_by_side`
         (in rounding) and on nothing else of them.
-      start_fraction: fraction of the schedule that counts as done, for warm starts: `config.n_steps` is the length of
-        the whole schedule, of which only the rest is run.
       progress, checkpoint_path, checkpoint_every: as for `run_fits`.
 
     Returns:
@@ -118,7 +114,7 @@ def fit_latents_batch(
       CheckpointMismatchError: The checkpoint belongs to other pictures or other options.
     """
     results = run_fits(
-        LatentBatch(tasks, model, lanes, start_fraction),
+        LatentBatch(tasks, model, lanes),
         progress=progress,
         checkpoint_path=checkpoint_path,
         checkpoint_every=checkpoint_every,
@@ -189,13 +185,11 @@ class LatentBatch(Batch):
     kept = ("latents", "params", "log_steps")
     plan: LatentFitPlan
 
-    def __init__(
-        self, tasks: Sequence[Task], model: LatentGridConfig, lanes: Lanes | None, start_fraction: float
-    ) -> None:
+    def __init__(self, tasks: Sequence[Task], model: LatentGridConfig, lanes: Lanes | None) -> None:
         plan = shared_plan([fit_plan(task, model) for task in tasks])
         assert isinstance(plan, LatentFitPlan)
         for task in tasks:
-            _check_start(plan.problem, task, start_fraction)
+            _check_start(plan.problem, task, tasks[0].start_fraction)
         self._stacks = program.stacks_of(plan.problem)
         mask = mask_of(packing_of(model, plan.problem.shape))
         self._own_signals = [LatentSignal(np.asarray(task.target.values, np.float32), mask) for task in tasks]
@@ -206,7 +200,6 @@ class LatentBatch(Batch):
             signals=self._own_signals,
             priors=[prior_of(self._stacks, task.start) for task in tasks],
             steerings=[Steering(task.config.target_bits, task.config.lambda_rd, overhead=1.0) for task in tasks],
-            start_fraction=start_fraction,
         )
         if any(task.warm_start is not None for task in tasks):
             self.n_seeds = 1
@@ -244,7 +237,9 @@ class LatentBatch(Batch):
         names = tuple(name for name, _ in latent_layout(problem.model, problem.n_channels))
         best = jax.tree.map(np.asarray, ended.best)
         # The integer coder bounds the weights of the context network.
-        params = [limited(matrices_of(self._stacks, names, _of_lane(best["params"], i))) for i in range(len(self.tasks))]
+        params = [
+            limited(matrices_of(self._stacks, names, _of_lane(best["params"], i))) for i in range(len(self.tasks))
+        ]
         latents = np.clip(best["latents"], -MAX_LATENT, MAX_LATENT)
         in_stacks = [stacked(self._stacks, {n: jnp.asarray(m) for n, m in own.items()}) for own in params]
         kept = ended.state._replace(
@@ -291,6 +286,10 @@ def _of_lane(stacks: dict[str, Any], i: int) -> dict[str, np.ndarray]:
 def _check_start(problem: LatentProblem, task: Task, start_fraction: float) -> None:
     """Refuses warm starts of other pictures, and fits that begin in mid-schedule without one."""
     earlier = task.warm_start
+    if task.start_fraction != start_fraction:
+        raise ConfigError(
+            "the fits of a batch start at different fractions of their schedules; put equal ones together"
+        )
     if not 0 <= start_fraction < 1 or (start_fraction > 0 and earlier is None):
         raise ConfigError(
             f"a fit starts at fraction {start_fraction} of its schedule; it must lie in 0..1, and be 0 without a warm "

@@ -115,9 +115,7 @@ def run_chunk(
     Returns:
       (state after, what each step met, arrays [groups, steps per group]).
     """
-    steps = steps._replace(
-        network_rate=steps.network_rate * rate_factor, latent_rate=steps.latent_rate * rate_factor
-    )
+    steps = steps._replace(network_rate=steps.network_rate * rate_factor, latent_rate=steps.latent_rate * rate_factor)
     step = functools.partial(_step, problem, signal, prior, bit_weights)
 
     def group(state: LatentState, steps: LatentSteps):
@@ -129,9 +127,7 @@ def run_chunk(
 @functools.partial(jax.jit, static_argnames="problem")
 def rounded_cost(problem: LatentProblem, state: LatentState, signal: LatentSignal, prior: Prior) -> Measured:
     """What the state's latents and weights come to as a file would hold them."""
-    params, bits = quantised(
-        stacks_of(problem), state.weights, prior, jnp.float32(0), jnp.float32(1), state.seed
-    )
+    params, bits = quantised(stacks_of(problem), state.weights, prior, jnp.float32(0), jnp.float32(1), state.seed)
     return _measured(problem, params, bits, jnp.round(state.latents), signal)
 
 

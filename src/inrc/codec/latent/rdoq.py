@@ -14,11 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inrc.codec import grids, pack
-from inrc.codec.job import Candidate
+from inrc.codec.family import Candidate
+from inrc.codec.file import File
+from inrc.codec.latent.format import network_of, plans_of
 from inrc.config import LatentGridConfig
 from inrc.entropy import context, latent_rate
-from inrc.fit.latent_config import LatentFitResult
+from inrc.fit.latent.fitting import LatentFitResult
 from inrc.fit.loss import LossConfig, distortion
 from inrc.latent_layout import grids_of
 from inrc.models.latent_grid.forward import render
@@ -32,38 +33,35 @@ _MOST_BITS = 8.0
 
 def loss_of(candidate: Candidate, lambda_rd: float) -> float:
     """Distortion of what a file shows, by the loss of its fit, + lambda * bits per pixel of all of the file."""
-    header = candidate.header
+    header = candidate.file.header
     n_bits = 8 * len(candidate.packed())
-    return _shown(candidate) + lambda_rd * n_bits / (header.width * header.height)
+    return _distortion_of(candidate.file, _result(candidate)) + lambda_rd * n_bits / (header.width * header.height)
 
 
-def _shown(candidate: Candidate) -> float:
+def _distortion_of(file: File, result: LatentFitResult) -> float:
     """Distortion of what a file shows, by the loss of its fit."""
-    header, model, result = candidate.header, candidate.header.model, candidate.result
-    assert isinstance(model, LatentGridConfig)
-    assert isinstance(result, LatentFitResult)
-    params = {name: jnp.asarray(matrix) for name, matrix in pack.dequantise(header, candidate.weights).items()}
-    latents = tuple(jnp.asarray(grid, jnp.float32) for grid in candidate.weights.latents)
-    return float(_distortion(model, result.problem.loss, header.shape, params, latents, result.signal.values))
+    params = {name: jnp.asarray(matrix) for name, matrix in file.params.items()}
+    latents = tuple(jnp.asarray(grid, jnp.float32) for grid in file.latents)
+    return float(
+        _distortion(_model(file), result.problem.loss, file.header.shape, params, latents, result.signal.values)
+    )
 
 
 def refine(candidate: Candidate, lambda_rd: float) -> Candidate:
-    """The candidate with some latents one nearer to zero; its loss is lower, or it is what it was.
+    """The candidate with some latents one nearer to zero; its loss is lower, or the candidate is unchanged.
 
     Args:
       candidate: of a fit of latents.
       lambda_rd: loss per bit and pixel.
     """
-    header, model, result = candidate.header, candidate.header.model, candidate.result
-    assert isinstance(model, LatentGridConfig)
-    assert isinstance(result, LatentFitResult)
+    file, result = candidate.file, _result(candidate)
+    header, model = file.header, _model(file)
     loss, target = result.problem.loss, jnp.asarray(result.signal.values)
-    matrices = pack.dequantise(header, candidate.weights)
-    params = {name: jnp.asarray(matrix) for name, matrix in matrices.items()}
-    plans, network = grids.plans_of(model, header.shape), grids.network_of(model, matrices)
+    params = {name: jnp.asarray(matrix) for name, matrix in file.params.items()}
+    plans, network = plans_of(model, header.shape), network_of(model, file.params)
     loss_per_bit = lambda_rd / (header.width * header.height)
     rows, columns = context.spacing(network.offsets)
-    latents = list(candidate.weights.latents)
+    latents = list(file.latents)
     seen = [jnp.asarray(grid, jnp.float32) for grid in latents]
 
     def gradient(index: int, changed: np.ndarray) -> np.ndarray:
@@ -96,9 +94,22 @@ def refine(candidate: Candidate, lambda_rd: float) -> Candidate:
                 at_present = None
         seen[index] = jnp.asarray(latents[index], jnp.float32)
 
-    refined = dataclasses.replace(candidate, weights=dataclasses.replace(candidate.weights, latents=tuple(latents)))
-    costs = [_shown(one) + loss_per_bit * pack.latent_bits(header, one.weights) for one in (refined, candidate)]
+    refined = dataclasses.replace(candidate, file=dataclasses.replace(file, latents=tuple(latents)))
+    costs = [
+        _distortion_of(one.file, result) + loss_per_bit * one.file.format.latent_bits(one.file)
+        for one in (refined, candidate)
+    ]
     return refined if costs[0] < costs[1] else candidate
+
+
+def _result(candidate: Candidate) -> LatentFitResult:
+    assert isinstance(candidate.result, LatentFitResult)
+    return candidate.result
+
+
+def _model(file: File) -> LatentGridConfig:
+    assert isinstance(file.header.model, LatentGridConfig)
+    return file.header.model
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
