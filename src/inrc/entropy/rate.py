@@ -67,15 +67,35 @@ def _mean_magnitude(scale: jax.Array, hard: jax.Array | float) -> jax.Array:
 def laplace_bits(x: jax.Array, scale: jax.Array) -> jax.Array:
     """-log2 of the mass that Laplace(0, scale) gives to [x - 1/2, x + 1/2], elementwise.
 
+    JAX differentiates it by itself: scales are functions of the weights here, and networks are small. The function of
+    this name in `models.latent_grid.laplace` takes the logarithms of scales, without a lower bound, and has a gradient
+    by hand that uses the exponentials of the value again, because a picture has hundreds of thousands of latents. The
+    two round differently, and fits amplify that, so that neither can take the place of the other without changing
+    files.
+
     Args:
       x: values in units of their step (rounded, or with a surrogate of rounding).
       scale: mean absolute value, same units, broadcastable.
     """
     inverse = 1.0 / jnp.maximum(scale, _MIN_SCALE)
     magnitude = jnp.abs(x)
-    # Within half a step of zero the bin holds the peak; beyond, its mass is a difference of two tails.
-    inner = jnp.minimum(magnitude, 0.5)
-    central = 1.0 - 0.5 * (jnp.exp((inner - 0.5) * inverse) + jnp.exp(-(inner + 0.5) * inverse))
+    near, far = tails_within_bin(magnitude, inverse)
+    central = 1.0 - 0.5 * (near + far)
+    # Outside of the bin of the peak, the mass is a difference of two tails.
     outer_nats = (jnp.maximum(magnitude, 0.5) - 0.5) * inverse - jnp.log(0.5 * -jnp.expm1(-inverse))
     nats = jnp.where(magnitude < 0.5, -jnp.log(central), outer_nats)
     return nats / jnp.log(2.0)
+
+
+def tails_within_bin(magnitude: jax.Array, inverse: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Twice the mass beyond each end of [x - 1/2, x + 1/2] of a Laplace distribution, where the bin holds the peak.
+
+    Args:
+      magnitude: |x|; values above 1/2 count as 1/2.
+      inverse: 1 / scale, broadcastable.
+
+    Returns:
+      (twice the mass beyond the end nearer to 0, and beyond the other); the bin has the mass 1 - (sum of both) / 2.
+    """
+    inner = jnp.minimum(magnitude, 0.5)
+    return jnp.exp((inner - 0.5) * inverse), jnp.exp(-(inner + 0.5) * inverse)
