@@ -26,7 +26,7 @@ from inrc.fit.optimiser import OptimiserConfig
 from inrc.latent_layout import grids_of, latent_layout
 from inrc.metrics.psnr import psnr_db
 from inrc.signal.colour import ColourTransform
-from tests.bitstream import stranger
+from tests.bitstream import reference_decoder
 from tests.codec import pictures
 
 MODEL = LatentGridConfig(
@@ -80,8 +80,8 @@ def test_the_file_holds_what_was_fitted_and_comes_back_byte_for_byte(encoded):
     assert pack.pack(header, weights, icc_profile=icc_profile) == encoded.data
 
 
-def test_the_stranger_decodes_the_same_picture(encoded):
-    difference = inrc.decode(encoded.data).pixels - stranger.samples(stranger.read(encoded.data))
+def test_the_reference_decoder_decodes_the_same_picture(encoded):
+    difference = inrc.decode(encoded.data).pixels - reference_decoder.samples(reference_decoder.read(encoded.data))
     assert np.abs(difference).max() < 0.51
 
 
