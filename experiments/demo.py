@@ -44,12 +44,12 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     with jax_set_up():
         if smoke:
-            run(ASSETS / "coffee_small.png", effort=1, region=(54, 8, 24, 16))
+            demonstrate(ASSETS / "coffee_small.png", effort=1, region=(54, 8, 24, 16))
         else:
-            run(ASSETS / "coffee.png", effort=EFFORT, region=REGION)
+            demonstrate(ASSETS / "coffee.png", effort=EFFORT, region=REGION)
 
 
-def run(path: Path, *, effort: int, region: Region) -> None:
+def demonstrate(path: Path, *, effort: int, region: Region) -> None:
     """Encodes `path`, decodes it, and writes and prints what came of it."""
     console = Console(highlight=False)
     original = inrc.read_image(path).pixels

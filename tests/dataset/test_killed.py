@@ -21,7 +21,7 @@ RUN = """
 import dataclasses, sys, time
 from inrc.cli.jax_setup import jax_set_up
 from inrc.dataset import pipeline
-from inrc.dataset.run import run
+from inrc.dataset.run import encode_dataset
 from tests.dataset.samples import OPTIONS, FakeEncoder
 
 class Slow(FakeEncoder):
@@ -34,7 +34,7 @@ if kind == "fake":
     pipeline.BatchEncoder = lambda *_, **__: Slow()
 options = dataclasses.replace(OPTIONS, images_per_shard=int(shards), measure_ssim=kind != "fake")
 with jax_set_up():
-    print(run(source, output, options))
+    print(encode_dataset(source, output, options))
 """
 
 
@@ -148,11 +148,11 @@ def test_a_thousand_large_pictures_in_four_gigabytes(tmp_path):
         (tmp_path / f"in/{i}.png").symlink_to(tmp_path / "large.png")
     code = """
 import dataclasses, resource, sys
-from inrc.dataset.run import run
+from inrc.dataset.run import encode_dataset
 from tests.dataset.samples import OPTIONS
 fit = dataclasses.replace(OPTIONS.encode.fit, n_passes=0.05, phase_factor=8, steps_per_group=1)
 options = dataclasses.replace(OPTIONS, encode=dataclasses.replace(OPTIONS.encode, fit=fit), measure_ssim=False)
-totals = run(sys.argv[1], sys.argv[2], options)
+totals = encode_dataset(sys.argv[1], sys.argv[2], options)
 print(totals.n_done, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
     command = [sys.executable, "-c", code, str(tmp_path / "in"), str(tmp_path / "out")]

@@ -13,7 +13,7 @@ import pytest
 from inrc.dataset import ray_engine
 from inrc.dataset.manifest import MANIFEST, load_manifest
 from inrc.dataset.ray_engine import Event, RayEngine, workers_of
-from inrc.dataset.run import Totals, run
+from inrc.dataset.run import Totals, encode_dataset
 from inrc.errors import ConfigError, DatasetError, InrcError
 from tests.dataset import samples
 
@@ -84,7 +84,7 @@ def pictures(tmp_path_factory) -> Path:
 def local(pictures, tmp_path_factory) -> Path:
     """What the local engine makes of them."""
     folder = tmp_path_factory.mktemp("local")
-    run(pictures, folder, samples.OPTIONS)
+    encode_dataset(pictures, folder, samples.OPTIONS)
     return folder
 
 
@@ -112,7 +112,7 @@ def test_two_workers_one_of_which_is_killed_do_what_the_local_engine_does(ray, p
             os.kill(began[0].pid, signal.SIGKILL)
 
     engine = RayEngine(cores_per_worker=1, on_event=events.append)
-    totals = run(pictures, tmp_path, samples.OPTIONS, engine=engine, progress=kill_one)
+    totals = encode_dataset(pictures, tmp_path, samples.OPTIONS, engine=engine, progress=kill_one)
     assert killed.is_set()
     assert [event.kind for event in events].count("lost") == 1
     assert [event.kind for event in events].count("began") >= 2
@@ -128,7 +128,7 @@ def test_two_workers_one_of_which_is_killed_do_what_the_local_engine_does(ray, p
     def no_work(*_: object, **__: object) -> None:
         raise AssertionError("something is done again")
 
-    assert run(pictures, tmp_path, samples.OPTIONS, engine=no_work).n_kept == N_PICTURES
+    assert encode_dataset(pictures, tmp_path, samples.OPTIONS, engine=no_work).n_kept == N_PICTURES
 
 
 @pytest.mark.slow
@@ -136,11 +136,11 @@ def test_shards_of_several_workers_and_a_run_that_is_stopped(ray, pictures, loca
     options = dataclasses.replace(samples.OPTIONS, images_per_shard=8)
     stop = threading.Event()
     engine = RayEngine(cores_per_worker=1)
-    stopped = run(
+    stopped = encode_dataset(
         pictures, tmp_path, options, engine=engine, stop=stop, progress=lambda t: stop.set() if t.n_done else None
     )
     assert 0 < stopped.n_left < N_PICTURES
-    finished = run(pictures, tmp_path, options, engine=engine)
+    finished = encode_dataset(pictures, tmp_path, options, engine=engine)
     assert finished.n_kept == stopped.n_done
     assert (finished.n_left, finished.n_done + finished.n_kept) == (0, N_PICTURES)
     assert lasting(tmp_path) == lasting(local)
@@ -156,7 +156,7 @@ def test_outputs_that_cannot_be_written_end_the_run(ray, pictures, tmp_path):
         (tmp_path / "shard-1-000000.tar.part").mkdir(exist_ok=True)
 
     with pytest.raises(DatasetError, match=r"cannot (write|close)"):
-        run(pictures, tmp_path, options, engine=RayEngine(cores_per_worker=1), progress=in_the_way)
+        encode_dataset(pictures, tmp_path, options, engine=RayEngine(cores_per_worker=1), progress=in_the_way)
 
 
 @pytest.mark.slow
@@ -164,5 +164,5 @@ def test_a_cluster_without_room_is_told(ray, pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(ray_engine, "workers_of", lambda *_: (1, {"num_cpus": 1, "resources": {"none": 1}}))
     began = time.monotonic()
     with pytest.raises(DatasetError, match="no worker has begun within 2 s"):
-        run(pictures, tmp_path, samples.OPTIONS, engine=RayEngine(start_timeout=2.0))
+        encode_dataset(pictures, tmp_path, samples.OPTIONS, engine=RayEngine(start_timeout=2.0))
     assert time.monotonic() - began < 30

@@ -5,21 +5,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inrc.dataset.manifest import OK, Row
-from inrc.dataset.pipeline import Task
+from inrc.dataset.pipeline import EncodeTask
 from inrc.dataset.shares import Shares, chunk_size
 from inrc.dataset.sources import Item
 from inrc.errors import DatasetError
 
 
-def tasks(n: int) -> list[Task]:
-    return [Task(Item(f"{i:04}.png", f"/in/{i:04}.png", f"stamp {i}"), f"{i:04}.inr", "hash") for i in range(n)]
+def tasks(n: int) -> list[EncodeTask]:
+    return [EncodeTask(Item(f"{i:04}.png", f"/in/{i:04}.png", f"stamp {i}"), f"{i:04}.inr", "hash") for i in range(n)]
 
 
-def names(chunk: list[Task]) -> list[str]:
+def names(chunk: list[EncodeTask]) -> list[str]:
     return [task.item.name for task in chunk]
 
 
-def rows(chunk: list[Task]) -> list[Row]:
+def rows(chunk: list[EncodeTask]) -> list[Row]:
     return [Row(name, OK) for name in names(chunk)]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inrc.cli.report import Report, run
+from inrc.cli.report import Report, report_command
 from inrc.codec.decode import decode
 from inrc.errors import ConfigError, RecordError
 from inrc.evaluate import comparison, records, report
@@ -270,7 +270,7 @@ class TestCommand:
         monkeypatch.delenv("INRC_KODAK", raising=False)
         results, output = tmp_path / "some.jsonl", tmp_path / "new" / "page.html"
         records.append(results, kept.record)
-        run(Report(results=(results,), output=output, pictures=(tmp_path, kept.originals), files=kept.files))
+        report_command(Report(results=(results,), output=output, pictures=(tmp_path, kept.originals), files=kept.files))
         values = embedded(output.read_text())
         assert [pair["picture"] for pair in values["comparisons"]] == ["kodim01"]
         said = capsys.readouterr()
@@ -279,4 +279,4 @@ class TestCommand:
 
     def test_a_missing_file_of_records_is_an_error(self, tmp_path):
         with pytest.raises(RecordError, match="run its experiment first"):
-            run(Report(results=(tmp_path / "none.jsonl",), output=tmp_path / "page.html"))
+            report_command(Report(results=(tmp_path / "none.jsonl",), output=tmp_path / "page.html"))

@@ -52,7 +52,7 @@ def experiment(*codecs: MeasuredCodec, pictures: PictureSet = PICTURES) -> Exper
 
 
 def run(tmp_path, value: Experiment, **options):
-    return runner.run(value, results=tmp_path, files=tmp_path / "files", **options)
+    return runner.run_experiment(value, results=tmp_path, files=tmp_path / "files", **options)
 
 
 def test_records_hold_what_the_written_file_decodes_to(tmp_path, coffee_small):
@@ -181,7 +181,7 @@ def slow(pixels, point):
     time.sleep(60.0 if point == 3.0 else 0.0)
     return inner(pixels, point)
 import dataclasses
-runner.run(experiment(dataclasses.replace(coarse.codec, encode=slow)), results=Path({folder!r}), files=Path({folder!r}))
+runner.run_experiment(experiment(dataclasses.replace(coarse.codec, encode=slow)), results=Path({folder!r}), files=Path({folder!r}))
 """
 
 

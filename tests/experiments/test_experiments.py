@@ -60,7 +60,7 @@ def test_the_codec_of_contributing_joins_the_figure(tmp_path):
     experiment = load_experiment(tmp_path / "mine.py")
     assert [codec.name for codec in experiment.codecs][-2:] == ["inrc", "palette"]
     small = dataclasses.replace(experiment, pictures=bundled(COFFEE_SMALL), codecs=experiment.codecs[-1:])
-    found = runner.run(small, results=tmp_path, files=tmp_path)
+    found = runner.run_experiment(small, results=tmp_path, files=tmp_path)
     assert [record.failure for record in found] == [""] * 3
     assert found[0].psnr_db < found[1].psnr_db < found[2].psnr_db
     assert found[0].n_bytes < found[1].n_bytes < found[2].n_bytes

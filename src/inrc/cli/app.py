@@ -12,16 +12,15 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, subcommand
 
-from inrc.cli import batch, codecs, decode, encode, evaluate, info, meta, plot, report
-from inrc.cli.batch import Batch
-from inrc.cli.codecs import Codecs
-from inrc.cli.decode import Decode
-from inrc.cli.encode import Encode
-from inrc.cli.evaluate import Evaluate
-from inrc.cli.info import Info
-from inrc.cli.meta import Meta
-from inrc.cli.plot import Plot
-from inrc.cli.report import Report
+from inrc.cli.batch import Batch, batch_command
+from inrc.cli.codecs import Codecs, codecs_command
+from inrc.cli.decode import Decode, decode_command
+from inrc.cli.encode import Encode, encode_command
+from inrc.cli.evaluate import Evaluate, evaluate_command
+from inrc.cli.info import Info, info_command
+from inrc.cli.meta import Meta, meta_command
+from inrc.cli.plot import Plot, plot_command
+from inrc.cli.report import Report, report_command
 from inrc.errors import InrcError
 
 _DESCRIPTION = """\
@@ -79,23 +78,23 @@ def _run(arguments: list[str]) -> None:
     command = tyro.cli(_Command, prog="inrc", description=_DESCRIPTION, args=arguments, config=config)  # pyright: ignore
     match command:
         case Encode():
-            encode.run(command)
+            encode_command(command)
         case Batch():
-            batch.run(command)
+            batch_command(command)
         case Decode():
-            decode.run(command)
+            decode_command(command)
         case Info():
-            info.run(command)
+            info_command(command)
         case Codecs():
-            codecs.run(command)
+            codecs_command(command)
         case Evaluate():
-            evaluate.run(command)
+            evaluate_command(command)
         case Plot():
-            plot.run(command)
+            plot_command(command)
         case Report():
-            report.run(command)
+            report_command(command)
         case Meta():
-            meta.run(command)
+            meta_command(command)
 
 
 def _fail(message: str) -> int:

@@ -61,7 +61,7 @@ class Batch:
     quiet: Annotated[bool, FLAG] = False
 
 
-def run(arguments: Batch) -> None:
+def batch_command(arguments: Batch) -> None:
     """Encodes what is left of the dataset.
 
     Raises:
@@ -70,9 +70,9 @@ def run(arguments: Batch) -> None:
     """
     from inrc.cli.interrupt import run_interruptibly
     from inrc.cli.jax_setup import jax_set_up, use_all_cores
-    from inrc.dataset import run as dataset
     from inrc.dataset.manifest import manifest_path
     from inrc.dataset.pipeline import RunOptions
+    from inrc.dataset.run import encode_dataset
 
     use_all_cores()
     options = RunOptions(
@@ -92,7 +92,7 @@ def run(arguments: Batch) -> None:
         bar.show("encoding", totals.n_items - totals.n_left, totals.n_items, reached(totals), totals.seconds_left)
 
     def work(stop: threading.Event) -> "Totals":
-        return dataset.run(arguments.input, arguments.output, options, engine=engine, progress=show, stop=stop)
+        return encode_dataset(arguments.input, arguments.output, options, engine=engine, progress=show, stop=stop)
 
     def announce() -> None:
         was_stopped.set()

@@ -52,7 +52,7 @@ class Decode:
     quiet: Annotated[bool, FLAG] = False
 
 
-def run(arguments: Decode) -> None:
+def decode_command(arguments: Decode) -> None:
     """Decodes and writes the picture, or the pictures.
 
     Raises:

@@ -41,7 +41,7 @@ class Encode:
     quiet: Annotated[bool, FLAG] = False
 
 
-def run(arguments: Encode) -> None:
+def encode_command(arguments: Encode) -> None:
     """Encodes and writes the file.
 
     Raises:

@@ -37,19 +37,19 @@ class Evaluate:
     remake: Annotated[bool, FLAG] = False
 
 
-def run(arguments: Evaluate) -> None:
+def evaluate_command(arguments: Evaluate) -> None:
     """Runs the experiment, with a line on stderr for every point.
 
     Raises:
       InrcError: The experiment, its pictures or its records are not to be had, or points of it failed.
     """
     from inrc.cli.jax_setup import jax_set_up
-    from inrc.evaluate import runner
     from inrc.evaluate.experiment import load_experiment
+    from inrc.evaluate.runner import run_experiment
 
     experiment = load_experiment(arguments.experiment, smoke=arguments.smoke)
     with jax_set_up():
-        records = runner.run(
+        records = run_experiment(
             experiment,
             results=arguments.results or Path("out/smoke" if arguments.smoke else "experiments/results"),
             files=arguments.files,

@@ -106,7 +106,7 @@ class Meta:
     )
 
 
-def run(arguments: Meta) -> None:
+def meta_command(arguments: Meta) -> None:
     """Runs a subcommand.
 
     Raises:
@@ -114,14 +114,14 @@ def run(arguments: Meta) -> None:
     """
     match arguments.command:
         case Train():
-            run_train(arguments.command)
+            train_command(arguments.command)
         case Export():
-            run_export(arguments.command)
+            export_command(arguments.command)
         case Compare():
-            run_compare(arguments.command)
+            compare_command(arguments.command)
 
 
-def run_train(arguments: Train) -> None:
+def train_command(arguments: Train) -> None:
     """Runs a recipe in its folder and prints what it came to.
 
     Raises:
@@ -190,7 +190,7 @@ def _among_processes(arguments: Train) -> Iterator[None]:
     jax.distributed.shutdown()  # once all are done
 
 
-def run_export(arguments: Export) -> None:
+def export_command(arguments: Export) -> None:
     """Writes the two files and prints what they are.
 
     Raises:
@@ -211,7 +211,7 @@ def run_export(arguments: Export) -> None:
     print(card_path, flush=True)
 
 
-def run_compare(arguments: Compare) -> None:
+def compare_command(arguments: Compare) -> None:
     """Prints the table, and writes it as JSON and as a figure.
 
     Raises:

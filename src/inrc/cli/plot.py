@@ -49,7 +49,7 @@ class Plot:
     markdown: Annotated[bool, FLAG] = False
 
 
-def run(arguments: Plot) -> None:
+def plot_command(arguments: Plot) -> None:
     """Prints the tables, writes the figures, and says on stderr which the records do not allow and why.
 
     Raises:

@@ -41,7 +41,7 @@ class Report:
     max_mb: Annotated[float, value("MB", hint=None)] = 12.0
 
 
-def run(arguments: Report) -> None:
+def report_command(arguments: Report) -> None:
     """Writes the page, and on stderr what it lacks and why.
 
     Raises:

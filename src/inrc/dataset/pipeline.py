@@ -65,7 +65,7 @@ class RunOptions:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Task:
+class EncodeTask:
     """One picture to encode.
 
     Attributes:
@@ -82,7 +82,7 @@ class Task:
 
 
 def encode_tasks(
-    tasks: Iterable[Task],
+    tasks: Iterable[EncodeTask],
     output: str,
     options: RunOptions,
     on_rows: OnRows,
@@ -129,7 +129,7 @@ class _Pipeline:
 
     def __init__(
         self,
-        tasks: Iterable[Task],
+        tasks: Iterable[EncodeTask],
         encoder: BatchEncoder,
         sink: Sink,
         options: RunOptions,
@@ -192,11 +192,11 @@ class _Pipeline:
                 self._n_reading -= 1
                 self._state.notify_all()
 
-    def _next_task(self) -> Task | None:
+    def _next_task(self) -> EncodeTask | None:
         with self._taking:
             return next(self._tasks, None)
 
-    def _read(self, task: Task) -> None:
+    def _read(self, task: EncodeTask) -> None:
         row = Row(task.item.name, OK, stamp=task.item.stamp, config_hash=task.config_hash, output=task.output)
         cost = 0
         try:

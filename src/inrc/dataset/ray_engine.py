@@ -21,7 +21,7 @@ import jax
 
 from inrc.codec.batch import BatchEncoder
 from inrc.dataset.manifest import Row
-from inrc.dataset.pipeline import RunOptions, Task, encode_tasks
+from inrc.dataset.pipeline import EncodeTask, RunOptions, encode_tasks
 from inrc.dataset.places import local_path
 from inrc.dataset.shares import LEAST, MOST, Shares
 from inrc.dataset.sinks import OnRows
@@ -55,7 +55,9 @@ class Event:
 
 @dataclasses.dataclass(frozen=True)
 class RayEngine:
-    """An engine of `inrc.dataset.run.run`. All machines must see inputs and outputs under the same paths or URLs.
+    """An engine of `encode_dataset` that spreads its tasks over a Ray cluster.
+
+    All machines must see inputs and outputs under the same paths or URLs.
 
     Attributes:
       address: of a cluster, as for `ray.init`: "auto", HOST:PORT or ray://HOST:PORT. If not given, the cluster of
@@ -80,7 +82,7 @@ class RayEngine:
                 raise ConfigError(f"{name} is {value}; it must be 1 or more")
 
     def __call__(
-        self, tasks: Sequence[Task], output: str, options: RunOptions, on_rows: OnRows, *, stop: threading.Event
+        self, tasks: Sequence[EncodeTask], output: str, options: RunOptions, on_rows: OnRows, *, stop: threading.Event
     ) -> None:
         """As `inrc.dataset.pipeline.encode_tasks`, with rows from one thread.
 
@@ -159,7 +161,7 @@ class Worker:
 
         return inrc.__version__, platform.node(), os.getpid()
 
-    def encode(self, tasks: Sequence[Task], writer: str) -> Iterator[list[Row]]:
+    def encode(self, tasks: Sequence[EncodeTask], writer: str) -> Iterator[list[Row]]:
         """Rows of a chunk as its pictures are finished."""
         rows: queue.SimpleQueue[list[Row] | None] = queue.SimpleQueue()
         errors: list[BaseException] = []
@@ -208,7 +210,7 @@ class _Driver:
         self,
         ray: Any,
         engine: RayEngine,
-        tasks: Sequence[Task],
+        tasks: Sequence[EncodeTask],
         output: str,
         options: RunOptions,
         on_rows: OnRows,

@@ -12,7 +12,7 @@ from inrc.codec.settings import settings_hash
 from inrc.dataset import sinks
 from inrc.dataset.folder import Folder
 from inrc.dataset.manifest import Manifest, Row
-from inrc.dataset.pipeline import RunOptions, Task, encode_tasks
+from inrc.dataset.pipeline import EncodeTask, RunOptions, encode_tasks
 from inrc.dataset.sinks import OnRows
 from inrc.dataset.sources import Item, list_items, output_names
 
@@ -83,13 +83,13 @@ class Engine(Protocol):
     """Encodes tasks and hands on their rows: `encode_tasks`, or what spreads them over machines."""
 
     def __call__(
-        self, tasks: Sequence[Task], output: str, options: RunOptions, on_rows: OnRows, *, stop: threading.Event
+        self, tasks: Sequence[EncodeTask], output: str, options: RunOptions, on_rows: OnRows, *, stop: threading.Event
     ) -> None:
         """As `encode_tasks`."""
         ...
 
 
-def run(
+def encode_dataset(
     source: str | os.PathLike[str],
     output: str | os.PathLike[str],
     options: RunOptions | None = None,
@@ -161,25 +161,25 @@ def plan(
     config_hash: str,
     options: RunOptions,
     totals: Totals,
-) -> list[Task]:
+) -> list[EncodeTask]:
     """What is left to do; what is not is counted in `totals`."""
     outputs = _Outputs(output)
     tasks = []
     for item, name in zip(items, output_names(items, ".inr"), strict=True):
         row = rows.get(item.name)
         if row is None or row.config_hash != config_hash:
-            tasks.append(Task(item, name, config_hash))
+            tasks.append(EncodeTask(item, name, config_hash))
             continue
         is_same = row.stamp == item.stamp and item.stamp != ""
         if row.is_ok:
             if not outputs.has(row):
-                tasks.append(Task(item, name, config_hash))
+                tasks.append(EncodeTask(item, name, config_hash))
             elif is_same:
                 totals.n_kept += 1
             else:
-                tasks.append(Task(item, name, config_hash, row))
+                tasks.append(EncodeTask(item, name, config_hash, row))
         elif options.again or row.stamp != item.stamp:
-            tasks.append(Task(item, name, config_hash))
+            tasks.append(EncodeTask(item, name, config_hash))
         else:
             totals.n_kept_failed += 1
     return tasks

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from inrc.dataset.manifest import OK, Row
-from inrc.dataset.pipeline import Task
+from inrc.dataset.pipeline import EncodeTask
 from inrc.dataset.sinks import failed
 from inrc.errors import DatasetError, WorkerLostError
 
@@ -41,10 +41,10 @@ class Shares:
       least, most: pictures of a chunk.
     """
 
-    def __init__(self, tasks: Iterable[Task], *, least: int = LEAST, most: int = MOST) -> None:
+    def __init__(self, tasks: Iterable[EncodeTask], *, least: int = LEAST, most: int = MOST) -> None:
         self._fresh = deque(tasks)
-        self._left_behind: deque[tuple[list[Task], int]] = deque()  # and how often one was lost alone
-        self._taken: dict[str, tuple[dict[str, Task], int, int]] = {}
+        self._left_behind: deque[tuple[list[EncodeTask], int]] = deque()  # and how often one was lost alone
+        self._taken: dict[str, tuple[dict[str, EncodeTask], int, int]] = {}
         self._bounds = least, most
         self._n_in_a_row = 0
 
@@ -53,7 +53,7 @@ class Shares:
         """Whether all pictures have rows."""
         return not (self._fresh or self._left_behind or self._taken)
 
-    def take(self, worker: str, n_workers: int) -> list[Task]:
+    def take(self, worker: str, n_workers: int) -> list[EncodeTask]:
         """The next chunk of an idle worker, one of so many; empty if nothing waits."""
         assert worker not in self._taken
         if self._fresh:
@@ -74,7 +74,7 @@ class Shares:
             self._n_in_a_row = 0
         return wanted
 
-    def finish(self, worker: str) -> list[Task]:
+    def finish(self, worker: str) -> list[EncodeTask]:
         """Ends a worker's chunk: what has no row, as after a stop, is given back to the caller."""
         return list(self._taken.pop(worker)[0].values())
 
@@ -112,5 +112,5 @@ class Shares:
         return [failed(_row_of(task), error) for task in tasks]
 
 
-def _row_of(task: Task) -> Row:
+def _row_of(task: EncodeTask) -> Row:
     return Row(task.item.name, OK, stamp=task.item.stamp, config_hash=task.config_hash)

@@ -26,7 +26,7 @@ from inrc.signal.image import read_image
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
+class Measurement:
     """One point of one codec on one picture: the record to be filled in, and how."""
 
     record: Record
@@ -34,7 +34,7 @@ class Task:
     pixels: Pixels
 
 
-def run(
+def run_experiment(
     experiment: Experiment,
     *,
     results: Path,
@@ -85,7 +85,7 @@ def _is_missing(record: Record | None, again: bool, files: Path | None) -> bool:
     return again if record.failure else files is not None and not (files / record.file_name).is_file()
 
 
-def _tasks(experiment: Experiment, folder: Path | None) -> Iterator[Task]:
+def _tasks(experiment: Experiment, folder: Path | None) -> Iterator[Measurement]:
     for path in experiment.pictures.paths(folder):
         pixels = read_image(path).pixels
         if pixels.dtype != np.uint8 or pixels.shape[2] not in (1, 3):
@@ -109,10 +109,10 @@ def _tasks(experiment: Experiment, folder: Path | None) -> Iterator[Task]:
                     versions=_versions(),
                     commit=_commit(),
                 )
-                yield Task(record, codec, pixels)
+                yield Measurement(record, codec, pixels)
 
 
-def measure(task: Task, files: Path) -> Record:
+def measure(task: Measurement, files: Path) -> Record:
     """The record of a task: its file is written to the folder `files` and decoded from there."""
     record, codec = task.record, task.codec
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
