@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import math
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -36,6 +37,28 @@ def append(path: Path, lines: Iterable[str]) -> None:
         file.write("".join(line + "\n" for line in lines).encode())
         file.flush()
         os.fsync(file.fileno())
+
+
+def number_to_json(value: float, n_digits: int = 17) -> float | str | None:
+    """Returns a float as JSON can hold it: infinity becomes "inf", minus infinity and NaN become null.
+
+    Args:
+      value: the number.
+      n_digits: significant digits to keep; 17 keep every float as it is.
+    """
+    if math.isfinite(value):
+        return float(f"{value:.{n_digits}g}")
+    return "inf" if value == math.inf else None
+
+
+def number_from_json(value: float | str | None) -> float:
+    """Returns the float that `number_to_json` wrote; null becomes NaN.
+
+    Raises:
+      ValueError: The value is a string that is no number.
+      TypeError: The value is neither a number nor a string nor null.
+    """
+    return math.nan if value is None else float(value)
 
 
 @contextlib.contextmanager

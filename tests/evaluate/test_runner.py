@@ -181,7 +181,8 @@ def slow(pixels, point):
     time.sleep(60.0 if point == 3.0 else 0.0)
     return inner(pixels, point)
 import dataclasses
-runner.run_experiment(experiment(dataclasses.replace(coarse.codec, encode=slow)), results=Path({folder!r}), files=Path({folder!r}))
+slowly = experiment(dataclasses.replace(coarse.codec, encode=slow))
+runner.run_experiment(slowly, results=Path({folder!r}), files=Path({folder!r}))
 """
 
 

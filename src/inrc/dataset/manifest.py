@@ -96,10 +96,7 @@ def to_json(row: Row) -> str:
     """One line of JSON. What is not a finite number becomes null, but for an infinite PSNR, which is "inf"."""
     values = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
     for name in _FLOATS:
-        if not math.isfinite(values[name]):
-            values[name] = "inf" if values[name] == math.inf else None
-        else:
-            values[name] = float(f"{values[name]:.6g}")
+        values[name] = json_lines.number_to_json(values[name], n_digits=6)
     return json.dumps(values, allow_nan=False)
 
 
@@ -112,7 +109,7 @@ def from_json(line: bytes | str) -> Row:
     try:
         values: dict[str, Any] = json.loads(line)
         for name in _FLOATS & values.keys():
-            values[name] = math.nan if values[name] is None else float(values[name])
+            values[name] = json_lines.number_from_json(values[name])
         for name in _REPEATED:  # by a million rows
             if name in values:
                 values[name] = sys.intern(values[name])

@@ -1,5 +1,6 @@
 """From records to curves and BD-rates: means over pictures, and each picture by itself."""
 
+import contextlib
 import dataclasses
 import math
 import statistics
@@ -147,14 +148,30 @@ def mean_curve(
     return Curve(codec, tuple((bpp, quality) for bpp, quality, _ in rows), tuple(s for *_, s in rows), n_pictures)
 
 
-def mean_curves(records: Sequence[Record], metric: Metric = "psnr_db") -> list[Curve]:
-    """The mean curves of all codecs, over the pictures that all of them have measured.
+def mean_curves(
+    records: Sequence[Record],
+    metric: Metric = "psnr_db",
+    *,
+    names: Iterable[str] | None = None,
+    pictures: Iterable[str] | None = None,
+) -> list[Curve]:
+    """Returns the mean curves of several codecs, without those codecs that have no record of the metric.
+
+    Args:
+      records: of any codecs.
+      metric: the quality of the curves.
+      names: the codecs, in this order; all codecs if not given.
+      pictures: the pictures that the curves are means over; those that all codecs have measured if not given.
 
     Raises:
-      RecordError: There are no such pictures, or a codec has no such metric.
+      RecordError: No pictures are given, and no picture has been measured by all codecs at all of their points.
     """
-    pictures = shared_pictures(records)
-    return [mean_curve(records, codec, metric, pictures=pictures) for codec in codecs(measured(records))]
+    pictures = shared_pictures(records) if pictures is None else list(pictures)
+    found = []
+    for name in codecs(measured(records)) if names is None else names:
+        with contextlib.suppress(RecordError):
+            found.append(mean_curve(records, name, metric, pictures=pictures))
+    return found
 
 
 def psnr_of_mean_mse(records: Iterable[Record]) -> float:

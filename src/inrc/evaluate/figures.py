@@ -361,10 +361,7 @@ def _curves(records: Sequence[Record], metric: Metric, pictures: Iterable[str]) 
     Raises:
       RecordError: None has it.
     """
-    pictures, found = list(pictures), []
-    for codec in curves.codecs(curves.measured(records)):
-        with contextlib.suppress(RecordError):
-            found.append(curves.mean_curve(records, codec, metric, pictures=pictures))
+    found = curves.mean_curves(records, metric, pictures=pictures)
     if not found:
         raise RecordError(f"no record has a {metric}; measure it first")
     return found

@@ -113,8 +113,8 @@ def to_json(record: Record) -> str:
     """One line of JSON. What is not a finite number becomes null, but for an infinite PSNR, which is "inf"."""
     values = dataclasses.asdict(record)
     for name, value in values.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            values[name] = "inf" if value == math.inf else None
+        if isinstance(value, float):
+            values[name] = json_lines.number_to_json(value)
     # Ten digits are more than any of these numbers carries, and keep lines short.
     values["trace"] = [[float(f"{x:.5g}") for x in row] for row in record.trace]
     return json.dumps(values, allow_nan=False)
@@ -130,7 +130,7 @@ def from_json(line: str) -> Record:
         values = json.loads(line)
         floats = {field.name for field in dataclasses.fields(Record) if field.type is float}
         for name in floats & values.keys():
-            values[name] = math.nan if values[name] is None else float(values[name])
+            values[name] = json_lines.number_from_json(values[name])
         values["trace"] = tuple(tuple(row) for row in values.get("trace", ()))
         return Record(**values)
     except (ValueError, TypeError, AttributeError) as error:

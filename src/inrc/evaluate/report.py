@@ -6,17 +6,16 @@ The page holds all that it shows: it opens from any place without a network.
 import dataclasses
 import importlib.resources
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from inrc.errors import RecordError
 from inrc.evaluate.comparison import Comparisons
-from inrc.evaluate.curves import Metric, bd_table, codecs, common_pictures, labels, mean_curve, measured
+from inrc.evaluate.curves import Metric, bd_table, codecs, common_pictures, labels, mean_curves, measured
 from inrc.evaluate.pictures import kodak
-from inrc.evaluate.published import PublishedCurve, choose, on_kodak, published_bd_rate
+from inrc.evaluate.published import TEXTS, PublishedCurve, choose, on_kodak, published_bd_rate
 from inrc.evaluate.records import Record
+from inrc.json_lines import number_to_json
 
 DEFAULT_ANCHOR = "jpeg_444"
 FURTHER_ANCHORS = ("avif_444",)
@@ -82,20 +81,14 @@ def embedded(data: Mapping[str, Any]) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _finite(value: float) -> float | str | None:
-    """A JSON value: of what is not finite, infinity becomes "inf" and the rest null; 8 digits are kept."""
-    if math.isfinite(value):
-        return float(f"{value:.8g}")
-    return "inf" if value == math.inf else None
-
-
-def _finite_or_none(value: float | None) -> float | str | None:
-    return None if value is None else _finite(value)
+def _number(value: float | None) -> float | str | None:
+    """Returns a JSON value of 8 significant digits; None stays None."""
+    return None if value is None else number_to_json(value, n_digits=8)
 
 
 def _cell(record: Record, name: str) -> Any:
     value = record.details.get(name) if name == "bits_per_weight" else getattr(record, name)
-    return _finite(value) if isinstance(value, float) else value
+    return _number(value) if isinstance(value, float) else value
 
 
 def _made(records: Sequence[Record]) -> dict[str, Any]:
@@ -126,17 +119,14 @@ def _mean_over(records: Sequence[Record]) -> tuple[list[str], list[str]]:
 def _curves(
     records: Sequence[Record], names: Iterable[str], pictures: Sequence[str], metric: Metric
 ) -> list[dict[str, Any]]:
+    """Returns name and points [bpp, quality, seconds] of the codecs that were measured by a metric."""
     found = []
-    for name in names:
-        try:
-            curve = mean_curve(records, name, metric, pictures=pictures)
-        except RecordError:  # the codec was not measured by this metric
-            continue
+    for curve in mean_curves(records, metric, names=names, pictures=pictures):
         points = [
-            [_finite(bpp), _finite(quality), _finite(seconds)]
+            [_number(bpp), _number(quality), _number(seconds)]
             for (bpp, quality), seconds in zip(curve.points, curve.seconds, strict=True)
         ]
-        found.append({"name": name, "points": points})
+        found.append({"name": curve.codec, "points": points})
     return found
 
 
@@ -154,10 +144,10 @@ def _bd_tables(records: Sequence[Record], anchor: str, published: Iterable[Publi
         for metric in BD_METRICS:
             for row in bd_table(records, name, metric):
                 cells = by_codec.setdefault(row.codec, [row.codec])
-                cells += [_finite_or_none(value) for value in (row.of_means, row.mean_of_pictures)]
+                cells += [_number(value) for value in (row.of_means, row.mean_of_pictures)]
                 n_pictures[row.codec] = row.n_pictures
         others = [
-            [curve.name, *(_finite_or_none(published_bd_rate(records, name, curve, metric)) for metric in BD_METRICS)]
+            [curve.name, *(_number(published_bd_rate(records, name, curve, metric)) for metric in BD_METRICS)]
             for curve in (published if on_kodak(records, name) else ())
         ]
         tables.append(
@@ -171,7 +161,7 @@ def _bd_tables(records: Sequence[Record], anchor: str, published: Iterable[Publi
 
 
 def _published(curve: PublishedCurve, *, shown: bool) -> dict[str, Any]:
-    texts = {name: getattr(curve, name) for name in ("name", "kind", "citation", "source", "note")}
+    texts = {name: getattr(curve, name) for name in TEXTS}
     return {**texts, "shown": shown, "curves": {metric: curve.by(metric) for metric in BD_METRICS}}
 
 
@@ -184,6 +174,6 @@ def _compared(comparisons: Comparisons) -> dict[str, Any]:
         for side in values["sides"]:
             side["image"] = images.setdefault(side["image"], len(images))
             for name in ("bpp", "psnr_db", "ssim"):
-                side[name] = _finite(side[name])
+                side[name] = _number(side[name])
         pairs.append(values)
     return {"comparisons": pairs, "notes": comparisons.notes, "images": list(images)}
