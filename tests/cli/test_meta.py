@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from inrc import shared_init
-from inrc.evaluate import figures
+from inrc.evaluate import ablation_figures
 from inrc.meta.compare import Summary
 from tests.meta import tiny
 
@@ -109,7 +109,7 @@ def test_compare_and_export(trained, folder, inrc_command, tmp_path):
 def test_the_figure_shows_means_in_bands_over_a_logarithmic_axis():
     random = Summary("random", True, ("one", "two"), (0, 10, 300), (15.0, 16.0, 20.0), (1.0, 2.0, 3.0), 20.0, 0.1)
     learned = dataclasses.replace(random, start="mine", is_random=False, psnr_db=(18.0, 21.0, 22.0))
-    (axes,) = figures.starts([random, learned]).axes
+    (axes,) = ablation_figures.starts([random, learned]).axes
     assert axes.get_xscale() == "log"
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "10", "300"]
     for line, summary in zip(axes.lines, (random, learned), strict=True):

@@ -262,7 +262,7 @@ class TestComparisons:
 
     @pytest.mark.parametrize(("n", "expected"), [(0, []), (1, [0]), (2, [0, 9]), (4, [0, 3, 6, 9]), (20, [*range(10)])])
     def test_items_are_chosen_at_equal_distances(self, n, expected):
-        assert comparison.spread(range(10), n) == expected
+        assert comparison.evenly_spaced(range(10), n) == expected
 
 
 class TestCommand:

@@ -219,7 +219,7 @@ def compare_command(arguments: Compare) -> None:
         matplotlib is missing.
     """
     from inrc.cli.jax_setup import jax_set_up
-    from inrc.evaluate import drawing, figures
+    from inrc.evaluate import ablation_figures, drawing
     from inrc.meta.compare import compare
 
     inits = _inits(arguments.starts)
@@ -233,7 +233,7 @@ def compare_command(arguments: Compare) -> None:
     try:
         arguments.output.mkdir(parents=True, exist_ok=True)
         write_file(arguments.output / "compare.json", json.dumps(about, indent=1).encode() + b"\n")
-        drawing.save(figures.starts(summaries), arguments.output, "compare")
+        drawing.save(ablation_figures.starts(summaries), arguments.output, "compare")
     except OSError as error:
         raise unwritable(arguments.output, error.strerror or str(error)) from error
     if arguments.json:

@@ -12,6 +12,7 @@ from tyro.conf import Positional
 
 from inrc.cli.arguments import FLAG, unwritable, value
 from inrc.errors import RecordError
+from inrc.evaluate.records import DEFAULT_ANCHOR
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +43,7 @@ class Plot:
 
     results: Annotated[Positional[tuple[Path, ...]], value("RESULTS.jsonl")]
     output: Annotated[Path, value("FOLDER", "-o", hint=None)] = Path("out/figures")
-    anchor: Annotated[str, value("CODEC", hint=None)] = "jpeg_444"
+    anchor: Annotated[str, value("CODEC", hint=None)] = DEFAULT_ANCHOR
     published: Annotated[Path | None, value("FOLDER")] = None
     draw: Annotated[tuple[str, ...], value("NAME")] = ()
     codecs: Annotated[tuple[str, ...], value("CODEC")] = ()
@@ -115,7 +116,7 @@ def _figures(
     records: "Sequence[Record]", anchor: str, published: "Sequence[PublishedCurve]"
 ) -> "dict[str, Callable[[], Figure]]":
     """How to draw each figure, by the stem of its files' names."""
-    from inrc.evaluate import curves, figures
+    from inrc.evaluate import ablation_figures, curves, figures
 
     ours = [record for record in records if record.is_ours]
     traced = {record.codec for record in ours if record.trace}
@@ -132,9 +133,9 @@ def _figures(
         if name != anchor and anchor in curves.codecs(curves.measured(records)):
             drawn[f"bd-rate-{stem}"] = functools.partial(figures.bd_rate_bars, records, anchor, name)
     if len(curves.codecs(ours)) > 1:
-        drawn["variants"] = functools.partial(figures.variants, ours)
-        drawn["variants-psnr"] = functools.partial(figures.variant_bars, ours)
-        drawn["variants-ms-ssim"] = functools.partial(figures.variant_bars, ours, "ms_ssim_db")
+        drawn["variants"] = functools.partial(ablation_figures.variants, ours)
+        drawn["variants-psnr"] = functools.partial(ablation_figures.variant_bars, ours)
+        drawn["variants-ms-ssim"] = functools.partial(ablation_figures.variant_bars, ours, "ms_ssim_db")
     return drawn
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction
 
 from inrc.cli.arguments import value, write_file
+from inrc.evaluate.records import DEFAULT_ANCHOR
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Report:
     pictures: Annotated[UseAppendAction[tuple[Path, ...]], value("FOLDER")] = ()
     files: Annotated[Path, value("FOLDER", hint=None)] = Path("out/files")
     published: Annotated[Path | None, value("FOLDER")] = None
-    anchor: Annotated[str, value("CODEC", hint=None)] = "jpeg_444"
+    anchor: Annotated[str, value("CODEC", hint=None)] = DEFAULT_ANCHOR
     codec: Annotated[str, value("CODEC")] = ""
     show: Annotated[int, value("N", hint=None)] = 3
     rates: Annotated[int, value("N", hint=None)] = 3

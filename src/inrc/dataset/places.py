@@ -50,17 +50,7 @@ def child(place: str, name: str) -> str:
 
 def stamp_of(info: dict[str, Any]) -> str:
     """What changes when a file does, from what fsspec tells of it: its size, and a tag or a time."""
-    for key in (
-        "ETag",
-        "etag",
-        "md5Hash",
-        "content_md5",
-        "mtime",
-        "LastModified",
-        "last_modified",
-        "modified",
-        "created",
-    ):
+    for key in _TAGS:
         if info.get(key):
             return f"{info.get('size')}-{info[key]}".replace('"', "")
     return f"{info.get('size')}"

@@ -14,6 +14,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -157,9 +158,7 @@ class Worker:
 
     def about(self) -> tuple[str, str, int]:
         """(release of inrc, host, process)."""
-        import inrc
-
-        return inrc.__version__, platform.node(), os.getpid()
+        return version("inrc"), platform.node(), os.getpid()
 
     def encode(self, tasks: Sequence[EncodeTask], writer: str) -> Iterator[list[Row]]:
         """Rows of a chunk as its pictures are finished."""
@@ -303,16 +302,15 @@ class _Driver:
         Raises:
           InrcError: It cannot work.
         """
-        import inrc
-
         member = self._starting.pop(reference)
         try:
             release, member.host, member.pid = self._get(reference)
         except _Lost as loss:
             self._shares.lose(member.name, str(loss))
             return
-        if release != inrc.__version__:
-            raise DatasetError(f"{member.host} has inrc {release}, this machine {inrc.__version__}: install the same")
+        own_release = version("inrc")
+        if release != own_release:
+            raise DatasetError(f"{member.host} has inrc {release}, this machine {own_release}: install the same")
         self._idle.append(member)
         self._tell("began", member)
 

@@ -120,11 +120,11 @@ def compare(
         *_missing_files([record.file_name for record in ours if not (files / record.file_name).is_file()], files),
     ]
     kept = [record for record in ours if paths[record.picture] and (files / record.file_name).is_file()]
-    chosen = spread(list(dict.fromkeys(record.picture for record in kept)), pictures)
+    chosen = evenly_spaced(list(dict.fromkeys(record.picture for record in kept)), pictures)
     pairs: list[Comparison] = []
     for picture in chosen:
         group = sorted((record for record in kept if record.picture == picture), key=lambda record: record.n_bytes)
-        for record in spread(group, rates):
+        for record in evenly_spaced(group, rates):
             progress(f"{picture}  {record.codec}  {record.bpp:.3f} bpp")
             try:
                 pair = _comparison(record, paths[picture] or Path(), files)
@@ -138,7 +138,7 @@ def compare(
     return Comparisons(tuple(pairs), tuple(notes))
 
 
-def spread(items: Sequence[_Item], n_items: int) -> list[_Item]:
+def evenly_spaced(items: Sequence[_Item], n_items: int) -> list[_Item]:
     """At most `n_items` of a sequence at equal distances, with its first and its last."""
     if n_items >= len(items):
         return list(items)

@@ -128,7 +128,7 @@ def label_ends(axes: "Axes", ends: Sequence[tuple[Look, tuple[float, float]]], *
     ends = sorted(ends, key=lambda end: end[1][1])
     fractions = [to_fraction.transform(end) for _, end in ends]
     gap = 1.25 * LABEL_SIZE / 72 * axes.figure.dpi / axes.bbox.height
-    heights = spread([float(y) for _, y in fractions], gap)
+    heights = spread_apart([float(y) for _, y in fractions], gap)
     for (look, end), (x, _), height in zip(ends, fractions, heights, strict=True):
         axes.annotate(
             look.label,
@@ -152,7 +152,7 @@ def label_ends(axes: "Axes", ends: Sequence[tuple[Look, tuple[float, float]]], *
         )
 
 
-def spread(heights: Sequence[float], gap: float) -> list[float]:
+def spread_apart(heights: Sequence[float], gap: float) -> list[float]:
     """Rising heights moved apart to `gap` or more, by the least squares, and into 0..1 as far as they fit.
 
     That is the isotonic regression of heights less their ranks' gaps, by pooling adjacent violators.

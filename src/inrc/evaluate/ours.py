@@ -19,14 +19,14 @@ from inrc.fit.loss import LOSSES
 
 _TRACE_LENGTH = 48
 
-Target = Literal["quality", "target_bpp", "target_psnr", "max_bytes", "effort", "time_budget"]
+PointOption = Literal["quality", "target_bpp", "target_psnr", "max_bytes", "effort", "time_budget"]
 
 
 def inrc_codec(
     name: str,
     points: tuple[float, ...],
     *,
-    at: Target = "quality",
+    at: PointOption = "quality",
     prepare: Callable[[Pixels], Pixels] | None = None,
     restore: Callable[[bytes], Pixels] | None = None,
     reference: Callable[[Pixels], Pixels] | None = None,
@@ -53,13 +53,13 @@ def inrc_codec(
         value = int(point) if at in ("effort", "max_bytes") else point
         return dataclasses.replace(given, **{at: value})
 
-    def run(pixels: Pixels, point: float) -> Encoding:
+    def encode_at(pixels: Pixels, point: float) -> Encoding:
         prepared = pixels if prepare is None else prepare(pixels)
         return _encode(prepared.tobytes(), prepared.shape, options(point))
 
     return MeasuredCodec(
         name=name,
-        encode=run,
+        encode=encode_at,
         decode=restore or functools.partial(native, init=named),
         points=points,
         settings=lambda point: settings(options(point), shape),

@@ -44,9 +44,13 @@ class PictureSet:
         return paths
 
 
+N_KODAK = 24
+"""Pictures of the Kodak set, over which published curves are means."""
+
+
 def kodak(*numbers: int) -> PictureSet:
     """Pictures of the Kodak set (24 photographs of 768x512 or 512x768), all of them if no numbers are given."""
-    names = tuple(f"kodim{number:02d}" for number in numbers or range(1, 25))
+    names = tuple(f"kodim{number:02d}" for number in numbers or range(1, N_KODAK + 1))
     remedy = "Get the 24 files kodim01.png ... kodim24.png from r0k.us/graphics/kodak."
     return PictureSet(names, variable="INRC_KODAK", remedy=remedy)
 

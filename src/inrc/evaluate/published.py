@@ -88,6 +88,11 @@ def choose(published: Iterable[PublishedCurve], ids: Sequence[str] = ()) -> list
     return [by_id[name] for name in ids or DEFAULT_PUBLISHED if name in by_id]
 
 
+def are_all_of_kodak(pictures: Iterable[str]) -> bool:
+    """Whether pictures, by name, are exactly those of Kodak, over which published curves are means."""
+    return set(pictures) == set(kodak().names)
+
+
 def on_kodak(records: Sequence[Record], codec: str) -> bool:
     """Whether a codec was measured on all that published curves are means over, the 24 pictures of Kodak."""
     return set(kodak().names) <= set(common_pictures(records, (codec,)))

@@ -14,6 +14,9 @@ from inrc import json_lines
 from inrc.errors import RecordError
 from inrc.json_lines import exclusive as exclusive
 
+DEFAULT_ANCHOR = "jpeg_444"
+"""Name of the codec that BD-rates refer to where no other codec is named."""
+
 Key = tuple[str, str, str]
 """Digest of the picture's pixels, name of the codec, digest of its settings: what a record is a record of."""
 

@@ -12,12 +12,10 @@ from typing import Any
 
 from inrc.evaluate.comparison import Comparisons
 from inrc.evaluate.curves import Metric, bd_table, codecs, common_pictures, labels, mean_curves, measured
-from inrc.evaluate.pictures import kodak
-from inrc.evaluate.published import TEXTS, PublishedCurve, choose, on_kodak, published_bd_rate
-from inrc.evaluate.records import Record
+from inrc.evaluate.published import TEXTS, PublishedCurve, are_all_of_kodak, choose, on_kodak, published_bd_rate
+from inrc.evaluate.records import DEFAULT_ANCHOR, Record
 from inrc.json_lines import number_to_json
 
-DEFAULT_ANCHOR = "jpeg_444"
 FURTHER_ANCHORS = ("avif_444",)
 
 CHART_METRICS: tuple[Metric, ...] = ("psnr_db", "ssim", "ms_ssim_db")
@@ -52,7 +50,7 @@ def page(
     comparisons = comparisons or Comparisons(notes=("No pictures were asked for.",))
     shown, pictures = _mean_over(good)
     preferred = choose(published) or published[:_MAX_PUBLISHED]
-    comparable = set(pictures) == set(kodak().names)  # of other pictures the means lie elsewhere
+    comparable = are_all_of_kodak(pictures)  # of other pictures the means lie elsewhere
     data = {
         "made": _made(records),
         "columns": COLUMNS,

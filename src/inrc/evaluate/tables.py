@@ -3,11 +3,12 @@
 import dataclasses
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from inrc.evaluate import curves
 from inrc.evaluate.curves import BdRow
+from inrc.evaluate.pictures import N_KODAK
 from inrc.evaluate.published import PublishedCurve, on_kodak, published_bd_rate
 from inrc.evaluate.records import Record
 
@@ -55,7 +56,7 @@ def rate_distortion_table(records: Sequence[Record]) -> Table:
         for group in groups
     )
     note = "Encode and decode are wall-clock seconds without compilation; CPU seconds are those of all cores, with it."
-    return Table(f"Means over {_count(pictures)}", header, rows, note=note)
+    return Table(f"Means over {count_pictures(pictures)}", header, rows, note=note)
 
 
 def bd_rate_table(records: Sequence[Record], anchor: str, published: Iterable[PublishedCurve] = ()) -> Table:
@@ -79,7 +80,7 @@ def bd_rate_table(records: Sequence[Record], anchor: str, published: Iterable[Pu
     if published and on_kodak(records, anchor):
         rows += [_published_cells(records, anchor, curve) for curve in published]
     elif published:
-        note += f" Published curves are left out: they need {labels[anchor]} on all 24 Kodak pictures."
+        note += f" Published curves are left out: they need {labels[anchor]} on all {N_KODAK} Kodak pictures."
     header = (
         "codec",
         "PSNR, mean curves",
@@ -113,7 +114,7 @@ def ablation_table(records: Sequence[Record]) -> Table:
         (group[0].codec, f"{group[0].point:g}", *_ablation_cells(group, reference)) for group, reference in pairs
     )
     note = f"Δ: difference from {next(iter(groups))} at the same point."
-    return Table(f"Variants, means over {_count(pictures)}", header, rows, note=note)
+    return Table(f"Variants, means over {count_pictures(pictures)}", header, rows, note=note)
 
 
 def to_markdown(table: Table) -> str:
@@ -190,7 +191,7 @@ def _bd_cells(row: BdRow) -> tuple[str, str]:
 
 def _published_cells(records: Sequence[Record], anchor: str, curve: PublishedCurve) -> tuple[str, ...]:
     psnr, ms_ssim = (signed(published_bd_rate(records, anchor, curve, metric)) for metric in ("psnr_db", "ms_ssim_db"))
-    return f"{curve.name} (published)", psnr, NONE, ms_ssim, NONE, "24"
+    return f"{curve.name} (published)", psnr, NONE, ms_ssim, NONE, str(N_KODAK)
 
 
 def _ablation_cells(group: Sequence[Record], reference: Sequence[Record] | None) -> tuple[str, ...]:
@@ -207,7 +208,8 @@ def _ablation_cells(group: Sequence[Record], reference: Sequence[Record] | None)
     return tuple(cells)
 
 
-def _count(pictures: Sequence[str]) -> str:
+def count_pictures(pictures: Collection[str]) -> str:
+    """Returns the number of pictures in words, such as "3 pictures"."""
     return f"{len(pictures)} picture{'' if len(pictures) == 1 else 's'}"
 
 

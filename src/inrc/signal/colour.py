@@ -55,20 +55,6 @@ class ColourTransform(enum.IntEnum):
         """The constant b = 0.5 - A (0.5, 0.5, 0.5), [3], float64."""
         return 0.5 - 0.5 * _FORWARD[self].sum(axis=1)
 
-    @property
-    def metric(self) -> np.ndarray:
-        """M = A^-T A^-1, [3, 3], float64: a target error t means the squared RGB error t^T M t, exactly."""
-        return _INVERSE[self].T @ _INVERSE[self]
-
-    @property
-    def mse_weights(self) -> np.ndarray:
-        """The diagonal of M, [3], float64: the squared RGB error that one unit of squared error in a channel costs.
-
-        sum_c w_c t_c^2 equals the squared RGB error, summed over R, G and B, when the errors t_c are uncorrelated
-        between channels (and exactly so for RGB and YCOCG_ORTHONORMAL, whose M is the identity).
-        """
-        return np.diag(self.metric).copy()
-
     def forward(self, values: ArrayT) -> ArrayT:
         """Maps RGB [..., 3] in [0, 1] to the target [..., 3].
 
@@ -108,17 +94,6 @@ class ColourTransform(enum.IntEnum):
             ConfigError: If C is not between 1 and 4.
         """
         return _affine(values, self, _INVERSE[self], -_INVERSE[self] @ self.offset)
-
-    def mse_weights_channels(self, n_channels: int) -> np.ndarray:
-        """Returns `mse_weights` for a target of C channels, [C], float64: 1 for gray and for alpha.
-
-        Raises:
-            ConfigError: If C is not between 1 and 4.
-        """
-        _check_channels(n_channels)
-        if n_channels < 3:
-            return np.ones(n_channels)
-        return np.concatenate([self.mse_weights, np.ones(n_channels - 3)])
 
 
 _KR, _KG, _KB = 0.299, 0.587, 0.114  # luma of BT.601

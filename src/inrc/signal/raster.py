@@ -73,6 +73,24 @@ def valid_orientation(value: object) -> int:
     return int(value) if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def scaled_to_full_range(samples: np.ndarray, maximum: int | np.ndarray, dtype: type[np.unsignedinteger]) -> np.ndarray:
+    """Scales samples from 0..maximum to the whole range of an integer type, exactly rounded to nearest.
+
+    Args:
+        samples: Integers of any shape. A sample above its maximum becomes the largest value of the type.
+        maximum: One maximum for all samples, or an array of a shape that broadcasts with them. Where the maximum is 0
+            the result is 0.
+        dtype: uint8 or uint16.
+
+    Returns:
+        Samples of the given type; halves are rounded up.
+    """
+    full = int(np.iinfo(dtype).max)
+    maximum = np.asarray(maximum, np.uint64)
+    scaled = (samples.astype(np.uint64) * (2 * full) + maximum) // np.maximum(2 * maximum, 1)
+    return np.where(maximum == 0, 0, np.minimum(scaled, full)).astype(dtype)
+
+
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Turns stored samples the way that the EXIF orientation asks for (EXIF 2.32, section 4.6.4, tag 274).
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from inrc.errors import UnreadableImageError, UnsupportedImageError
 from inrc.signal import pillow
-from inrc.signal.raster import ORIENTATION_TAG, Raster, check_size, valid_orientation
+from inrc.signal.raster import ORIENTATION_TAG, Raster, check_size, scaled_to_full_range, valid_orientation
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -139,8 +139,6 @@ def _plain_samples(page: TiffPage) -> np.ndarray:
 
 def _unpremultiply(pixels: np.ndarray) -> np.ndarray:
     """Divides the colours of [H, W, C] by the last channel, rounded to nearest; where alpha is 0 they become 0."""
-    full = int(np.iinfo(pixels.dtype).max)
-    alpha = pixels[..., -1:].astype(np.uint64)
-    colours = (pixels[..., :-1].astype(np.uint64) * (2 * full) + alpha) // np.maximum(2 * alpha, 1)
-    colours = np.where(alpha == 0, 0, np.minimum(colours, full)).astype(pixels.dtype)
-    return np.concatenate([colours, pixels[..., -1:]], axis=-1)
+    alpha = pixels[..., -1:]
+    colours = scaled_to_full_range(pixels[..., :-1], alpha, pixels.dtype.type)
+    return np.concatenate([colours, alpha], axis=-1)
