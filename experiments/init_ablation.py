@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from inrc.cli.jax_setup import jax_set_up
-from inrc.cli.meta import ProgressLines, report, table
+from inrc.cli.meta_compare import print_trajectory, starts_table
+from inrc.cli.meta_progress import ProgressLines
 from inrc.errors import InrcError
 from inrc.evaluate.tables import to_markdown
 from inrc.meta.compare import STEPS, Summary, Trajectory, compare
@@ -114,10 +115,10 @@ def main() -> None:
     try:
         with jax_set_up():
             data = training_folder(None)
-            found = ablate(recipes, data=data, runs=RUNS, results=RESULTS, on_training=lines, on_fit=report)
+            found = ablate(recipes, data=data, runs=RUNS, results=RESULTS, on_training=lines, on_fit=print_trajectory)
     except InrcError as error:
         sys.exit(f"error: {error}")
-    print(to_markdown(table(found)), end="")
+    print(to_markdown(starts_table(found)), end="")
 
 
 if __name__ == "__main__":

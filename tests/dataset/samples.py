@@ -12,7 +12,7 @@ from inrc.codec.encode import Encoded, EncodeStats
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
-from inrc.dataset.pipeline import RunOptions
+from inrc.dataset.tasks import RunOptions
 from inrc.fit.config import FitConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.signal.image import Image, encode_image

@@ -12,7 +12,8 @@ import pytest
 
 from inrc.dataset import ray_engine
 from inrc.dataset.manifest import MANIFEST, load_manifest
-from inrc.dataset.ray_engine import Event, RayEngine, workers_of
+from inrc.dataset.ray_cluster import workers_of
+from inrc.dataset.ray_engine import Event, RayEngine
 from inrc.dataset.run import Totals, encode_dataset
 from inrc.errors import ConfigError, DatasetError, InrcError
 from tests.dataset import samples

@@ -18,6 +18,7 @@ from inrc.cli.decode import Decode, decode_command
 from inrc.cli.encode import Encode, encode_command
 from inrc.cli.evaluate import Evaluate, evaluate_command
 from inrc.cli.info import Info, info_command
+from inrc.cli.jax_setup import silence_compiler_log
 from inrc.cli.meta import Meta, meta_command
 from inrc.cli.plot import Plot, plot_command
 from inrc.cli.report import Report, report_command
@@ -73,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> None:
+    silence_compiler_log()  # here, since some commands import JAX before they set it up
     config = (OmitArgPrefixes, FlagCreatePairsOff)
     # tyro takes a union of annotated types, for which Python's type system has no name yet.
     command = tyro.cli(_Command, prog="inrc", description=_DESCRIPTION, args=arguments, config=config)  # pyright: ignore

@@ -71,8 +71,8 @@ def batch_command(arguments: Batch) -> None:
     from inrc.cli.interrupt import run_interruptibly
     from inrc.cli.jax_setup import jax_set_up, use_all_cores
     from inrc.dataset.manifest import manifest_path
-    from inrc.dataset.pipeline import RunOptions
     from inrc.dataset.run import encode_dataset
+    from inrc.dataset.tasks import RunOptions
 
     use_all_cores()
     options = RunOptions(
@@ -127,7 +127,8 @@ def _engine(arguments: Batch, announce: Callable[[str], None]) -> "Engine":
         from inrc.dataset.pipeline import encode_tasks
 
         return encode_tasks
-    from inrc.dataset.ray_engine import Event, RayEngine, import_ray
+    from inrc.dataset.ray_cluster import import_ray
+    from inrc.dataset.ray_engine import Event, RayEngine
 
     def tell(event: Event) -> None:
         if event.kind == "lost" and not arguments.quiet:

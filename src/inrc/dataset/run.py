@@ -12,9 +12,10 @@ from inrc.codec.settings import settings_hash
 from inrc.dataset import sinks
 from inrc.dataset.folder import Folder
 from inrc.dataset.manifest import Manifest, Row
-from inrc.dataset.pipeline import EncodeTask, RunOptions, encode_tasks
+from inrc.dataset.pipeline import encode_tasks
 from inrc.dataset.sinks import OnRows
 from inrc.dataset.sources import Item, list_items, output_names
+from inrc.dataset.tasks import EncodeTask, RunOptions
 
 
 @dataclasses.dataclass

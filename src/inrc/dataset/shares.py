@@ -9,9 +9,9 @@ import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from inrc.dataset.manifest import OK, Row
-from inrc.dataset.pipeline import EncodeTask
-from inrc.dataset.sinks import failed
+from inrc.dataset.manifest import Row
+from inrc.dataset.rows import row_of_failure, row_of_task
+from inrc.dataset.tasks import EncodeTask
 from inrc.errors import DatasetError, WorkerLostError
 
 LEAST, MOST = 8, 512
@@ -109,8 +109,4 @@ class Shares:
             self._left_behind.extend((tasks, n_alone + 1) for _ in tasks)
             return []
         error = WorkerLostError(f"its worker was lost {_MOST_ALONE} times ({reason}); give workers more memory")
-        return [failed(_row_of(task), error) for task in tasks]
-
-
-def _row_of(task: EncodeTask) -> Row:
-    return Row(task.item.name, OK, stamp=task.item.stamp, config_hash=task.config_hash)
+        return [row_of_failure(row_of_task(task), error) for task in tasks]

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from inrc.dataset.folder import Folder
 from inrc.dataset.manifest import OK, Row
 from inrc.dataset.places import local_path
+from inrc.dataset.rows import row_of_failure
 from inrc.dataset.sources import members_of, safe_name
 from inrc.errors import DatasetError, InrcError, UnwritableImageError
 
@@ -94,7 +95,7 @@ class _Tree(Sink):
             except (OSError, ValueError, InrcError) as error:
                 if getattr(error, "errno", None) in _FATAL:
                     raise DatasetError(f"cannot write {file.row.output}: {_reason(error)}") from error
-                rows.append(failed(file.row, UnwritableImageError(f"cannot write: {_reason(error)}")))
+                rows.append(row_of_failure(file.row, UnwritableImageError(f"cannot write: {_reason(error)}")))
         if rows:
             self._on_rows(rows)
 
@@ -203,16 +204,6 @@ class _RemoteShards(_Shards):
         self._folder.put(self._name, b"".join(members) + _END)
         self._on_rows(self._placed(self._waiting))
         self._waiting = []
-
-
-def failed(row: Row, error: BaseException) -> Row:
-    """The row of a picture that came to nothing: what is known of the input, and the error."""
-    message = " ".join(str(error).split()) or type(error).__name__
-    kept = {name: getattr(row, name) for name in _OF_INPUT}
-    return Row(**kept, status=type(error).__name__, message=message)
-
-
-_OF_INPUT = ("name", "stamp", "input_hash", "input_bytes", "config_hash", "finished_at")
 
 
 def member_bytes(name: str, data: bytes) -> bytes:
