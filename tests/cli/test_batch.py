@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import inrc
-from inrc.cli.batch import amount, reached
+from inrc.cli.batch import amount, results
 from inrc.dataset.run import Totals
 from inrc.signal.image import read_image
 from tests.cli.test_interrupt import _OnTerminal
@@ -156,7 +156,7 @@ def test_ctrl_c_ends_early_and_says_what_is_left(inrc_command, tmp_path):
     terminal.finish()
     assert terminal.process.returncode == 130, terminal.seen
     assert "stopping after the next steps" in terminal.seen
-    assert "interrupted with 2 pictures left; the same command goes on" in terminal.seen
+    assert "interrupted with 2 pictures left; the same command encodes them" in terminal.seen
     assert "Traceback" not in terminal.seen
     assert files_in(tmp_path / "out") == ["manifest.jsonl"]  # a fit that was cut short is not a result
     assert (tmp_path / "out/manifest.jsonl").read_bytes() == b""
@@ -165,7 +165,7 @@ def test_ctrl_c_ends_early_and_says_what_is_left(inrc_command, tmp_path):
 def test_a_terminal_shows_where_it_stands(inrc_command, folder, tmp_path):
     terminal = _OnTerminal(inrc_command, "batch", folder / "in", tmp_path / "out", *FAST)
     terminal.finish()
-    for text in ("images/s", "saved", " dB", "/4"):
+    for text in ("images/s", " to ", " dB", "/4"):
         assert text in terminal.seen
 
 
@@ -195,9 +195,9 @@ def test_every_core_is_a_device_unless_the_user_says_otherwise(inrc_command):
 
 
 def test_what_the_summary_says():
-    values = (0, 999, 1000, -1234567, 5.5e13)
-    assert [amount(n) for n in values] == ["0 bytes", "999 bytes", "1 kB", "-1.23 MB", "55 TB"]
+    values = (0, 999, 1000, 1234567, 5.5e13)
+    assert [amount(n) for n in values] == ["0 bytes", "999 bytes", "1 kB", "1.23 MB", "55 TB"]
     totals = Totals(n_items=9, n_done=2, n_failed=1, input_bytes=5000, n_bytes=1000, sum_psnr_db=60, n_psnr=2)
     totals.seconds = 6.0
-    assert reached(totals) == "0.5 images/s  1 failed  4 kB saved  30.00 dB"
-    assert reached(Totals()) == ""
+    assert results(totals) == ["1 failed", "5 kB to 1 kB", "30.00 dB", "0.5 images/s"]
+    assert results(Totals()) == []

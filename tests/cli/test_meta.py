@@ -130,7 +130,7 @@ def test_ctrl_c_says_how_it_goes_on(inrc_command, folder, tmp_path):
     assert process.returncode == 130, stderr
     assert stdout == ""
     assert "inrc: stopping after this step" in stderr
-    assert stderr.splitlines()[-1] == "inrc: interrupted; the same command goes on from the last checkpoint"
+    assert stderr.splitlines()[-1] == "inrc: interrupted; the same command resumes from the last checkpoint"
     (kept,) = [int(path.name) for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()]
     assert kept >= 1
     other = inrc_command("meta", "train", folder / "recipe.py", "--data", folder / "pictures", "-o", tmp_path)

@@ -60,5 +60,7 @@ def test_errors(inrc_command, results, tmp_path):
         return done.stderr
 
     assert "there is no file" in error(tmp_path / "nothing.jsonl")
-    assert "there is no record of coin; there are jpeg_444, webp, inrc e9" in error(results, "--codecs", "coin")
+    assert "there is no record of coin; there are records of jpeg_444, webp, inrc e9" in error(
+        results, "--codecs", "coin"
+    )
     assert "has no published curves" in error(results, "--published", tmp_path)

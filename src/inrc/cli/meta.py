@@ -12,7 +12,7 @@ from inrc.cli.meta_train import Train, train_command
 
 @dataclasses.dataclass(frozen=True)
 class Meta:
-    """Learn shared inits, where fits of many pictures begin; export and compare them."""
+    """Learn shared inits, from which the fits of many pictures start; export and compare them."""
 
     command: (
         Annotated[Train, subcommand("train", prefix_name=False)]
@@ -25,7 +25,7 @@ def meta_command(arguments: Meta) -> None:
     """Runs a subcommand.
 
     Raises:
-      InrcError: See there.
+      InrcError: An error of the subcommand.
     """
     match arguments.command:
         case Train():

@@ -24,10 +24,10 @@ class Compare:
     """Fit pictures from several starts and from random weights: PSNR after 0 to 300 steps, and bits per pixel.
 
     Attributes:
-      starts: Folders of finished runs, .npz files, or first digits of ids.
-      data: Folder of photographs, all of which may be fitted; the validation pictures of INRC_TRAIN if not given.
-      pictures: How many are fitted, the first by name; all if not given.
-      output: Folder for compare.json and the figure; made where there is none.
+      starts: Folders of finished runs, .npz files, or the first digits of ids.
+      data: A folder of photographs, all of which may be fitted; the validation pictures of INRC_TRAIN if not given.
+      pictures: Fit only the first N pictures by name; all pictures if not given.
+      output: The folder for compare.json and the figure. It is made if it does not exist.
       json: Print one JSON object instead of the table.
     """
 
@@ -39,11 +39,11 @@ class Compare:
 
 
 def compare_command(arguments: Compare) -> None:
-    """Prints the table, and writes it as JSON and as a figure.
+    """Prints the table, and writes its values as JSON and as a figure.
 
     Raises:
-      InrcError: A start or the pictures are not to be had, the starts' canvases differ, the files cannot be written, or
-        matplotlib is missing.
+      InrcError: A start or the pictures cannot be read, the canvases of the starts differ, the files cannot be written,
+        or matplotlib is missing.
     """
     from inrc.cli.jax_setup import jax_set_up
     from inrc.evaluate import ablation_figures, drawing
@@ -72,7 +72,7 @@ def compare_command(arguments: Compare) -> None:
 
 
 def starts_table(summaries: "Sequence[Summary]") -> "Table":
-    """Starts by numbers of steps: mean and standard deviation of PSNR over pictures, and what is stored in the end."""
+    """Returns a table of starts: mean and deviation of PSNR after numbers of steps, then rounded PSNR and bpp."""
     from inrc.evaluate.tables import Table
 
     first = summaries[0]
@@ -95,7 +95,7 @@ def starts_table(summaries: "Sequence[Summary]") -> "Table":
 
 
 def print_trajectory(trajectory: "Trajectory") -> None:
-    """One line on stderr for every fit."""
+    """Prints one line on stderr for a fit."""
     print(
         f"{trajectory.start}  {trajectory.picture}  {trajectory.psnr_db[0]:.2f} to {trajectory.psnr_db[-1]:.2f} dB  "
         f"rounded {trajectory.rounded_psnr_db:.2f} dB at {trajectory.bpp:.4f} bpp",
@@ -105,10 +105,10 @@ def print_trajectory(trajectory: "Trajectory") -> None:
 
 
 def _inits(starts: Sequence[str]) -> "dict[str, SharedInit]":
-    """The inits that a user names, by the last parts of their paths, or by the paths where those are the same.
+    """Returns the inits that a user names, by the last parts of their paths, or by whole paths where those are equal.
 
     Raises:
-      InrcError: One is not to be had.
+      InrcError: An init cannot be read.
     """
     from inrc import shared_init
     from inrc.meta.run import load_run
@@ -124,10 +124,10 @@ def _inits(starts: Sequence[str]) -> "dict[str, SharedInit]":
 
 
 def _pictures(arguments: Compare, inits: "Mapping[str, SharedInit]") -> "Photographs":
-    """The pictures to fit.
+    """Returns the pictures to fit.
 
     Raises:
-      InrcError: There are none.
+      InrcError: There are no pictures.
     """
     from inrc.meta.data import load_pictures, read_pictures
     from inrc.meta.recipe import training_folder

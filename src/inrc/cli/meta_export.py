@@ -13,12 +13,12 @@ from inrc.errors import ConfigError
 
 @dataclasses.dataclass(frozen=True)
 class Export:
-    """Write a finished run's init as <id>.npz, named by its hash, and its card as <id>.json.
+    """Write the shared init of a finished run as <id>.npz, named by its hash, and its card as <id>.json.
 
     Attributes:
-      run: Folder of the run.
-      output: Folder of the files; made where there is none.
-      gains: What `inrc meta compare` has written of it, compare.json, for the card.
+      run: The folder of the run.
+      output: The folder for the files. It is made if it does not exist.
+      gains: The file compare.json of an `inrc meta compare` of this init, for the card.
     """
 
     run: Annotated[Positional[Path], value("RUN_FOLDER")]
@@ -27,7 +27,7 @@ class Export:
 
 
 def export_command(arguments: Export) -> None:
-    """Writes the two files and prints what they are.
+    """Writes the two files and prints their paths.
 
     Raises:
       InrcError: The folder holds no finished run, or the files cannot be read or written.
@@ -48,10 +48,10 @@ def export_command(arguments: Export) -> None:
 
 
 def _gains(path: Path, init_id: str) -> dict[str, Any]:
-    """What a comparison says of an init and of random weights.
+    """Returns the results of an init and of random weights in a comparison.
 
     Raises:
-      InrcError: The file is not to be had, or is no comparison of that init.
+      InrcError: The file cannot be read, or is no comparison of that init.
     """
     data = read_file(path)
     try:

@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from inrc.meta.run import Progress
 
 _QUIET_SECONDS = 10.0
-"""Between two lines of progress where stderr is no terminal."""
+"""Least time between two lines of progress where stderr is no terminal."""
 
 
 class ProgressLines:
-    """Where a run stands: on a terminal a line that changes, elsewhere a line now and then; validated steps stay."""
+    """Shows where a run stands: on a terminal by one line that changes, elsewhere by a line every few seconds.
+
+    Lines of validated steps stay on a terminal too.
+    """
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -23,7 +26,7 @@ class ProgressLines:
         self._last = -math.inf
 
     def __call__(self, state: "Progress") -> None:
-        """Shows a state."""
+        """Shows the state of a run."""
         from inrc.meta import latent_pool, train
 
         stays = state.fraction >= 1
@@ -45,7 +48,7 @@ class ProgressLines:
         sys.stderr.flush()
 
     def announce(self, message: str) -> None:
-        """A line of its own."""
+        """Prints a line of its own."""
         if not self._quiet:
             self.end()
             print(message, file=sys.stderr, flush=True)

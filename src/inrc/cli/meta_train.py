@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Train:
-    """Learn a shared init by a recipe. What was stopped or killed goes on when the same command is run again.
+    """Learn a shared init by a recipe. A run that was stopped or killed resumes when the same command is run again.
 
-    On several hosts, run it on each with the same pictures: with --coordinator, --num-processes and --process-id, or
-    with --distributed on clusters that JAX knows.
+    To use several machines, run the command on each of them with the same pictures: with --coordinator, --num-processes
+    and --process-id, or with --distributed on clusters that JAX knows.
 
     Attributes:
       recipe: A Python file with a Recipe called RECIPE.
-      output: Folder of the run; out/meta/ and the recipe's name if not given.
-      data: Folder of photographs; the recipe's, or that of INRC_TRAIN, if not given.
-      quiet: No progress on stderr.
-      coordinator: Where process 0 listens and the others find it.
-      num_processes: How many processes share the run.
-      process_id: Which one this is, from 0; the first alone tells of progress and writes results.
+      output: The folder of the run; out/meta/ and the name of the recipe if not given.
+      data: A folder of photographs; the recipe's, or that of INRC_TRAIN, if not given.
+      quiet: Show no progress on stderr.
+      coordinator: The address at which process 0 listens and the other processes find it.
+      num_processes: The number of processes that share the run.
+      process_id: The number of this process, from 0. Process 0 alone shows progress and writes results.
       distributed: Share the run with the other processes of a Slurm, Open MPI, Kubernetes or TPU job.
-      timeout: Seconds after which a process that does not come, or gives no sign of life, ends the run for all.
+      timeout: The run ends for all processes if one of them is missing or silent for so many seconds.
     """
 
     recipe: Annotated[Positional[Path], value("RECIPE.py")]
@@ -49,11 +49,12 @@ class Train:
 
 
 def train_command(arguments: Train) -> None:
-    """Runs a recipe in its folder and prints what it came to.
+    """Runs a recipe in its folder, and prints path and id of the shared init.
 
     Raises:
-      InrcError: The recipe or the pictures are not to be had, the folder holds another recipe's run, or it diverged.
-      KeyboardInterrupt: The run was stopped; the message says how it goes on.
+      InrcError: The recipe or the pictures cannot be read, the folder holds the run of another recipe, or the run
+        diverged.
+      KeyboardInterrupt: The run was stopped; the message says how to resume it.
     """
     from inrc.cli.jax_setup import jax_set_up
 
@@ -81,12 +82,12 @@ def _train(arguments: Train) -> None:
         return run_recipe(recipe, folder, data=arguments.data, progress=progress)
 
     def announce() -> None:
-        lines.announce("inrc: stopping after this step; Ctrl-C again to abort")
+        lines.announce("inrc: stopping after this step; press Ctrl-C again to abort")
 
     try:
         done = run_interruptibly(work, announce)
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt("interrupted; the same command goes on from the last checkpoint") from error
+        raise KeyboardInterrupt("interrupted; the same command resumes from the last checkpoint") from error
     finally:
         lines.end()
     if processes.is_first():
@@ -95,10 +96,10 @@ def _train(arguments: Train) -> None:
 
 @contextlib.contextmanager
 def _among_processes(arguments: Train) -> Iterator[None]:
-    """Joins the processes that a user names. If this one fails it ends at once, so that they notice.
+    """Joins the processes that a user names. If this process fails, it ends at once, so that the others notice.
 
     Raises:
-      InrcError: They contradict themselves or do not come together.
+      InrcError: The arguments contradict each other, or the processes do not find each other.
     """
     named = (arguments.coordinator, arguments.num_processes, arguments.process_id)
     if not arguments.distributed and named == (None, None, None):

@@ -1,4 +1,4 @@
-"""`inrc plot`: tables and figures of records."""
+"""`inrc plot`: prints tables of records and draws their figures."""
 
 import dataclasses
 import functools
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _Made = TypeVar("_Made")
 
 _PIPE_WIDTH = 160
-"""Of tables that are not printed on a terminal, in characters."""
+"""Width of tables that are not printed on a terminal, in characters."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Plot:
     """Print tables of records and draw their figures, as PDF, SVG and PNG.
 
     Attributes:
-      results: Files of records that `inrc evaluate` has written.
-      output: Folder for the figures; made where there is none.
-      anchor: Codec that BD-rates refer to.
-      published: Folder of published curves to compare with.
-      draw: Published curves to draw, by the names of their files; a selection if not given.
-      codecs: Codecs to show, the anchor besides; all if not given.
+      results: Files of records, as `inrc evaluate` writes them.
+      output: The folder for the figures. It is made if it does not exist.
+      anchor: The codec that BD-rates refer to.
+      published: A folder of published curves to compare with.
+      draw: The published curves to draw, by the names of their files; a selection if not given.
+      codecs: The codecs to show beside the anchor; all codecs if not given.
       markdown: Print the tables as Markdown.
     """
 
@@ -51,10 +51,10 @@ class Plot:
 
 
 def plot_command(arguments: Plot) -> None:
-    """Prints the tables, writes the figures, and says on stderr which the records do not allow and why.
+    """Prints the tables and writes the figures. A line on stderr names each one that the records do not allow, and why.
 
     Raises:
-      InrcError: The records or the published curves are not to be had, the figures cannot be written, or matplotlib is
+      InrcError: The records or the published curves cannot be read, the figures cannot be written, or matplotlib is
         missing.
     """
     from inrc.evaluate import drawing
@@ -78,10 +78,10 @@ def plot_command(arguments: Plot) -> None:
 
 
 def _load(arguments: Plot) -> "list[Record]":
-    """The records to show.
+    """Returns the records to show.
 
     Raises:
-      RecordError: There are none, or none of a codec that was asked for.
+      RecordError: There is no record, or no record of a codec that the user named.
     """
     from inrc.evaluate import curves
     from inrc.evaluate.records import load_all
@@ -89,9 +89,10 @@ def _load(arguments: Plot) -> "list[Record]":
     records = load_all(arguments.results)
     known = curves.codecs(curves.measured(records))
     unknown = [codec for codec in arguments.codecs if codec not in known]
-    if not known or unknown:
-        what = f"record of {unknown[0]}; there are {', '.join(known)}" if known else "record; run an experiment first"
-        raise RecordError(f"there is no {what}")
+    if not known:
+        raise RecordError("there is no record of a measurement; run an experiment first")
+    if unknown:
+        raise RecordError(f"there is no record of {unknown[0]}; there are records of {', '.join(known)}")
     chosen = {*arguments.codecs, arguments.anchor} if arguments.codecs else set(known)
     return [record for record in records if record.codec in chosen]
 
@@ -99,7 +100,7 @@ def _load(arguments: Plot) -> "list[Record]":
 def _tables(
     records: "Sequence[Record]", anchor: str, published: "Sequence[PublishedCurve]"
 ) -> "dict[str, Callable[[], Table]]":
-    """How to make each table, by name."""
+    """Returns a function that makes each table, by the name of the table."""
     from inrc.evaluate import tables
 
     ours = [record for record in records if record.is_ours]
@@ -115,7 +116,7 @@ def _tables(
 def _figures(
     records: "Sequence[Record]", anchor: str, published: "Sequence[PublishedCurve]"
 ) -> "dict[str, Callable[[], Figure]]":
-    """How to draw each figure, by the stem of its files' names."""
+    """Returns a function that draws each figure, by the stem of the names of its files."""
     from inrc.evaluate import ablation_figures, curves, figures
 
     ours = [record for record in records if record.is_ours]
@@ -140,7 +141,7 @@ def _figures(
 
 
 def _made(name: str, make: Callable[[], _Made]) -> _Made | None:
-    """What `make` makes; None, and why on stderr, where the records do not allow it."""
+    """Returns what `make` makes; None where the records do not allow it, with the reason on stderr."""
     try:
         return make()
     except RecordError as error:

@@ -50,6 +50,11 @@ class Totals:
         return self.n_items - self.n_kept - self.n_kept_failed - self.n_done - self.n_failed
 
     @property
+    def n_without_file(self) -> int:
+        """Pictures that failed, in this run or before."""
+        return self.n_failed + self.n_kept_failed
+
+    @property
     def mean_psnr_db(self) -> float:
         """Of those finished now; NaN if there are none."""
         return self.sum_psnr_db / self.n_psnr if self.n_psnr else math.nan
