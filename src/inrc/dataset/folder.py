@@ -46,7 +46,7 @@ class Folder:
             write_atomically(target, data)
 
     def size(self, name: str) -> int | None:
-        """Returns the bytes of a file; None if it is not there. Of a remote folder it tells the state at the first call."""
+        """Returns the bytes of a file; None if it is not there. Remote sizes are those at the first call."""
         if self.path is not None:
             try:
                 return (self.path / name).stat().st_size
