@@ -1,4 +1,4 @@
-"""Files of JSON lines that survive any interruption: one run at a time appends to them, and whole lines only."""
+"""Files of JSON lines that survive any interruption: one run at a time appends to them, and only whole lines count."""
 
 import contextlib
 import fcntl
@@ -11,10 +11,9 @@ from inrc.errors import RecordError
 
 
 def lines_of(path: Path) -> Iterator[bytes]:
-    """The lines of a file, one after the other; none where there is no file.
+    """Yields the lines of a file; none where there is no file.
 
-    A last line without an end is what a killed process left behind: it is passed over, and the next `append` removes
-    it.
+    A last line without an end is left by a killed process: it is ignored here, and the next `append` removes it.
     """
     try:
         with path.open("rb") as file:
@@ -26,7 +25,7 @@ def lines_of(path: Path) -> Iterator[bytes]:
 
 
 def append(path: Path, lines: Iterable[str]) -> None:
-    """Adds lines, on disk when this returns; a torn line that a killed process left goes first."""
+    """Adds lines, which are on disk when this returns. A torn line that a killed process left is removed first."""
     with path.open("r+b" if path.exists() else "w+b") as file:
         if file.seek(0, os.SEEK_END):
             file.seek(-1, os.SEEK_END)
@@ -63,15 +62,15 @@ def number_from_json(value: float | str | None) -> float:
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Holds a file for one run: two at once would do everything twice.
+    """Holds a file for one run, since two runs at once would do everything twice.
 
     Raises:
-      RecordError: Another process holds it.
+      RecordError: Another process holds the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise RecordError(f"another run writes to {path}; wait for it") from error
+            raise RecordError(f"another run writes to {path}; wait until it has ended") from error
         yield

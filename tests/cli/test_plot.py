@@ -45,7 +45,7 @@ def test_what_the_records_do_not_allow_is_said_on_stderr(inrc_command, results, 
     done = inrc_command("plot", results, "--codecs", "inrc e9", "--anchor", "avif_444", cwd=tmp_path)
     assert done.returncode == 0
     notes = done.stderr.splitlines()
-    assert notes[0] == "no table of BD-rates: there is no record of avif_444; there are inrc e9"
+    assert notes[0] == "no table of BD-rates: there is no record of avif_444; there are records of inrc e9"
     assert notes[1].startswith("no seconds: there are no two codecs or efforts to compare")
     assert len(notes) == 2
     assert "Means over 3 pictures" in done.stdout

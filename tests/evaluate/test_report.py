@@ -257,7 +257,7 @@ class TestComparisons:
 
     def test_none_can_be_asked_for_but_not_fewer(self, kept):
         assert kept.compare(pictures=0) == comparison.Comparisons()
-        with pytest.raises(ConfigError, match="-1 rates are asked for; give 0 or more"):
+        with pytest.raises(ConfigError, match="pictures and -1 rates; give 0 or more"):
             kept.compare(rates=-1)
 
     @pytest.mark.parametrize(("n", "expected"), [(0, []), (1, [0]), (2, [0, 9]), (4, [0, 3, 6, 9]), (20, [*range(10)])])

@@ -23,7 +23,7 @@ _MOST_IN_A_ROW = 10
 
 
 def chunk_size(n_left: int, n_workers: int, least: int = LEAST, most: int = MOST) -> int:
-    """Returns the size of the next chunk: half of a worker's part of what is left, within bounds, but at most that part.
+    """Returns the size of the next chunk: half of a worker's part of what is left, within bounds, at most that part.
 
     Args:
       n_left: pictures that no worker has yet.

@@ -78,9 +78,7 @@ def list_items(source: str | os.PathLike[str], suffixes: tuple[str, ...] = PICTU
         raise DatasetError(f"cannot list {source}: {error.strerror or error}; check the path") from error
     if not items:
         kinds = ", ".join(suffix.removeprefix(".") for suffix in suffixes)
-        raise DatasetError(
-            f"there is nothing to read in {source}; give a place with files of type {kinds}, or .tar archives of them"
-        )
+        raise DatasetError(f"there is nothing to read in {source}; it has no {kinds} or .tar file")
     return _unique(items)
 
 
@@ -327,7 +325,7 @@ def _unique(items: list[Item]) -> list[Item]:
             other = unique[-1]
             if (other.url, other.offset) != (item.url, item.offset):
                 raise NameCollisionError(
-                    f"{other.url} and {item.url} would both be named {item.name}; rename one, or encode them in two runs"
+                    f"{other.url} and {item.url} would both be named {item.name}; rename one, or encode them apart"
                 )
             continue  # listed twice
         unique.append(item)

@@ -38,10 +38,10 @@ _BEFORE_STEPS = 1 / 3
 
 
 def variants(records: Sequence[Record], metric: Metric = "psnr_db") -> "Figure":
-    """Quality against rate of all codecs: a panel for each of up to six pictures, or the means of more.
+    """Draws quality against rate of all codecs: a panel for each of up to six pictures, or the means of more pictures.
 
     Raises:
-      RecordError: The codecs have no picture in common, or none has the metric.
+      RecordError: The codecs have no picture in common, or no codec was measured by the metric.
       InrcError: matplotlib is missing.
     """
     pictures = curves.shared_pictures(records)
@@ -69,9 +69,9 @@ def variants(records: Sequence[Record], metric: Metric = "psnr_db") -> "Figure":
 
 
 def variant_bars(records: Sequence[Record], metric: Metric = "psnr_db") -> "Figure":
-    """What each codec's quality has beyond the first codec's at equal points, such as sizes.
+    """Draws the difference in quality of each codec from the first codec at equal points, such as sizes.
 
-    Bars are means over pictures, dots single pictures, each a mean over points.
+    Bars are means over pictures. Dots are single pictures, each a mean over points.
 
     Raises:
       RecordError: No other codec has a point of a picture in common with the first.
@@ -114,12 +114,12 @@ def variant_bars(records: Sequence[Record], metric: Metric = "psnr_db") -> "Figu
 
 
 def starts(summaries: "Sequence[Summary]") -> "Figure":
-    """PSNR of fits against their steps, one line per start: means over pictures in bands of one standard deviation.
+    """Draws PSNR of fits against steps, one line per start: means over pictures in bands of one standard deviation.
 
-    Random starts are gray. What is met before the first step stands at a third of a step.
+    Random starts are gray. The PSNR before the first step stands at a third of a step.
 
     Args:
-      summaries: of `inrc.meta.compare`, all after the same steps.
+      summaries: the summaries of `inrc.meta.compare`, all of the same steps.
 
     Raises:
       InrcError: matplotlib is missing.

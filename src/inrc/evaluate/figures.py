@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 def rate_distortion(
     records: Sequence[Record], metric: Metric = "psnr_db", *, published: Sequence[PublishedCurve] = ()
 ) -> "Figure":
-    """Quality against rate: mean curves over the pictures that all codecs have measured, near the rates of ours.
+    """Draws quality against rate near the rates of our codecs: means over the pictures that all codecs have measured.
 
-    Published curves are means over the 24 Kodak pictures, and drawn only where these are the pictures.
+    Published curves are means over the 24 Kodak pictures, and are drawn only where the records are of these pictures.
 
     Args:
-      records: of any codecs.
+      records: records of any codecs.
       metric: the quality.
-      published: curves to draw beside them, dashed.
+      published: curves that are drawn dashed beside the measured ones.
 
     Raises:
-      RecordError: The codecs have no picture in common, or none has the metric.
+      RecordError: The codecs have no picture in common, or no codec was measured by the metric.
       InrcError: matplotlib is missing.
     """
     pictures = curves.shared_pictures(records)
@@ -71,28 +71,28 @@ def rate_distortion(
         figure, axes = new_axes(f"{METRICS[metric][0]} against rate, means over {count_pictures(pictures)}")
         for look, points in drawn:
             look.plot(axes, points)
-        seen = [(look, _window(points, low, high)) for look, points in drawn]
-        seen = [(look, points) for look, points in seen if points]
+        visible = [(look, _window(points, low, high)) for look, points in drawn]
+        visible = [(look, points) for look, points in visible if points]
         log_axis(axes, low, high, "rate, bits per pixel")
         axes.set_ylabel(METRICS[metric][1])
-        fit_heights(axes, [y for _, points in seen for _, y in points])
-        label_ends(axes, [(look, points[-1]) for look, points in seen])
+        fit_heights(axes, [y for _, points in visible for _, y in points])
+        label_ends(axes, [(look, points[-1]) for look, points in visible])
         footnote(figure, note)
     return figure
 
 
 def quality_by_seconds(records: Sequence[Record], *, bpp: float | None = None) -> "Figure":
-    """PSNR at one rate against the seconds of encoding, means over the pictures that all codecs have measured.
+    """Draws PSNR at one rate against the seconds of encoding: means over the pictures that all codecs have measured.
 
-    Curves are interpolated as `curves.at_rate` says; of a codec whose points are efforts at about this rate each is
-    drawn. Codecs that do not reach the rate are named below the figure.
+    Curves are interpolated as `curves.at_rate` describes. Of a codec whose points are efforts at about this rate, every
+    point is drawn. Codecs that do not reach the rate are named below the figure.
 
     Args:
-      records: of any codecs.
-      bpp: the rate; the middle of the rates that most codecs share, our codecs above all, if not given.
+      records: records of any codecs.
+      bpp: the rate; the rate of `curves.common_rate` if not given, which prefers our codecs.
 
     Raises:
-      RecordError: The codecs have no picture in common, or less than two points are at the rate.
+      RecordError: The codecs have no picture in common, or there are fewer than two points at the rate.
       InrcError: matplotlib is missing.
     """
     pictures = curves.shared_pictures(records)
@@ -121,16 +121,16 @@ def quality_by_seconds(records: Sequence[Record], *, bpp: float | None = None) -
 
 
 def anytime(records: Sequence[Record], codec: str) -> "Figure":
-    """The PSNR that a codec estimates on the way against seconds, one line per point, means over pictures.
+    """Draws the PSNR that a codec estimates during the fit against seconds: one line per point, means over pictures.
 
     The ring at the end of a line is the PSNR of the decoded files.
 
     Args:
-      records: of any codecs.
-      codec: the one that is drawn.
+      records: records of any codecs.
+      codec: the codec that is drawn.
 
     Raises:
-      RecordError: No record of it has a trace.
+      RecordError: No record of the codec has a trace.
       InrcError: matplotlib is missing.
     """
     pictures = curves.common_pictures(records, (codec,))
@@ -142,7 +142,7 @@ def anytime(records: Sequence[Record], codec: str) -> "Figure":
         by_point.setdefault(record.point, []).append(record)
     groups = sorted(by_point.values(), key=lambda group: _mean(group, "bpp"))
     labels = [f"{_mean(group, 'bpp'):.2g} bpp" for group in groups]
-    if len(set(labels)) < len(labels):  # points that are efforts, say
+    if len(set(labels)) < len(labels):  # as of points that are efforts
         labels = [f"{group[0].point:g} ({label})" for group, label in zip(groups, labels, strict=True)]
     look = looks_of(records)[codec]
     with style():
@@ -172,10 +172,10 @@ def anytime(records: Sequence[Record], codec: str) -> "Figure":
 
 
 def bd_rate_bars(records: Sequence[Record], anchor: str, codec: str, metric: Metric = "psnr_db") -> "Figure":
-    """BD-rate of one codec against another, picture by picture.
+    """Draws the BD-rate of one codec against another, picture by picture.
 
     Raises:
-      RecordError: One of them was not measured, or no picture's curves overlap enough.
+      RecordError: One of them was not measured, or the curves of no picture overlap enough.
       InrcError: matplotlib is missing.
     """
     row = next((row for row in curves.bd_table(records, anchor, metric) if row.codec == codec), None)
@@ -225,14 +225,14 @@ def curves_with(records: Sequence[Record], metric: Metric, pictures: Iterable[st
 
 
 def rate_interval(rates: Sequence[float], *, margin: float = 1.5, least: float = 8.0) -> tuple[float, float]:
-    """An interval around all rates, its ends at least a factor of `least` apart."""
+    """Returns an interval around all rates whose ends are at least a factor of `least` apart."""
     low, high = min(rates) / margin, max(rates) * margin
     widening = max(1.0, math.sqrt(least * low / high))
     return low / widening, high * widening
 
 
 def _window(points: Points, low: float, high: float) -> Points:
-    """The part of a curve between two rates, with its value at either where the curve goes on beyond."""
+    """Returns the part of a curve between two rates, with interpolated points at a rate that the curve crosses."""
     x, y = np.log([bpp for bpp, _ in points]), [value for _, value in points]
     inside = [point for point in points if low <= point[0] <= high]
     for rate in (low, high):

@@ -1,6 +1,6 @@
 """One self-contained HTML page of records: chart, BD-rates, every measurement, and pictures to compare by eye.
 
-The page holds all that it shows: it opens from any place without a network.
+The page holds everything that it shows, and opens from any place without a network.
 """
 
 import dataclasses
@@ -24,11 +24,11 @@ COLUMNS = (
     *("picture", "codec", "point", "n_bytes", "bpp", "psnr_db", "ssim", "ms_ssim"),
     *("lpips", "encode_seconds", "decode_seconds", "bits_per_weight"),
 )
-"""Of the page's rows: fields of `Record`, and the last from its details."""
+"""Columns of the page's table: fields of `Record`, and as the last one a field of its details."""
 
 _PLACEHOLDER = "__DATA__"
 _MAX_PUBLISHED = 8
-"""Published curves that the chart shows at first where none of the figures' selection is there."""
+"""Published curves that the chart shows at first, where there is none of the selection that figures show."""
 
 
 def page(
@@ -38,19 +38,19 @@ def page(
     published: Sequence[PublishedCurve] = (),
     anchor: str = DEFAULT_ANCHOR,
 ) -> str:
-    """The HTML page: the same bytes for the same arguments.
+    """Returns the HTML page; the same arguments give the same bytes.
 
     Args:
-      records: what the tables and the chart show, failures included.
+      records: the records that tables and chart show, failures included.
       comparisons: pictures to compare by eye.
-      published: curves that others have published, drawn beside ours.
-      anchor: codec that BD-rates refer to at first; AVIF and JPEG can be chosen in the page where they were measured.
+      published: curves that others have published, which are drawn beside ours.
+      anchor: the codec that BD-rates refer to at first. AVIF and JPEG can be chosen in the page if they were measured.
     """
     good = measured(records)
-    comparisons = comparisons or Comparisons(notes=("No pictures were asked for.",))
+    comparisons = comparisons or Comparisons(notes=("No pictures were requested.",))
     shown, pictures = _mean_over(good)
     preferred = choose(published) or published[:_MAX_PUBLISHED]
-    comparable = are_all_of_kodak(pictures)  # of other pictures the means lie elsewhere
+    comparable = are_all_of_kodak(pictures)  # means over other pictures cannot be compared
     data = {
         "made": _made(records),
         "columns": COLUMNS,
@@ -74,7 +74,7 @@ def page(
 
 
 def embedded(data: Mapping[str, Any]) -> str:
-    """JSON that stands inside of a script element: nothing in it can end the element or begin another one."""
+    """Returns JSON for a script element: nothing in it can end the element or start another one."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))  # ASCII only
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
@@ -90,7 +90,7 @@ def _cell(record: Record, name: str) -> Any:
 
 
 def _made(records: Sequence[Record]) -> dict[str, Any]:
-    """When and with what the records were measured."""
+    """Returns when and with what the records were measured."""
     versions: dict[str, list[str]] = {}
     for record in records:
         for name, version in record.versions.items():
@@ -106,7 +106,7 @@ def _made(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def _mean_over(records: Sequence[Record]) -> tuple[list[str], list[str]]:
-    """Codecs and the pictures that all of them have measured; codecs that share none with the others are left out."""
+    """Returns codecs and the pictures that all of them have measured; a codec that shares none is left out."""
     names = codecs(records)
     by_reach = sorted(names, key=lambda name: len(common_pictures(records, [name])), reverse=True)
     while by_reach and not common_pictures(records, by_reach):
@@ -129,9 +129,9 @@ def _curves(
 
 
 def _bd_tables(records: Sequence[Record], anchor: str, published: Iterable[PublishedCurve]) -> list[dict[str, Any]]:
-    """For each anchor that was measured: rows [codec, two numbers for each metric, pictures].
+    """Returns for each anchor that was measured its rows [codec, two numbers for each metric, pictures].
 
-    Published curves are means over the 24 pictures of Kodak: their rows are there if the anchor was measured on these.
+    Published curves are means over the 24 pictures of Kodak, and have rows only if the anchor was measured on these.
     """
     tables = []
     for name in dict.fromkeys((anchor, DEFAULT_ANCHOR, *FURTHER_ANCHORS)):
@@ -164,7 +164,7 @@ def _published(curve: PublishedCurve, *, shown: bool) -> dict[str, Any]:
 
 
 def _compared(comparisons: Comparisons) -> dict[str, Any]:
-    """Comparisons with every image once, as an index into a list of data URIs."""
+    """Returns comparisons in which every image is an index into a list of data URIs, so that it is embedded once."""
     images: dict[str, int] = {}
     pairs = []
     for pair in comparisons.pairs:

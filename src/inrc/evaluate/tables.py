@@ -1,4 +1,4 @@
-"""Tables as values: functions of records, printed as Markdown or on a terminal."""
+"""Tables of records as values, which are printed as Markdown or on a terminal."""
 
 import dataclasses
 import math
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import rich.table
 
 NONE = "–"
-"""What stands where there is no value."""
+"""Text of a cell that has no value."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Table:
     """Text in rows and columns.
 
     Attributes:
-      title: in one line.
+      title: title in one line.
       header: names of the columns, with units.
-      rows: cells, as many in each row as there are columns.
-      n_labels: columns from the left that hold names; the others hold numbers and are set flush right.
-      note: in one line; empty if there is nothing to note.
+      rows: cells; every row has as many as there are columns.
+      n_labels: number of columns from the left that hold names; the others hold numbers and are set flush right.
+      note: note in one line; empty if there is none.
     """
 
     title: str
@@ -39,7 +39,7 @@ class Table:
 
 
 def rate_distortion_table(records: Sequence[Record]) -> Table:
-    """Means of every codec at each of its points, over the pictures that all codecs have measured.
+    """Returns means of every codec at each of its points, over the pictures that all codecs have measured.
 
     Raises:
       RecordError: There are no such pictures.
@@ -60,10 +60,10 @@ def rate_distortion_table(records: Sequence[Record]) -> Table:
 
 
 def bd_rate_table(records: Sequence[Record], anchor: str, published: Iterable[PublishedCurve] = ()) -> Table:
-    """BD-rates against one codec, by PSNR and by MS-SSIM in dB, of all other codecs and of published curves.
+    """Returns BD-rates against one codec, by PSNR and by MS-SSIM in dB, of all other codecs and of published curves.
 
-    Published curves are means over the 24 Kodak pictures: they are compared with the anchor's mean curve where the
-    anchor was measured on all of these, and left out otherwise.
+    Published curves are means over the 24 Kodak pictures. They are compared with the anchor's mean curve if the anchor
+    was measured on all of these pictures, and left out otherwise.
 
     Raises:
       RecordError: The anchor has not been measured.
@@ -93,7 +93,7 @@ def bd_rate_table(records: Sequence[Record], anchor: str, published: Iterable[Pu
 
 
 def ablation_table(records: Sequence[Record]) -> Table:
-    """Variants at equal points, such as sizes: means, and what each has beyond the first variant at that point.
+    """Returns means of variants at equal points, such as sizes, and their differences from the first variant.
 
     The variants are the codecs, in the order of their first records. The means are over the pictures that all of them
     have measured.
@@ -118,7 +118,7 @@ def ablation_table(records: Sequence[Record]) -> Table:
 
 
 def to_markdown(table: Table) -> str:
-    """A table of GitHub's Markdown, with its title above and its note below."""
+    """Returns a table in GitHub's Markdown, with its title above and its note below."""
     lines = ["|" + "|".join(" " + cell.replace("|", "\\|") + " " for cell in row) + "|" for row in table.rows]
     rule = "|" + "|".join("---" if i < table.n_labels else "---:" for i in range(len(table.header))) + "|"
     parts = [f"**{table.title}**", "\n".join(["| " + " | ".join(table.header) + " |", rule, *lines]), table.note]
@@ -126,7 +126,7 @@ def to_markdown(table: Table) -> str:
 
 
 def to_rich(table: Table) -> "rich.table.Table":
-    """A table for a terminal."""
+    """Returns a table for a terminal."""
     import rich.box
     import rich.table
     from rich.text import Text
@@ -147,12 +147,12 @@ def to_rich(table: Table) -> "rich.table.Table":
 
 
 def signed(value: float | None, n_digits: int = 1) -> str:
-    """A number with its sign; `NONE` where there is none. Zero is positive."""
+    """Returns a number with its sign; `NONE` where there is no number. Zero is positive."""
     return NONE if value is None or math.isnan(value) else f"{round(value, n_digits) + 0.0:+.{n_digits}f}"
 
 
 def _by_codec(records: Iterable[Record], pictures: Sequence[str]) -> dict[str, list[list[Record]]]:
-    """Each codec's records of these pictures, grouped by point, with rising mean rate."""
+    """Returns the records of these pictures by codec, grouped by point, with rising mean rate."""
     found: dict[str, dict[float, list[Record]]] = {}
     for record in curves.measured(records):
         if record.picture in pictures:
@@ -218,7 +218,7 @@ def _number(value: float, n_digits: int) -> str:
 
 
 def _seconds(value: float) -> str:
-    """Seconds with three significant digits."""
+    """Returns seconds with three significant digits."""
     if math.isnan(value):
         return NONE
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,6 +1,6 @@
 """Colour transforms between the RGB of a picture and the target that a network is fitted to.
 
-Each is affine: target = A rgb + b, with rgb in [0, 1] and b such that mid-gray (0.5, 0.5, 0.5) becomes
+Every transform is affine: target = A rgb + b, with rgb in [0, 1] and b such that mid-gray (0.5, 0.5, 0.5) becomes
 (0.5, 0.5, 0.5). Luma stays in [0, 1]; chroma lies around 0.5.
 """
 
@@ -100,7 +100,7 @@ _KR, _KG, _KB = 0.299, 0.587, 0.114  # luma of BT.601
 _CB, _CR = 2 * (1 - _KB), 2 * (1 - _KR)  # 1.772 and 1.402: B - Y and R - Y at full chroma
 _S2, _S3, _S6 = math.sqrt(2), math.sqrt(3), math.sqrt(6)
 
-# Written out, not inverted numerically: what a file decodes to must not depend on a linear algebra library.
+# The inverses are written out, not computed: the pixels of a file must not depend on a linear algebra library.
 _FORWARD = {
     ColourTransform.RGB: np.eye(3),
     ColourTransform.YCBCR: np.array(
@@ -141,8 +141,8 @@ def _affine(values: ArrayT, transform: ColourTransform, matrix: np.ndarray, offs
         return values
     columns, constant = np.eye(n_channels), np.zeros(n_channels)
     columns[:3, :3], constant[:3] = matrix.T, offset
-    # Sums of products, not `@`: accelerators multiply matrices in TF32 or bfloat16, too coarse for 16-bit samples.
-    shape = (1,) * (values.ndim - 1) + (n_channels,)  # ranks written out: strict rank promotion allows it
+    # Sums of products, no `@`: accelerators multiply matrices in TF32 or bfloat16, too coarse for 16-bit samples.
+    shape = (1,) * (values.ndim - 1) + (n_channels,)  # explicit ranks, as strict rank promotion wants them
     result: Any = constant.astype(np.float32).reshape(shape)
     for channel in range(n_channels):
         result = result + values[..., channel : channel + 1] * columns[channel].astype(np.float32).reshape(shape)

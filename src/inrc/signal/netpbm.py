@@ -1,6 +1,6 @@
 """PGM and PPM, plain and raw, at any maximum value up to 65535 (https://netpbm.sourceforge.net/doc/ppm.html).
 
-Decoded here because Pillow halves the depth of 16-bit PPM. Bitmaps (P1, P4) go through Pillow.
+They are decoded here because Pillow halves the depth of 16-bit PPM. Bitmaps (P1, P4) are decoded by Pillow.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from inrc.errors import UnreadableImageError
 from inrc.signal.raster import Raster, check_size, scaled_to_full_range
 
-# Magic, width, height, maximum: apart by white space or comments, and one white space before raw samples.
+# Magic, width, height and maximum are separated by white space or comments; one white space precedes raw samples.
 _GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
 _HEADER = re.compile(rb"P([2356])" + _GAP + rb"(\d{1,10})" + _GAP + rb"(\d{1,10})" + _GAP + rb"(\d{1,5})\s")
 

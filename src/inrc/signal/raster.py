@@ -1,4 +1,4 @@
-"""What every decoder hands over: samples as stored, with the orientation and the profile still to be applied."""
+"""The result of every decoder: samples as they are stored, with an orientation that is still to be applied."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         ImageTooLargeError: If the picture has more than `max_pixels` pixels.
     """
     if width < 1 or height < 1:
-        raise UnreadableImageError(f"its header says {width} x {height} pixels; each side needs at least 1")
+        raise UnreadableImageError(f"its header says {width} x {height} pixels; each side must have at least 1")
     if width * height > max_pixels:
         raise ImageTooLargeError(
             f"its header says {width} x {height} = {width * height} pixels, more than the limit of {max_pixels}; "

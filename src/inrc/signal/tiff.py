@@ -1,7 +1,7 @@
 """TIFF at 8 and 16 bits per sample.
 
-tifffile reads plain gray and RGB samples of either depth, which Pillow does not. Pillow reads what must be interpreted
-first: bitmaps, 2- and 4-bit gray, palettes and YCbCr.
+tifffile reads plain gray and RGB samples of either depth, which Pillow does not. Pillow reads samples that have to be
+interpreted first: bitmaps, 2- and 4-bit gray, palettes and YCbCr.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def decode(data: bytes, max_pixels: int) -> Raster:
     """
     import tifffile
 
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else its complaints reach stderr
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else its warnings reach stderr
     with tifffile.TiffFile(io.BytesIO(data)) as tif:
         page = tif.pages.first
         check_size(page.imagewidth, page.imagelength, max_pixels)
@@ -86,7 +86,7 @@ def _bits(page: TiffPage) -> int:
 
 
 def _check_kind(tif: TiffFile, page: TiffPage) -> None:
-    """Raises UnsupportedImageError for what could only be read by guessing or by losing something."""
+    """Raises UnsupportedImageError for a file that could only be read by guessing or with a loss."""
     if page.is_reduced:
         raise UnsupportedImageError(
             "its first page is only a thumbnail (a raw camera file?); develop it to a PNG first"
