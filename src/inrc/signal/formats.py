@@ -63,7 +63,7 @@ def format_of(start: bytes) -> str:
 
 
 def decode(data: bytes, max_pixels: int) -> Raster:
-    """Decodes the bytes of a picture file. On damaged bytes it raises the errors of the libraries, besides typed ones."""
+    """Decodes the bytes of a picture file. Damaged bytes may raise errors of the libraries besides typed ones."""
     format_name = format_of(data[:SIGNATURE_BYTES])
     if format_name == "PNG":
         return png.decode(data, max_pixels)
