@@ -1,4 +1,4 @@
-"""What the commands set before JAX is imported: XLA's own log stays off stderr unless the user wants it."""
+"""Settings that the commands make before JAX is imported: XLA's log stays off stderr unless the user wants it."""
 
 import subprocess
 import sys

@@ -51,7 +51,7 @@ def trained(inrc_command, folder):
     return inrc_command("meta", "train", folder / "recipe.py", "--data", folder / "pictures", cwd=folder)
 
 
-def test_train_tells_how_it_goes_and_what_it_came_to(trained, folder):
+def test_train_prints_progress_and_its_result(trained, folder):
     assert trained.returncode == 0, trained.stderr
     init = shared_init.load(folder / "out/meta/small/init.npz")
     assert trained.stdout == f"out/meta/small/init.npz: {init.n_weights} weights, id {init.id.hex()}\n"
@@ -61,7 +61,7 @@ def test_train_tells_how_it_goes_and_what_it_came_to(trained, folder):
     assert re.search(r"^prior, round 1/1, fit 2/2, \d\.png  100%$", trained.stderr, re.M)
 
 
-def test_train_again_does_nothing_anew(trained, folder, inrc_command):
+def test_a_finished_run_is_not_repeated(trained, folder, inrc_command):
     done = inrc_command(
         "meta", "train", folder / "recipe.py", "--quiet", cwd=folder, INRC_TRAIN=str(folder / "pictures")
     )
@@ -97,7 +97,7 @@ def test_compare_and_export(trained, folder, inrc_command, tmp_path):
     gains = json.loads(path.with_suffix(".json").read_text())["gains"]
     assert [start["start"] for start in gains["starts"]] == ["random", "small"]
 
-    # By its id and as a file it is what it was as a run, and all pictures of a folder that is named are fitted.
+    # An init named by its id or its file gives the same results as its run, and a named folder is fitted as a whole.
     arguments = ("meta", "compare", init.id.hex()[:6], path, "--data", folder / "pictures", "--pictures", 2, "--json")
     done = inrc_command(*arguments, "-o", tmp_path, INRC_INIT_PATH=str(tmp_path / "exported"))
     assert done.returncode == 0, done.stderr
@@ -119,7 +119,7 @@ def test_the_figure_shows_means_in_bands_over_a_logarithmic_axis():
     assert (band[:, 1].min(), band[:, 1].max()) == (14.0, 23.0)
 
 
-def test_ctrl_c_says_how_it_goes_on(inrc_command, folder, tmp_path):
+def test_ctrl_c_says_how_to_resume(inrc_command, folder, tmp_path):
     arguments = ("meta", "train", folder / "long.py", "--data", folder / "pictures", "-o", tmp_path)
     process = inrc_command.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None

@@ -51,7 +51,7 @@ def n_rows(out: Path) -> int:
 
 
 def killed_and_finished(tmp_path: Path, n: int, n_kills: int, shards: int, kind: str) -> None:
-    """Kills runs within the time that each has for its share, then lets one end, and looks at what is there."""
+    """Kills runs within the time of their share of the pictures, lets the last run end, and checks the outputs."""
     rng = random.Random(n + shards)
     write(tmp_path / "in", n)
     out = tmp_path / "out"
@@ -93,7 +93,7 @@ def killed_and_finished(tmp_path: Path, n: int, n_kills: int, shards: int, kind:
 
 
 def check_files(out: Path) -> None:
-    """Every file that is there is whole, with a row or without."""
+    """Checks that every file is whole, whether it has a row or not."""
     hashes = {row.output: row.output_hash for row in load_manifest(out)} if (out / MANIFEST).exists() else {}
     for path in out.rglob("*.inr"):
         data = path.read_bytes()
@@ -135,7 +135,7 @@ def test_ten_times_of_two_thousand(tmp_path, shards):
 
 @pytest.mark.slow
 def test_a_thousand_large_pictures_in_four_gigabytes(tmp_path):
-    """Links to one picture of 768x512 pixels, fitted for a moment each."""
+    """All pictures are links to one of 768x512 pixels, and each is fitted for a moment."""
     import numpy as np
 
     from inrc.signal.image import Image, write_image

@@ -1,4 +1,4 @@
-"""The engine on Ray: what it asks of a cluster, and a local one that loses a worker and no picture."""
+"""The engine on Ray: the resources that it requests, and a local cluster that loses a worker but no picture."""
 
 import builtins
 import dataclasses
@@ -74,7 +74,7 @@ def ray():
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> Path:
-    """Pictures, and one that is none."""
+    """Pictures, and a file that is no picture."""
     folder = tmp_path_factory.mktemp("pictures")
     samples.write(folder, N_PICTURES)
     (folder / "broken.png").write_bytes(samples.png(0)[:60])
@@ -83,7 +83,7 @@ def pictures(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def local(pictures, tmp_path_factory) -> Path:
-    """What the local engine makes of them."""
+    """The outputs of the local engine."""
     folder = tmp_path_factory.mktemp("local")
     encode_dataset(pictures, folder, samples.OPTIONS)
     return folder
@@ -93,8 +93,8 @@ def inr_files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.inr")}
 
 
-def lasting(folder: Path) -> list[dict]:
-    """Rows but for times and places."""
+def rows_without_times(folder: Path) -> list[dict]:
+    """Returns rows without times and places."""
     gone = {"seconds": 0.0, "finished_at": "", "shard": ""}
     return [dataclasses.asdict(dataclasses.replace(row, **gone)) for row in load_manifest(folder)]
 
@@ -105,7 +105,7 @@ def test_two_workers_one_of_which_is_killed_do_what_the_local_engine_does(ray, p
     killed = threading.Event()
 
     def kill_one(totals: Totals) -> None:
-        """Once both work, if the second is not too late, and while there is much left."""
+        """Kills one worker once both are at work, while many pictures are left."""
         began = [event for event in events if event.kind == "began"]
         if (len(began) == 2 or totals.n_left <= 24) and totals.n_done >= 4 and not killed.is_set():
             assert totals.n_left >= 12
@@ -124,7 +124,7 @@ def test_two_workers_one_of_which_is_killed_do_what_the_local_engine_does(ray, p
     assert len(lines) == N_PICTURES + 1  # nothing is doubled
     assert inr_files(tmp_path) == inr_files(local)
     assert len(inr_files(local)) == N_PICTURES
-    assert lasting(tmp_path) == lasting(local)
+    assert rows_without_times(tmp_path) == rows_without_times(local)
 
     def no_work(*_: object, **__: object) -> None:
         raise AssertionError("something is done again")
@@ -144,7 +144,7 @@ def test_shards_of_several_workers_and_a_run_that_is_stopped(ray, pictures, loca
     finished = encode_dataset(pictures, tmp_path, options, engine=engine)
     assert finished.n_kept == stopped.n_done
     assert (finished.n_left, finished.n_done + finished.n_kept) == (0, N_PICTURES)
-    assert lasting(tmp_path) == lasting(local)
+    assert rows_without_times(tmp_path) == rows_without_times(local)
     assert {path.suffix for path in tmp_path.iterdir()} == {".tar", ".jsonl"}
 
 
@@ -161,7 +161,7 @@ def test_outputs_that_cannot_be_written_end_the_run(ray, pictures, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_cluster_without_room_is_told(ray, pictures, tmp_path, monkeypatch):
+def test_a_cluster_without_room_is_reported(ray, pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(ray_engine, "workers_of", lambda *_: (1, {"num_cpus": 1, "resources": {"none": 1}}))
     began = time.monotonic()
     with pytest.raises(DatasetError, match="no worker has begun within 2 s"):

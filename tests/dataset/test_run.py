@@ -50,7 +50,7 @@ def tasks_of(source) -> list[EncodeTask]:
 
 @pytest.fixture
 def fake(monkeypatch) -> FakeEncoder:
-    """Stands in for the encoder of every run."""
+    """Replaces the encoder of every run."""
     encoder = FakeEncoder()
     monkeypatch.setattr(pipeline, "BatchEncoder", lambda *_, **__: encoder)
     return encoder
@@ -119,7 +119,7 @@ class TestFiles:
             + [f"out/{name}" for name in ("000.inr", "001.inr", "below/002.inr", "t/y.inr", "manifest.jsonl")]
         )
 
-    def test_options_that_do_not_suit_one_picture_are_its_row(self, tmp_path):
+    def test_options_that_do_not_suit_one_picture_give_an_error_row(self, tmp_path):
         from tests.shared_init.inits import random_init
 
         path = tmp_path / "init.npz"
@@ -163,7 +163,7 @@ class TestShards:
         for row in load_manifest(tmp_path / "shards"):
             assert contents(tmp_path / "shards" / row.shard)[row.output] == found[row.output]
 
-    def test_are_left_alone_until_something_changes(self, tmp_path, fake):
+    def test_are_kept_until_something_changes(self, tmp_path, fake):
         options = dataclasses.replace(FAKE, images_per_shard=2)
         write(tmp_path / "in", 5)
         encode_dataset(tmp_path / "in", tmp_path / "out", options)
@@ -178,7 +178,7 @@ class TestShards:
 
 
 class TestAgain:
-    def test_what_is_done_is_left_alone(self, tmp_path, fake):
+    def test_finished_pictures_are_skipped(self, tmp_path, fake):
         source, out = tmp_path / "in", tmp_path / "out"
         write(source, 6)
         assert counts(encode_dataset(source, out, FAKE)) == {"items": 6, "done": 6}
@@ -199,7 +199,7 @@ class TestAgain:
         assert counts(encode_dataset(tmp_path / "in", tmp_path / "out", FAKE)) == {"items": 4, "kept": 2, "done": 2}
         assert (tmp_path / "out/001.inr").read_bytes() == before
 
-    def test_changed_pictures_are_done_again_and_touched_ones_are_not(self, tmp_path, fake):
+    def test_changed_pictures_are_encoded_again_and_touched_ones_are_not(self, tmp_path, fake):
         source, out = tmp_path / "in", tmp_path / "out"
         write(source, 3)
         encode_dataset(source, out, FAKE)
@@ -215,7 +215,7 @@ class TestAgain:
         new = {row.name: row for row in load_manifest(out)}
         assert [name for name in old if old[name].input_hash != new[name].input_hash] == ["000.png"]
 
-    def test_other_options_do_everything_again(self, tmp_path, fake):
+    def test_other_options_encode_everything_again(self, tmp_path, fake):
         write(tmp_path / "in", 3)
         encode_dataset(tmp_path / "in", tmp_path / "out", FAKE)
         other = dataclasses.replace(FAKE, encode=dataclasses.replace(ENCODE, seed=1))
@@ -223,7 +223,7 @@ class TestAgain:
         more = dataclasses.replace(other, batch_size=3, n_readers=3, memory_bytes=10**6)  # these do not decide bytes
         assert counts(encode_dataset(tmp_path / "in", tmp_path / "out", more)) == {"items": 3, "kept": 3}
 
-    def test_failures_are_tried_again_when_asked_or_changed(self, tmp_path, fake):
+    def test_failures_are_tried_again_on_request_or_when_changed(self, tmp_path, fake):
         source, out = tmp_path / "in", tmp_path / "out"
         write(source, 2)
         (source / "a.png").write_bytes(b"bad")
@@ -235,7 +235,7 @@ class TestAgain:
         (source / "a.png").write_bytes(png(5))
         assert counts(encode_dataset(source, out, FAKE)) == {"items": 4, "kept": 2, "kept_failed": 1, "done": 1}
 
-    def test_the_hash_follows_all_that_decides_bytes(self, monkeypatch):
+    def test_the_hash_depends_on_all_that_decides_bytes(self, monkeypatch):
         changes = {
             "effort": 4,
             "quality": 51.0,
@@ -308,7 +308,7 @@ class TestPipeline:
         assert failed == {"5.png": ("RuntimeError", "the device is out of memory")}
         assert files_in(tmp_path / "out") == [f"{i}.inr" for i in range(8) if i != 5]
 
-    def test_what_cannot_be_finished_together_is_done_one_by_one(self, tmp_path):
+    def test_a_batch_that_cannot_be_finished_is_fitted_one_by_one(self, tmp_path):
         class Fragile(FakeEncoder):
             def finish(self, fitted):
                 if len(fitted.files) > 1:
@@ -443,7 +443,7 @@ class TestRun:
         assert steps == [2, 1, 0]
         assert counts(totals) == {"items": 5, "kept": 3, "done": 2}
 
-    def test_shards_of_a_lost_worker_are_closed(self, tmp_path, fake, monkeypatch):
+    def test_shards_of_a_lost_worker_are_completed(self, tmp_path, fake, monkeypatch):
         write(tmp_path / "in", 3)
 
         def engine(tasks, output, options, on_rows, *, stop):

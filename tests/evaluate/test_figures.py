@@ -1,4 +1,4 @@
-"""What figures show: their lines, labels and scales, and that saving them twice gives the same bytes."""
+"""Figures: their lines, labels and scales, and that saving a figure twice gives the same bytes."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""The page of records: what it says, what it refers to, and which pictures it shows."""
+"""The page of records: its numbers, that it loads nothing from elsewhere, and the pictures that it shows."""
 
 import base64
 import dataclasses
@@ -36,12 +36,12 @@ PUBLISHED = PublishedCurve(
 
 
 def embedded(page: str) -> dict:
-    """What the page's script reads, as a browser does: up to the first end of a script element."""
+    """Returns the data of the page's script as a browser reads it: up to the first end of a script element."""
     return json.loads(page.split('<script type="application/json" id="data">')[1].split("</script>")[0])
 
 
 def curves() -> list[Record]:
-    """Two codecs, the second of which needs 30 % less."""
+    """Returns records of two codecs, the second of which needs 30 % fewer bytes."""
     settings = {"format": "JPEG", "subsampling": "4:4:4"}
     return [
         *make_curve_records("jpeg_444", settings=settings),
@@ -51,7 +51,7 @@ def curves() -> list[Record]:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a run has left behind: the original, its file and the record."""
+    """The results of a run: the original, its file and the record."""
 
     originals: Path
     files: Path
@@ -67,7 +67,7 @@ class Run:
 
 @pytest.fixture
 def kept(tmp_path) -> Run:
-    """An .inr file of 64x48 pixels and an original that it resembles."""
+    """An .inr file of 64x48 pixels, and an original that resembles it."""
     originals, files = tmp_path / "originals", tmp_path / "files"
     originals.mkdir()
     files.mkdir()
@@ -240,7 +240,7 @@ class TestComparisons:
         assert found.pairs == ()
         assert "other pixels" in found.notes[0]
 
-    def test_a_file_that_was_measured_otherwise_is_left_out(self, kept):
+    def test_a_file_that_was_measured_at_another_size_is_left_out(self, kept):
         otherwise = dataclasses.replace(kept.record, psnr_db=kept.record.psnr_db - 1)
         found = comparison.compare([otherwise], originals=[kept.originals], files=kept.files)
         assert found.pairs == ()
@@ -251,11 +251,11 @@ class TestComparisons:
         assert found.pairs == ()
         assert "--max-mb" in found.notes[0]
 
-    def test_an_unknown_codec_and_no_records_are_said(self, kept):
+    def test_an_unknown_codec_and_missing_records_are_reported(self, kept):
         assert "by nobody" in kept.compare(codec="nobody").notes[0]
         assert len(comparison.compare([], originals=[], files=kept.files).notes) == 1
 
-    def test_none_can_be_asked_for_but_not_fewer(self, kept):
+    def test_the_number_of_pictures_may_be_zero_but_not_negative(self, kept):
         assert kept.compare(pictures=0) == comparison.Comparisons()
         with pytest.raises(ConfigError, match="pictures and -1 rates; give 0 or more"):
             kept.compare(rates=-1)

@@ -1,4 +1,4 @@
-"""Every experiment of the repository loads, says what it costs, and is small in its smoke mode."""
+"""Every experiment of the repository loads, states its cost, and is small in its smoke mode."""
 
 import ast
 import dataclasses
@@ -53,7 +53,7 @@ def test_the_quick_set_shares_its_records_with_the_whole():
 
 
 def test_the_codec_of_contributing_joins_the_figure(tmp_path):
-    """The guide's own example, as it is written there."""
+    """The example of CONTRIBUTING.md runs as it is written there."""
     guide = (FOLDER.parent / "CONTRIBUTING.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)
     (tmp_path / "mine.py").write_text(example)

@@ -21,7 +21,7 @@ def kodak() -> list[Record]:
 
 
 def body(table: tables.Table) -> str:
-    """A table's Markdown without its title and its note."""
+    """Returns a table in Markdown without its title and its note."""
     return "\n".join(line for line in tables.to_markdown(table).splitlines() if line.startswith("|"))
 
 

@@ -1,4 +1,4 @@
-"""Pictures in memory, and what inrc writes: exact where the format is exact, refused where it cannot be."""
+"""Pictures in memory and in files of inrc: exact in exact formats, and refused where a format cannot hold them."""
 
 import io
 import os

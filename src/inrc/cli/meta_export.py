@@ -55,9 +55,9 @@ def _gains(path: Path, init_id: str) -> dict[str, Any]:
     """
     data = read_file(path)
     try:
-        found = json.loads(data)
-        names = [name for name, other in found["inits"].items() if other == init_id]
-        starts = [start for start in found["starts"] if start["start"] in names or start["is_random"]]
+        comparison = json.loads(data)
+        names = [name for name, other in comparison["inits"].items() if other == init_id]
+        starts = [start for start in comparison["starts"] if start["start"] in names or start["is_random"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path} is no comparison; give a compare.json of `inrc meta compare`") from error
     if not names:

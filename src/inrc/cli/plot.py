@@ -87,13 +87,13 @@ def _load(arguments: Plot) -> "list[Record]":
     from inrc.evaluate.records import load_all
 
     records = load_all(arguments.results)
-    known = curves.codecs(curves.measured(records))
-    unknown = [codec for codec in arguments.codecs if codec not in known]
-    if not known:
+    measured_codecs = curves.codecs(curves.measured(records))
+    unknown = [codec for codec in arguments.codecs if codec not in measured_codecs]
+    if not measured_codecs:
         raise RecordError("there is no record of a measurement; run an experiment first")
     if unknown:
-        raise RecordError(f"there is no record of {unknown[0]}; there are records of {', '.join(known)}")
-    chosen = {*arguments.codecs, arguments.anchor} if arguments.codecs else set(known)
+        raise RecordError(f"there is no record of {unknown[0]}; there are records of {', '.join(measured_codecs)}")
+    chosen = {*arguments.codecs, arguments.anchor} if arguments.codecs else set(measured_codecs)
     return [record for record in records if record.codec in chosen]
 
 

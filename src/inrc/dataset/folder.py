@@ -55,10 +55,10 @@ class Folder:
         if self._sizes is None:
             self._files.invalidate_cache()
             try:
-                found: dict[str, Any] = self._files.find(self._root, detail=True)
+                entries: dict[str, Any] = self._files.find(self._root, detail=True)
             except FileNotFoundError:
-                found = {}
-            self._sizes = {path: info["size"] for path, info in found.items()}
+                entries = {}
+            self._sizes = {path: info["size"] for path, info in entries.items()}
         return self._sizes.get(child(self._root, name))
 
     def names(self) -> list[str]:

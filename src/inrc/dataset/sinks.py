@@ -290,20 +290,20 @@ def sizes_in_shard(file: BinaryIO) -> dict[str, int]:
 def _rewrite(source: Path, target: Path, keep: Callable[[str, int], bool]) -> None:
     """Copies the complete members of an archive that should stay, once each; removes the target if there are none."""
     temporary = target.with_name(f".inrc-{secrets.token_hex(8)}.tmp")
-    kept: set[str] = set()
+    copied: set[str] = set()
     with source.open("rb") as old, temporary.open("wb") as new, source.open("rb") as content:
         n_bytes = os.fstat(old.fileno()).st_size
         with contextlib.suppress(DatasetError):  # the archive ends where it was cut
             for member in members_of(old):
                 is_whole = member.offset_data + member.size <= n_bytes
-                if is_whole and member.name not in kept and keep(member.name, member.size):
+                if is_whole and member.name not in copied and keep(member.name, member.size):
                     content.seek(member.offset_data)
                     new.write(member_bytes(member.name, content.read(member.size)))
-                    kept.add(member.name)
+                    copied.add(member.name)
         new.write(_END)
         new.flush()
         os.fsync(new.fileno())
-    if kept:
+    if copied:
         temporary.replace(target)
     else:
         temporary.unlink()

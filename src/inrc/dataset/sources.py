@@ -163,9 +163,9 @@ def _items(source: str, suffixes: tuple[str, ...]) -> Iterator[Item]:
         return
     files, remote = filesystem(source)
     if any(mark in remote for mark in "*?["):
-        found = files.glob(remote, detail=True)
+        entries = files.glob(remote, detail=True)
         start = _fixed_folder(remote)
-        yield from _expanded(_listed(files, found, start), suffixes)
+        yield from _expanded(_listed(files, entries, start), suffixes)
     elif files.isdir(remote):
         yield from _expanded(_listed(files, files.find(remote, detail=True), remote), suffixes)
     elif files.exists(remote):
@@ -206,18 +206,18 @@ def _walk(root: Path) -> Iterator[Item]:
     yield from walk(str(root), "", frozenset())
 
 
-def _listed(files: Any, found: dict[str, dict[str, Any]], start: str) -> Iterator[Item]:
+def _listed(files: Any, entries: dict[str, dict[str, Any]], start: str) -> Iterator[Item]:
     is_local = isinstance(files, LocalFileSystem)
-    for path, info in found.items():
+    for path, info in entries.items():
         name = path.removeprefix(start).lstrip("/")
         if info["type"] == "directory" or any(part.startswith(".") for part in name.split("/")):
             continue
         yield Item(name, url_of(files, path), _local_stamp(Path(path)) if is_local else stamp_of(info))
 
 
-def _expanded(found: Iterable[Item], suffixes: tuple[str, ...]) -> Iterator[Item]:
+def _expanded(items: Iterable[Item], suffixes: tuple[str, ...]) -> Iterator[Item]:
     """Yields the items of the wanted kind, and the members of archives."""
-    for item in found:
+    for item in items:
         lower = item.name.lower()
         if lower.endswith(suffixes):
             yield item
@@ -229,7 +229,7 @@ def _archive(url: str, stamp: str, suffixes: tuple[str, ...], prefix: str) -> It
     """Yields the members of an archive; of several members of one name the last, as tar does."""
     path = local_path(url)
     files, remote = filesystem(url)
-    found: dict[str, Item] = {}
+    members_by_name: dict[str, Item] = {}
     damage = None
     with path.open("rb") if path is not None else files.open(remote, "rb") as file:
         members = members_of(file)  # pyright: ignore[reportArgumentType]
@@ -242,12 +242,12 @@ def _archive(url: str, stamp: str, suffixes: tuple[str, ...], prefix: str) -> It
                     name = prefix + safe_name(member.name)
                 except UnsafeNameError as error:
                     name, refusal = prefix + member.name, error
-                found[name] = Item(
+                members_by_name[name] = Item(
                     name, url, f"{stamp}-{member.size}", member.offset_data, member.size, refusal
                 )  # fmt: skip
         except DatasetError as error:
             damage = error
-    yield from found.values()
+    yield from members_by_name.values()
     if damage is not None:
         name = (prefix.rstrip("/") or url.rpartition("/")[2].removesuffix(_ARCHIVE)) + _ARCHIVE
         yield Item(name, url, stamp, refusal=UnreadableImageError(f"cannot read all of {url}: {damage}"))
@@ -268,8 +268,8 @@ def _list(url: str, content: str) -> Iterator[Item]:
             continue
         if entry.startswith("/"):  # a path on this machine, wherever the list is
             full = os.path.normpath(entry)
-            own = local_path(url) is not None and full.startswith(f"{folder}/")
-            entries.append((full[len(folder) + 1 :] if own else full.strip("/"), full))
+            is_below = local_path(url) is not None and full.startswith(f"{folder}/")
+            entries.append((full[len(folder) + 1 :] if is_below else full.strip("/"), full))
             continue
         full = os.path.normpath(f"{folder}/{entry}")
         name = full[len(folder) + 1 :] if full.startswith(f"{folder}/") else full.strip("/")
@@ -351,11 +351,13 @@ def output_names(items: Iterable[Item], suffix: str) -> list[str]:
     for name in short:
         n_of[name] = n_of.get(name, 0) + 1
     outputs = [(stem if n_of[stem] == 1 else name) + suffix for name, stem in zip(names, short, strict=True)]
-    seen: dict[str, str] = {}
+    item_of_output: dict[str, str] = {}
     for name, output in zip(names, outputs, strict=True):
-        if output in seen:
-            raise NameCollisionError(f"{seen[output]} and {name} would both be written as {output}; rename one of them")
-        seen[output] = name
+        if output in item_of_output:
+            raise NameCollisionError(
+                f"{item_of_output[output]} and {name} would both be written as {output}; rename one of them"
+            )
+        item_of_output[output] = name
     return outputs
 
 

@@ -57,10 +57,10 @@ def variants(records: Sequence[Record], metric: Metric = "psnr_db") -> "Figure":
         for i, (name, members) in enumerate(panels.items()):
             axes = figure.add_subplot(n_rows, n_columns, i + 1)
             axes.set_title(name, fontsize=9)
-            found = curves_with(records, metric, members)
-            for curve in found:
+            mean_curves = curves_with(records, metric, members)
+            for curve in mean_curves:
                 dataclasses.replace(looks[curve.codec], width=1.4, size=3.5).plot(axes, curve.points)
-            low, high = rate_interval([bpp for curve in found for bpp, _ in curve.points], margin=1.1, least=1.5)
+            low, high = rate_interval([bpp for curve in mean_curves for bpp, _ in curve.points], margin=1.1, least=1.5)
             log_axis(axes, low, high, "rate, bpp" if i >= len(panels) - n_columns else "")
             axes.set_ylabel(METRICS[metric][1] if i % n_columns == 0 else "")
         handles, labels = figure.axes[0].get_legend_handles_labels()

@@ -95,7 +95,7 @@ def compare(
     Args:
       records: records of any codecs; only those of .inr files count.
       originals: folders in which the original of a picture is looked for, as its name and ".png", in this order.
-      files: folder of the files that the run has kept.
+      files: folder of the files that the run has with_files.
       codec: the codec whose files are shown; the first codec in the records if not given.
       pictures: the number of pictures, spread evenly over all pictures of the codec.
       rates: the number of rates of each picture, spread evenly likewise.
@@ -119,11 +119,13 @@ def compare(
         *_missing_originals([picture for picture, path in paths.items() if path is None], originals),
         *_missing_files([record.file_name for record in ours if not (files / record.file_name).is_file()], files),
     ]
-    kept = [record for record in ours if paths[record.picture] and (files / record.file_name).is_file()]
-    chosen = evenly_spaced(list(dict.fromkeys(record.picture for record in kept)), pictures)
+    with_files = [record for record in ours if paths[record.picture] and (files / record.file_name).is_file()]
+    chosen = evenly_spaced(list(dict.fromkeys(record.picture for record in with_files)), pictures)
     pairs: list[Comparison] = []
     for picture in chosen:
-        group = sorted((record for record in kept if record.picture == picture), key=lambda record: record.n_bytes)
+        group = sorted(
+            (record for record in with_files if record.picture == picture), key=lambda record: record.n_bytes
+        )
         for record in evenly_spaced(group, rates):
             progress(f"{picture}  {record.codec}  {record.bpp:.3f} bpp")
             try:

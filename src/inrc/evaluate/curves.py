@@ -167,11 +167,11 @@ def mean_curves(
       RecordError: No pictures are given, and no picture has been measured by all codecs at all of their points.
     """
     pictures = shared_pictures(records) if pictures is None else list(pictures)
-    found = []
+    with_metric = []
     for name in codecs(measured(records)) if names is None else names:
         with contextlib.suppress(RecordError):
-            found.append(mean_curve(records, name, metric, pictures=pictures))
-    return found
+            with_metric.append(mean_curve(records, name, metric, pictures=pictures))
+    return with_metric
 
 
 def psnr_of_mean_mse(records: Iterable[Record]) -> float:
@@ -277,11 +277,11 @@ def gains(
     Raises:
       RecordError: The codecs have no point of a picture in common.
     """
-    found: dict[str, dict[tuple[str, float], Record]] = {first: {}, other: {}}
+    records_of: dict[str, dict[tuple[str, float], Record]] = {first: {}, other: {}}
     for record in measured(records):
-        if record.codec in found:
-            found[record.codec][record.picture, record.point] = record
-    pairs = [(record, found[other][key]) for key, record in found[first].items() if key in found[other]]
+        if record.codec in records_of:
+            records_of[record.codec][record.picture, record.point] = record
+    pairs = [(record, records_of[other][key]) for key, record in records_of[first].items() if key in records_of[other]]
     if not pairs:
         raise RecordError(f"{first} and {other} have no point of a picture in common")
     by_picture: dict[str, list[float]] = {}

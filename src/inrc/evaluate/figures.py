@@ -53,19 +53,19 @@ def rate_distortion(
       InrcError: matplotlib is missing.
     """
     pictures = curves.shared_pictures(records)
-    found = curves_with(records, metric, pictures)
+    mean_curves = curves_with(records, metric, pictures)
     looks = looks_of(records)
-    drawn = [(looks[curve.codec], curve.points) for curve in found]
+    drawn = [(looks[curve.codec], curve.points) for curve in mean_curves]
     note = ""
     if are_all_of_kodak(pictures):
         drawn += published_lines(published, metric)
         note = "Published curves differ in their averages, and in whether bytes are real or estimated. " * (
-            len(drawn) > len(found)
+            len(drawn) > len(mean_curves)
         )
     elif published:
         note = "Published curves are means over all 24 Kodak pictures, and therefore not shown beside these. "
     ours = {record.codec for record in records if record.is_ours}
-    rates = [[bpp for bpp, _ in curve.points] for curve in found if curve.codec in ours or not ours]
+    rates = [[bpp for bpp, _ in curve.points] for curve in mean_curves if curve.codec in ours or not ours]
     low, high = rate_interval([bpp for of_codec in rates for bpp in of_codec])
     with style():
         figure, axes = new_axes(f"{METRICS[metric][0]} against rate, means over {count_pictures(pictures)}")
@@ -96,14 +96,14 @@ def quality_by_seconds(records: Sequence[Record], *, bpp: float | None = None) -
       InrcError: matplotlib is missing.
     """
     pictures = curves.shared_pictures(records)
-    found = curves_with(records, "psnr_db", pictures)
+    mean_curves = curves_with(records, "psnr_db", pictures)
     looks = looks_of(records)
     ours = {record.codec for record in records if record.is_ours}
-    bpp = bpp or curves.common_rate(found, [curve for curve in found if curve.codec in ours])
-    drawn = [(looks[curve.codec], points) for curve in found if (points := curves.at_rate(curve, bpp))]
+    bpp = bpp or curves.common_rate(mean_curves, [curve for curve in mean_curves if curve.codec in ours])
+    drawn = [(looks[curve.codec], points) for curve in mean_curves if (points := curves.at_rate(curve, bpp))]
     if sum(len(points) for _, points in drawn) < 2:
         raise RecordError(f"there are no two codecs or efforts to compare at {bpp:.3g} bpp; choose another rate")
-    absent = [looks[curve.codec].label for curve in found if not curves.at_rate(curve, bpp)]
+    absent = [looks[curve.codec].label for curve in mean_curves if not curves.at_rate(curve, bpp)]
     note = f"Interpolated between rates. Wall-clock seconds without compilation, as measured on {_devices(records)}. "
     note += "Points that are joined have rates within 10 %. " if any(len(points) > 1 for _, points in drawn) else ""
     note += f"Not measured around this rate: {', '.join(absent)}. " if absent else ""
@@ -218,10 +218,10 @@ def curves_with(records: Sequence[Record], metric: Metric, pictures: Iterable[st
     Raises:
       RecordError: No codec was measured by it.
     """
-    found = curves.mean_curves(records, metric, pictures=pictures)
-    if not found:
+    with_metric = curves.mean_curves(records, metric, pictures=pictures)
+    if not with_metric:
         raise RecordError(f"no record has a {metric}; measure it first")
-    return found
+    return with_metric
 
 
 def rate_interval(rates: Sequence[float], *, margin: float = 1.5, least: float = 8.0) -> tuple[float, float]:

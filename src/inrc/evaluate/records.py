@@ -167,13 +167,13 @@ def load_all(paths: Iterable[Path]) -> list[Record]:
     Raises:
       RecordError: A file is missing, or a line is no record.
     """
-    found: dict[Key, Record] = {}
+    by_key: dict[Key, Record] = {}
     for path in paths:
         if not path.exists():
             raise RecordError(f"there is no file {path}; run its experiment first")
-        found |= {record.key: record for record in load(path)}
-    newest = {(record.codec, record.point): record.settings_digest for record in found.values()}
-    return [record for record in found.values() if newest[record.codec, record.point] == record.settings_digest]
+        by_key |= {record.key: record for record in load(path)}
+    newest = {(record.codec, record.point): record.settings_digest for record in by_key.values()}
+    return [record for record in by_key.values() if newest[record.codec, record.point] == record.settings_digest]
 
 
 def append(path: Path, record: Record) -> None:

@@ -48,7 +48,7 @@ def page(
     """
     good = measured(records)
     comparisons = comparisons or Comparisons(notes=("No pictures were requested.",))
-    shown, pictures = _mean_over(good)
+    averaged, pictures = _mean_over(good)
     preferred = choose(published) or published[:_MAX_PUBLISHED]
     comparable = are_all_of_kodak(pictures)  # means over other pictures cannot be compared
     data = {
@@ -59,8 +59,8 @@ def page(
         "ours": codecs(record for record in good if record.is_ours),
         "mean": {
             "pictures": pictures,
-            "left_out": [codec for codec in codecs(good) if codec not in shown],
-            "curves": {metric: _curves(good, shown, pictures, metric) for metric in CHART_METRICS},
+            "left_out": [codec for codec in codecs(good) if codec not in averaged],
+            "curves": {metric: _curves(good, averaged, pictures, metric) for metric in CHART_METRICS},
         },
         "published": [_published(curve, shown=comparable and curve in preferred) for curve in published],
         "bd": _bd_tables(good, anchor, published),
@@ -118,14 +118,14 @@ def _curves(
     records: Sequence[Record], names: Iterable[str], pictures: Sequence[str], metric: Metric
 ) -> list[dict[str, Any]]:
     """Returns name and points [bpp, quality, seconds] of the codecs that were measured by a metric."""
-    found = []
+    curves = []
     for curve in mean_curves(records, metric, names=names, pictures=pictures):
         points = [
             [_number(bpp), _number(quality), _number(seconds)]
             for (bpp, quality), seconds in zip(curve.points, curve.seconds, strict=True)
         ]
-        found.append({"name": curve.codec, "points": points})
-    return found
+        curves.append({"name": curve.codec, "points": points})
+    return curves
 
 
 def _bd_tables(records: Sequence[Record], anchor: str, published: Iterable[PublishedCurve]) -> list[dict[str, Any]]:

@@ -67,17 +67,17 @@ def run_experiment(
     path = results / f"{experiment.results}.jsonl"
     files.mkdir(parents=True, exist_ok=True)
     with records.exclusive(path):
-        known = {record.key: record for record in records.load(path)}
+        by_key = {record.key: record for record in records.load(path)}
         measurements = list(_measurements(experiment, pictures))
         kept_files = files if remake else None
-        missing = [each for each in measurements if _is_missing(known.get(each.record.key), again, kept_files)]
+        missing = [each for each in measurements if _is_missing(by_key.get(each.record.key), again, kept_files)]
         for n_done, measurement in enumerate(missing, start=1):
             record = measure(measurement, files)
             records.append(path, record)
-            known[record.key] = record
+            by_key[record.key] = record
             if progress is not None:
                 progress(record, n_done, len(missing))
-    return [known[measurement.record.key] for measurement in measurements]
+    return [by_key[measurement.record.key] for measurement in measurements]
 
 
 def _is_missing(record: Record | None, again: bool, files: Path | None) -> bool:

@@ -153,13 +153,13 @@ def signed(value: float | None, n_digits: int = 1) -> str:
 
 def _by_codec(records: Iterable[Record], pictures: Sequence[str]) -> dict[str, list[list[Record]]]:
     """Returns the records of these pictures by codec, grouped by point, with rising mean rate."""
-    found: dict[str, dict[float, list[Record]]] = {}
+    groups: dict[str, dict[float, list[Record]]] = {}
     for record in curves.measured(records):
         if record.picture in pictures:
-            found.setdefault(record.codec, {}).setdefault(record.point, []).append(record)
+            groups.setdefault(record.codec, {}).setdefault(record.point, []).append(record)
     return {
         codec: sorted(points.values(), key=lambda group: statistics.fmean(record.bpp for record in group))
-        for codec, points in found.items()
+        for codec, points in groups.items()
     }
 
 
