@@ -1,7 +1,7 @@
-"""Latent grids at three lambdas on six Kodak pictures, and their BD-rate against Cool-Chic 5.0.1 on the same pictures.
+"""Latent grids at three lambdas on six Kodak pictures, with BD-rates against Cool-Chic 5.0.1 on the same pictures.
 
 Command: inrc evaluate experiments/latent_rd.py, then python -m experiments.latent_rd for the table.
-Cost: 18 fits of 2,000 steps of 0.1 s, 70 minutes of one core; it may be stopped and goes on where it was.
+Cost: 18 fits of 2,000 steps of 0.1 s, 70 minutes of one core. A run that was stopped resumes.
 Expected: the table of README.md.
 """
 
@@ -36,7 +36,7 @@ SMOKE = Experiment(
 
 
 def rates(records: list[Record]) -> dict[str, float]:
-    """BD-rate in percent against the published points, of pictures with all lambdas."""
+    """Returns BD-rates in percent against the published points, of pictures that were measured at all lambdas."""
     anchor = json.loads(ANCHOR.read_text())["points"]
     curves: dict[str, list[tuple[float, float]]] = {}
     for record in records:
@@ -49,7 +49,7 @@ def rates(records: list[Record]) -> dict[str, float]:
 
 
 def table(records: list[Record]) -> str:
-    """Markdown: every file, and what all of a picture come to."""
+    """Returns a table in Markdown: a row for every file, with the BD-rate of its picture in the last row of each."""
     lambdas = dict(zip(QUALITIES, LAMBDAS, strict=True))
     of_pictures = rates(records)
     titles = "picture", "lambda", "bytes", "networks", "bpp", "PSNR, dB", "encode, s", "BD-rate to Cool-Chic 5.0.1, %"
@@ -67,14 +67,14 @@ def table(records: list[Record]) -> str:
 
 
 def tables(records: list[Record]) -> dict[str, str]:
-    """{name of a codec: its table}."""
+    """Returns the table of every codec, by name."""
     names = dict.fromkeys(record.codec for record in records)
     return {name: table([record for record in records if record.codec == name]) for name in names}
 
 
 def main() -> None:
-    found = [record for record in load(FOLDER / "results" / "latent_rd.jsonl") if not record.failure]
-    for name, lines in tables(found).items():
+    records = [record for record in load(FOLDER / "results" / "latent_rd.jsonl") if not record.failure]
+    for name, lines in tables(records).items():
         print(f"{name}\n\n{lines}\n")
 
 

@@ -47,7 +47,7 @@ def test_one_encode_serves_several_ways_to_decode(coffee_small):
     assert native(encoded(other, coffee_small).data).shape == (32, 48, 3)
 
 
-def test_other_losses_have_no_psnr_on_the_way(coffee_small):
+def test_other_losses_have_no_trace_of_psnr(coffee_small):
     assert encoded(inrc_codec("l1", (50.0,), effort=1, loss="l1"), coffee_small).trace == []
 
 
@@ -69,7 +69,7 @@ class TestSettings:
         assert values["model"]["widths"][0] > values["model"]["widths"][-1]
         assert "target_bpp" not in values
 
-    def test_every_option_moves_them(self):
+    def test_every_option_changes_them(self):
         base = settings(EncodeOptions())
         changed = (
             EncodeOptions(quality=51.0),
@@ -81,8 +81,8 @@ class TestSettings:
         assert all(settings(options) != base for options in changed)
         assert settings(EncodeOptions(fit=FitConfig(weight_bits=4))) != settings(EncodeOptions(fit=FitConfig()))
 
-    def test_without_an_init_they_do_not_speak_of_inits(self):
-        # Records of releases without inits are found by the digest of these.
+    def test_without_an_init_they_do_not_mention_inits(self):
+        # Records of releases without inits are found by the digest of these settings.
         base = settings(EncodeOptions(codec="siren"))
         assert "init" not in base
         assert settings(EncodeOptions(codec="siren", init="none")) == base

@@ -23,7 +23,7 @@ class Codecs:
     json: Annotated[bool, FLAG] = False
 
 
-def run(arguments: Codecs) -> None:
+def codecs_command(arguments: Codecs) -> None:
     """Prints tables, or JSON."""
     latent = {name: _latent_network(codec) for name, codec in presets.LATENT_CODECS.items()}
     networks = {

@@ -30,7 +30,7 @@ class Info:
     json: Annotated[bool, FLAG] = False
 
 
-def run(arguments: Info) -> None:
+def info_command(arguments: Info) -> None:
     """Prints a table, or JSON.
 
     Raises:
