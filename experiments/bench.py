@@ -18,16 +18,16 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from inrc.fit.config import FitConfig, Target
+from inrc.fit.data import polyphase
+from inrc.fit.program import Problem, Signal, phase_loss_and_gradient
 from rich.console import Console
 from rich.table import Table
 
 import inrc
 from inrc import presets
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
-from inrc.fit.config import FitConfig, Target
-from inrc.fit.data import polyphase
 from inrc.fit.loop import default_tile_samples, fit
-from inrc.fit.program import Problem, Signal, phase_loss_and_gradient
 from inrc.layout import feature_counts
 from inrc.models import build
 

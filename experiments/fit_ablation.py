@@ -4,15 +4,16 @@ Command: inrc evaluate experiments/fit_ablation.py with INRC_TRAIN set. Cost: 25
 Expected: the rows of experiments/NOTES.md marked (*); the default is best or within noise of the best.
 """
 
+from inrc.fit.config import FitConfig
+from inrc.fit.stages import Schedule
+
 from experiments.smoke import PICTURES
 from inrc.baselines.interface import MeasuredCodec
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.evaluate.experiment import Experiment
 from inrc.evaluate.ours import inrc_codec
 from inrc.evaluate.pictures import PictureSet
-from inrc.fit.config import FitConfig
 from inrc.fit.optimiser import OptimiserConfig
-from inrc.fit.stages import Schedule
 from inrc.signal.colour import ColourTransform
 
 ADAM = OptimiserConfig(preconditioned=False, beta_1=0.9, beta_2=0.99)

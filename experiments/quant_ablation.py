@@ -9,6 +9,8 @@ Expected: 6 bits 28.56 dB at 0.123 bpp, 7 bits 29.71 at 0.151, learned 29.34 at 
 
 import dataclasses
 
+from inrc.fit.config import FitConfig
+
 from experiments.smoke import PICTURES
 from inrc import presets
 from inrc.baselines.interface import MeasuredCodec
@@ -16,7 +18,6 @@ from inrc.codec.options import EncodeOptions, resolve
 from inrc.evaluate.experiment import Experiment
 from inrc.evaluate.ours import inrc_codec
 from inrc.evaluate.pictures import kodak
-from inrc.fit.config import FitConfig
 
 BITS = tuple(range(4, 11))
 QUALITY = 40.0

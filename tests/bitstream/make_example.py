@@ -4,6 +4,7 @@ python -m tests.bitstream.make_example
 """
 
 import numpy as np
+from inrc.fit.config import FitConfig
 
 from inrc.bitstream import container
 from inrc.bitstream.io import ByteReader
@@ -12,7 +13,6 @@ from inrc.codec import pack
 from inrc.codec.encode import encode
 from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
-from inrc.fit.config import FitConfig
 from tests.bitstream import reference_decoder
 
 MODEL = ModelConfig(widths=(4, 3), encoding=EncodingConfig(EncodingKind.NERF, 2))

@@ -9,6 +9,8 @@ import sys
 
 import numpy as np
 import pytest
+from inrc.fit.config import FitConfig
+from inrc.fit.latent_config import LatentFitConfig
 
 import inrc
 from inrc import presets
@@ -20,8 +22,6 @@ from inrc.codec.options import EncodeOptions
 from inrc.codec.settings import settings, settings_hash
 from inrc.config import LatentGridConfig
 from inrc.errors import ConfigError, LimitExceededError
-from inrc.fit.config import FitConfig
-from inrc.fit.latent_config import LatentFitConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.latent_layout import grids_of, latent_layout
 from inrc.metrics.psnr import psnr_db

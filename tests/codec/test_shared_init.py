@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+from inrc.fit.config import FitConfig
+from inrc.fit.stages import Schedule
 
 import inrc
 from inrc import presets, shared_init
@@ -18,9 +20,7 @@ from inrc.codec.options import EncodeOptions, choose_init, resolve
 from inrc.codec.reference import reference_of
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import ConfigError, CorruptFileError, InitMismatchError, LimitExceededError
-from inrc.fit.config import FitConfig
 from inrc.fit.loss import LOSSES
-from inrc.fit.stages import Schedule
 from inrc.layout import layout
 from inrc.quant import uniform
 from inrc.shared_init import SharedInit, library

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from inrc.fit.config import FitConfig
 
 from inrc.codec.batch import BatchEncoder, Fitted, Prepared
 from inrc.codec.encode import Encoded, EncodeStats
@@ -13,7 +14,6 @@ from inrc.codec.job import Job
 from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.dataset.tasks import RunOptions
-from inrc.fit.config import FitConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.signal.image import Image, encode_image
 

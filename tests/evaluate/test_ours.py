@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+from inrc.fit.config import FitConfig
 
 import inrc
 from inrc import shared_init
@@ -12,7 +13,6 @@ from inrc.config import ModelConfig
 from inrc.errors import ConfigError, InitMismatchError
 from inrc.evaluate import ours
 from inrc.evaluate.ours import inrc_codec, native, settings
-from inrc.fit.config import FitConfig
 from tests.shared_init.inits import random_init
 
 

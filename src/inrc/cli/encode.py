@@ -80,7 +80,7 @@ def _encode(arguments: Encode, image: "Image", options: "EncodeOptions", checkpo
     from inrc.cli.progress import Bar, FitProgress
     from inrc.codec.encode import encode
     from inrc.errors import CheckpointMismatchError
-    from inrc.fit.config import Progress
+    from inrc.fit.task import Progress
 
     bar = Bar(quiet=arguments.quiet, description="compiling")
     show = FitProgress(bar, loss_is_mse=options.loss == "mse")

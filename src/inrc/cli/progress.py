@@ -6,7 +6,7 @@ import types
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from inrc.fit.config import Progress
+    from inrc.fit.task import Progress
 
 
 class Bar:

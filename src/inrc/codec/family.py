@@ -181,10 +181,15 @@ class Family(abc.ABC):
         Raises:
           ConfigError: It does.
         """
+        return
 
     def bpp_of_bytes(self, max_bytes: int, overhead: int, n_pixels: int) -> float:
-        """Bits per pixel to plan for where a file may have `max_bytes`, of which `overhead` are neither weights nor
-        latents.
+        """Bits per pixel to plan for where a file may have `max_bytes`.
+
+        Args:
+          max_bytes: of the file.
+          overhead: bytes of them that are neither weights nor latents.
+          n_pixels: of the picture.
         """
         del overhead
         return 8 * max_bytes / n_pixels

@@ -88,9 +88,11 @@ class FamilyFormat(abc.ABC):
         Raises:
           LimitExceededError: It has more.
         """
+        return
 
     def encode_latents(self, encoder: Any, header: Header, params: Matrices, latents: tuple[np.ndarray, ...]) -> None:
         """Codes latents into the stream that already holds the weights."""
+        return
 
     def decode_latents(
         self, decoder: Any, header: Header, params: Matrices, view: View | None

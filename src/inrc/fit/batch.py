@@ -180,6 +180,7 @@ class Batch(abc.ABC):
 
     def note_rounded(self, state: Any, measured: Measured) -> None:
         """Takes note of what a state comes to when it is rounded, before its value is computed."""
+        return
 
     # What all families share -------------------------------------------------------------------------------------
 

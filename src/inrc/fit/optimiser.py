@@ -3,11 +3,11 @@
 SOAP (Vyas et al., 2024) runs Adam in Shampoo's eigenbasis: for a gradient G [m, n] it keeps running averages
 L = E[G G^T] and R = E[G^T G], rotates G into their eigenbases, takes Adam's step there and rotates the step back.
 
-`scale_by_soap` follows optax's protocol: `init(params)`, `update(gradients, state, params)`. Like optax's own `scale_by_`
-transformations it returns a direction; the fit multiplies it by the learning rate of its schedule and subtracts it. Any
-optax transformation of that kind may take its place. Refreshing the eigenbases is a function of its own,
-`refresh_bases`, that a fit calls once per group of steps: inside `update` it would be a branch, and under `vmap` both
-sides of a branch are evaluated at every step.
+`scale_by_soap` follows optax's protocol: `init(params)`, `update(gradients, state, params)`. Like optax's own
+`scale_by_` transformations it returns a direction; the fit multiplies it by the learning rate of its schedule and
+subtracts it. Any optax transformation of that kind may take its place. Refreshing the eigenbases is a function of its
+own, `refresh_bases`, that a fit calls once per group of steps: inside `update` it would be a branch, and under `vmap`
+both sides of a branch are evaluated at every step.
 """
 
 import functools

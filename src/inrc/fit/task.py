@@ -46,7 +46,7 @@ class Target:
         the identity if not given.
     """
 
-    values: Float[np.ndarray, "channels *shape"]
+    values: Float[np.ndarray, "channels ..."]
     matrix: Float[np.ndarray, "channels channels"] | None = None
     offset: Float[np.ndarray, " channels"] | None = None
 

@@ -175,7 +175,7 @@ class CoordinateFamily(Family):
         return _MAX_REFITS if goal.is_psnr else 0
 
     def refit(self, job: "Job", trials: "list[Trial]", goal: "Goal") -> tuple[Plan, Candidate]:
-        """A network of another size: from the slope of an average photograph, or between those that bracket the goal."""
+        """A network of another size: by the slope of an average photograph, or between two that bracket the goal."""
         latest = trials[-1]
         bpp, target = latest.plan.bpp, goal.least
         lowest = max((trial.plan.bpp for trial in trials if trial.value < target), default=0.0)

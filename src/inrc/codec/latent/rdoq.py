@@ -20,10 +20,11 @@ from inrc.codec.latent.format import network_of, plans_of
 from inrc.config import LatentGridConfig
 from inrc.entropy import context, latent_rate
 from inrc.fit.latent.fitting import LatentFitResult
+from inrc.fit.latent.program import LatentSignal
 from inrc.fit.loss import LossConfig, distortion
 from inrc.latent_layout import grids_of
 from inrc.models.latent_grid.forward import render
-from inrc.models.latent_grid.packing import packing_of
+from inrc.models.latent_grid.packing import packing_of, put_on_canvas
 
 _N_LEVELS = 3
 """Levels, from the finest on, whose latents are tried: they take nine tenths of the bits."""
@@ -41,10 +42,7 @@ def loss_of(candidate: Candidate, lambda_rd: float) -> float:
 def _distortion_of(file: File, result: LatentFitResult) -> float:
     """Distortion of what a file shows, by the loss of its fit."""
     params = {name: jnp.asarray(matrix) for name, matrix in file.params.items()}
-    latents = tuple(jnp.asarray(grid, jnp.float32) for grid in file.latents)
-    return float(
-        _distortion(_model(file), result.problem.loss, file.header.shape, params, latents, result.signal.values)
-    )
+    return float(_distortion(*_statics(file, result), params, tuple(_on_canvas(file, result)), result.signal))
 
 
 def refine(candidate: Candidate, lambda_rd: float) -> Candidate:
@@ -56,17 +54,17 @@ def refine(candidate: Candidate, lambda_rd: float) -> Candidate:
     """
     file, result = candidate.file, _result(candidate)
     header, model = file.header, _model(file)
-    loss, target = result.problem.loss, jnp.asarray(result.signal.values)
     params = {name: jnp.asarray(matrix) for name, matrix in file.params.items()}
     plans, network = plans_of(model, header.shape), network_of(model, file.params)
     loss_per_bit = lambda_rd / (header.width * header.height)
     rows, columns = context.spacing(network.offsets)
     latents = list(file.latents)
-    seen = [jnp.asarray(grid, jnp.float32) for grid in latents]
+    on_canvas = _on_canvas(file, result)
 
     def gradient(index: int, changed: np.ndarray) -> np.ndarray:
-        seen[index] = jnp.asarray(changed, jnp.float32)
-        return np.asarray(_gradients(model, loss, header.shape, params, tuple(seen), target)[index], np.float64)
+        on_canvas[index] = _padded_like(on_canvas[index], changed)
+        slopes = _gradients(*_statics(file, result), params, tuple(on_canvas), result.signal)[index]
+        return np.asarray(slopes, np.float64)[: changed.shape[0], : changed.shape[1]]
 
     for index, grid in reversed(list(enumerate(grids_of(model, header.shape)))):
         if grid.hyper or grid.level >= _N_LEVELS:
@@ -92,7 +90,7 @@ def refine(candidate: Candidate, lambda_rd: float) -> Candidate:
             if tried.any():
                 latents[index] = np.where(tried, own + towards_zero, own).astype(np.int32)
                 at_present = None
-        seen[index] = jnp.asarray(latents[index], jnp.float32)
+        on_canvas[index] = _padded_like(on_canvas[index], latents[index])
 
     refined = dataclasses.replace(candidate, file=dataclasses.replace(file, latents=tuple(latents)))
     costs = [
@@ -112,16 +110,34 @@ def _model(file: File) -> LatentGridConfig:
     return file.header.model
 
 
+def _statics(file: File, result: LatentFitResult) -> tuple[LatentGridConfig, LossConfig, tuple[int, int]]:
+    """(networks of the file, loss of the fit, canvas of the fit): what the compiled functions are made for."""
+    return _model(file), result.problem.loss, result.problem.shape
+
+
+def _on_canvas(file: File, result: LatentFitResult) -> list[jax.Array]:
+    """The file's latents on the canvas of the fit, whose compiled programs all pictures of the canvas share."""
+    packing = packing_of(_model(file), result.problem.shape)
+    return [jnp.asarray(grid, jnp.float32) for grid in put_on_canvas(packing, file.latents)]
+
+
+def _padded_like(canvas: jax.Array, grid: np.ndarray) -> jax.Array:
+    added = [(0, whole - part) for whole, part in zip(canvas.shape, grid.shape, strict=True)]
+    return jnp.asarray(np.pad(grid, added), jnp.float32)
+
+
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _distortion(
     model: LatentGridConfig,
     loss: LossConfig,
-    shape: tuple[int, int],
+    canvas: tuple[int, int],
     params: Mapping[str, jax.Array],
     latents: tuple[jax.Array, ...],
-    target: jax.Array,
+    signal: LatentSignal,
 ) -> jax.Array:
-    return distortion(loss, render(model, packing_of(model, shape), params, latents), target)
+    sizes = None if signal.sizes is None else jnp.asarray(signal.sizes)
+    values = render(model, packing_of(model, canvas), params, latents, sizes)
+    return distortion(loss, values, jnp.asarray(signal.values), sizes)
 
 
 _gradients = jax.jit(jax.grad(_distortion, argnums=4), static_argnums=(0, 1, 2))

@@ -130,7 +130,9 @@ def fit_networks(
       lanes: how they are spread; chosen by the devices if not given. A fit's result depends on `lanes.side_by_side`
         (in rounding) and on nothing else of them.
       padded: whether plans are compared, and signals fitted, with padding.
-      progress, checkpoint_path, checkpoint_every: as for `run_fits`.
+      progress: as for `run_fits`.
+      checkpoint_path: as for `run_fits`.
+      checkpoint_every: as for `run_fits`.
 
     Returns:
       The best weights of each, in the order of the tasks. On KeyboardInterrupt, the best until then.

@@ -1,6 +1,7 @@
 """Fitting latents and their networks to pictures, one or many side by side."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,15 @@ from inrc.fit.stacks import stacked
 from inrc.fit.steering import Steering
 from inrc.fit.task import FitResult, Progress, Start, Target, Task
 from inrc.fit.weights import matrices_of, prior_of, steps_of
-from inrc.latent_layout import latent_layout
-from inrc.models.latent_grid.packing import mask_of, packing_of, unpack
+from inrc.latent_layout import canvas_of, grids_of, latent_layout
+from inrc.models.latent_grid.packing import Packing, cut_from_canvas, mask_of, packing_of, unpack
 
 _MIN_UPDATES = 20
 """Updates of lambda that a fit needs to reach its number of bits."""
+_MOST_PADDING_ON_CPU = 1e8
+"""Steps times pixels that padding a picture may add on a CPU. An idle core takes 0.25 us for each, so that padding costs
+at most the 25 seconds in which a program for the picture's own shape would be compiled. An accelerator takes a hundredth
+of that time, and compiles no faster: there all pictures are padded."""
 _VALUES_PER_INPUT = 8
 """Contexts, features, gradients and temporaries per pixel, relative to the context network's inputs: an estimate, not
 yet checked on an accelerator."""
@@ -42,10 +47,10 @@ class LatentFitResult(FitResult):
 
     Attributes, beside those of every `FitResult`:
       latents: int32 [height, width] of every grid, in coding order.
-      state_latents: the same before rounding, float32 [packing.size]; what another fit may start from.
+      state_latents: all latents of the canvas before rounding, float32 [packing.size]; another fit may start from them.
       latent_bits, network_bits: of the rounded latents and weights, by the differentiable rate model.
       distortion: of these, by the fit's loss.
-      problem, signal: what was fitted.
+      problem, signal: what was fitted, on its canvas.
     """
 
     latents: tuple[np.ndarray, ...]
@@ -102,7 +107,9 @@ def fit_latents_batch(
       model: the networks.
       lanes: how they are spread; chosen by the devices if not given. A fit's result depends on `lanes.side_by_side`
         (in rounding) and on nothing else of them.
-      progress, checkpoint_path, checkpoint_every: as for `run_fits`.
+      progress: as for `run_fits`.
+      checkpoint_path: as for `run_fits`.
+      checkpoint_every: as for `run_fits`.
 
     Returns:
       The best rounded latents and networks of each, in the order of the tasks. On KeyboardInterrupt, the best until
@@ -155,11 +162,10 @@ def fit_plan(task: Task, model: LatentGridConfig) -> LatentFitPlan:
         most = int(config.n_steps / (config.steps_per_group * _MIN_UPDATES))
         groups_per_chunk = min(groups_per_chunk, max(1, most))
     default = LatentFitConfig()
-    height, width = task.target.shape
     return LatentFitPlan(
         problem=LatentProblem(
             model,
-            (height, width),
+            _canvas(task.target, config),
             task.target.n_channels,
             config.optimiser,
             config.clip_norm,
@@ -178,6 +184,29 @@ def fit_plan(task: Task, model: LatentGridConfig) -> LatentFitPlan:
     )
 
 
+def _canvas(target: Target, config: LatentFitConfig) -> tuple[int, int]:
+    """(height, width) of the canvas on which a picture is fitted: pictures of one canvas share a compiled program.
+
+    A picture whose shape is a canvas fills it. Structural losses would look at the padding and never have any.
+    """
+    height, width = target.shape
+    canvas = canvas_of((height, width))
+    n_added = (math.prod(canvas) - target.n_samples) * config.n_steps
+    is_cheap = jax.default_backend() != "cpu" or n_added <= _MOST_PADDING_ON_CPU
+    return canvas if is_cheap and not config.loss.structural else (height, width)
+
+
+def _signal(target: Target, problem: LatentProblem) -> LatentSignal:
+    """The picture on its canvas."""
+    height, width = target.shape
+    packing, values = packing_of(problem.model, problem.shape), np.asarray(target.values, np.float32)
+    if (height, width) == problem.shape:
+        return LatentSignal(values, mask_of(packing))
+    added = [(0, canvas - side) for canvas, side in zip(problem.shape, (height, width), strict=True)]
+    sizes = np.array([height, width], np.int32)
+    return LatentSignal(np.pad(values, [(0, 0), *added]), mask_of(packing, (height, width)), sizes)
+
+
 class LatentBatch(Batch):
     """The fits of a batch of latent grids."""
 
@@ -191,8 +220,7 @@ class LatentBatch(Batch):
         for task in tasks:
             _check_start(plan.problem, task, tasks[0].start_fraction)
         self._stacks = program.stacks_of(plan.problem)
-        mask = mask_of(packing_of(model, plan.problem.shape))
-        self._own_signals = [LatentSignal(np.asarray(task.target.values, np.float32), mask) for task in tasks]
+        self._own_signals = [_signal(task.target, plan.problem) for task in tasks]
         super().__init__(
             tasks,
             plan,
@@ -256,7 +284,7 @@ class LatentBatch(Batch):
                 compile_seconds=ended.compile_seconds,
                 lambda_rd=self.steerings[i].lambda_rd,
                 interrupted=ended.interrupted,
-                latents=tuple(np.asarray(x, np.int32) for x in unpack(packing, np.round(latents[i]))),
+                latents=_grids(packing, latents[i], task.target),
                 state_latents=latents[i],
                 latent_bits=float(measured.latent_bits[i]),
                 network_bits=float(measured.network_bits[i]),
@@ -264,7 +292,7 @@ class LatentBatch(Batch):
                 problem=problem,
                 signal=self._own_signals[i],
             )
-            for i in range(len(self.tasks))
+            for i, task in enumerate(self.tasks)
         ]
 
     def _first(self, task: Task, seed: int) -> LatentState:
@@ -277,6 +305,13 @@ class LatentBatch(Batch):
 def _config(task: Task) -> LatentFitConfig:
     assert isinstance(task.config, LatentFitConfig)
     return task.config
+
+
+def _grids(packing: Packing, latents: np.ndarray, target: Target) -> tuple[np.ndarray, ...]:
+    """The rounded latents of a picture's grids, int32, out of the vector of its canvas."""
+    height, width = target.shape
+    grids = [np.asarray(grid, np.int32) for grid in unpack(packing, np.round(latents))]
+    return tuple(cut_from_canvas(packing, grids, (height, width)))
 
 
 def _of_lane(stacks: dict[str, Any], i: int) -> dict[str, np.ndarray]:
@@ -295,5 +330,13 @@ def _check_start(problem: LatentProblem, task: Task, start_fraction: float) -> N
             f"a fit starts at fraction {start_fraction} of its schedule; it must lie in 0..1, and be 0 without a warm "
             "start"
         )
-    if earlier is not None and (not isinstance(earlier, LatentFitResult) or earlier.problem[:3] != problem[:3]):
+    if earlier is None:
+        return
+    height, width = task.target.shape
+    shapes = [grid.shape for grid in grids_of(problem.model, (height, width))]
+    if (
+        not isinstance(earlier, LatentFitResult)
+        or earlier.problem[:3] != problem[:3]
+        or [grid.shape for grid in earlier.latents] != shapes
+    ):
         raise ConfigError("a warm start is of another model or shape; give it a fit of the same")
