@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from inrc import shared_init
-from inrc.codec.batch import BatchEncoder, Fitted
+from inrc.codec.batch import BatchEncoder, FittedBatch
 from inrc.codec.decode import decode
 from inrc.codec.encode import Encoded
 from inrc.dataset.bins import Bins, Picture
@@ -244,7 +244,7 @@ class _Pipeline:
 
     # Finishing -------------------------------------------------------------------------------------------------
 
-    def _finish(self, batch: Sequence[Picture], fitted: Fitted) -> None:
+    def _finish(self, batch: Sequence[Picture], fitted: FittedBatch) -> None:
         try:
             outcomes = self._outcomes(batch, fitted)
             if outcomes is None:
@@ -269,7 +269,7 @@ class _Pipeline:
                 self._n_finishing -= 1
                 self._state.notify_all()
 
-    def _outcomes(self, batch: Sequence[Picture], fitted: Fitted) -> Sequence[Encoded | Exception] | None:
+    def _outcomes(self, batch: Sequence[Picture], fitted: FittedBatch) -> Sequence[Encoded | Exception] | None:
         """Returns the files or errors of a batch; None where its pictures have to be fitted again one by one."""
         try:
             return self._encoder.finish(fitted)

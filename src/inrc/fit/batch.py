@@ -18,7 +18,7 @@ from inrc.fit.control import Guard
 from inrc.fit.lanes import Lanes, batched, spread
 from inrc.fit.measured import BitWeights, Measured
 from inrc.fit.steering import Steering
-from inrc.fit.task import MAX_SEEDS, FitConfig, FitResult, Task
+from inrc.fit.task import MAX_SEEDS, FitResult, Task
 
 
 class FitPlan(abc.ABC):
@@ -33,7 +33,7 @@ class FitPlan(abc.ABC):
     """
 
     problem: Any
-    config: FitConfig
+    config: Any
     groups_per_chunk: int
 
     @property

@@ -46,8 +46,8 @@ class CoordinateFormat(FamilyFormat):
     def describe(self, model: NetworkConfig) -> Description:
         own = _own(model)
         widths, encoding = own.widths, own.encoding
-        constant = len(set(widths)) == 1 and len(widths) > 2
-        hidden = f"{len(widths)} x {widths[0]}" if constant else "-".join(map(str, widths))
+        constant = len(widths) > 2 and len(set(widths)) == 1
+        hidden = f"{len(widths)} x {max(widths)}" if constant else "-".join(map(str, widths))
         kind = encoding.kind.name.lower()
         is_bare = encoding.kind is EncodingKind.NONE
         kind_of_inputs = "bare coordinates" if is_bare else f"{encoding.n_frequencies} {kind} frequencies"

@@ -310,7 +310,7 @@ def _config(task: Task) -> LatentFitConfig:
 def _grids(packing: Packing, latents: np.ndarray, target: Target) -> tuple[np.ndarray, ...]:
     """The rounded latents of a picture's grids, int32, out of the vector of its canvas."""
     height, width = target.shape
-    grids = [np.asarray(grid, np.int32) for grid in unpack(packing, np.round(latents))]
+    grids = [np.asarray(grid, np.int32) for grid in unpack(packing, jnp.asarray(np.round(latents)))]
     return tuple(cut_from_canvas(packing, grids, (height, width)))
 
 
