@@ -4,7 +4,7 @@ Command: inrc meta train meta_init/latent_1e3.py, with INRC_TRAIN naming a folde
 Cost: 2,700 steps of 8 crops of 18 ms, 7 minutes of one core, and two rounds of 20 fits of 400 steps.
 """
 
-from inrc.meta.recipe import PoolLearning
+from inrc.meta.stages import PoolLearning
 from meta_init.latent_family import latent
 
 RECIPE = latent("latent_1e3", PoolLearning(2700, 1e-3))

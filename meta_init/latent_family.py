@@ -3,9 +3,10 @@
 import math
 
 from inrc.config import LatentGridConfig
-from inrc.fit.latent_config import LatentFitConfig
-from inrc.fit.latent_stages import LatentSchedule, LatentStage
-from inrc.meta.recipe import Centre, LatentRecipe, PoolLearning, PriorStage
+from inrc.fit.latent.config import LatentFitConfig
+from inrc.fit.latent.schedule import LatentSchedule, LatentStage
+from inrc.meta.recipe import LatentRecipe
+from inrc.meta.stages import Centre, PoolLearning, PriorStage
 
 SHAPE = (256, 256)
 _SLOW = LatentSchedule(
@@ -35,5 +36,5 @@ def latent(name: str, learning: PoolLearning, n_rounds: int = 2) -> LatentRecipe
 def from_first(name: str, lambda_rd: float, n_steps: int) -> LatentRecipe:
     """The recipe of a shorter run for another lambda, which begins where that of `FIRST` has ended."""
     scale = round(math.sqrt(FIRST_LAMBDA / lambda_rd), 3)
-    learning = PoolLearning(n_steps, lambda_rd, network_rate=(5e-3, 1e-4), begin=FIRST, begin_scale=scale)
+    learning = PoolLearning(n_steps, lambda_rd, network_rate=(5e-3, 1e-4), start_from=FIRST, start_scale=scale)
     return latent(name, learning)

@@ -7,12 +7,13 @@ Cost: about a minute on 2 cores, most of it compilation.
 import dataclasses
 
 from inrc.codec.options import EncodeOptions, resolve
-from inrc.meta.recipe import Learning, PriorStage, Recipe
+from inrc.meta.recipe import CoordinateRecipe
+from inrc.meta.stages import Learning, PriorStage
 
 SHAPE = (128, 192)
 MODEL, FIT = resolve(EncodeOptions(codec="siren"), SHAPE, 3, 0.6)
 
-RECIPE = Recipe(
+RECIPE = CoordinateRecipe(
     "smoke",
     MODEL,
     SHAPE,

@@ -21,10 +21,11 @@ from inrc.errors import ConfigError
 
 if TYPE_CHECKING:
     from inrc.evaluate.tables import Table
-    from inrc.meta import latent_pool, train
     from inrc.meta.compare import Summary, Trajectory
     from inrc.meta.data import Photographs
-    from inrc.meta.run import Progress, Run
+    from inrc.meta.run import Run, RunProgress
+    from inrc.meta.train import TrainProgress
+    from inrc.meta.train_pool import PoolProgress
     from inrc.shared_init import SharedInit
 
 _QUIET_SECONDS = 10.0
@@ -138,15 +139,14 @@ def _train(arguments: Train) -> None:
     from inrc.cli.interrupt import run_interruptibly
     from inrc.meta import processes
     from inrc.meta.recipe import load_recipe
-    from inrc.meta.run import INIT
-    from inrc.meta.run import run as run_recipe
+    from inrc.meta.run import INIT, run_recipe
 
     recipe = load_recipe(arguments.recipe)
     folder = arguments.output or Path("out/meta") / recipe.name
     lines = ProgressLines(quiet=arguments.quiet or not processes.is_first())
 
     def work(stop: threading.Event) -> "Run":
-        def progress(state: "Progress") -> None:
+        def progress(state: "RunProgress") -> None:
             lines(state)
             if stop.is_set():
                 raise KeyboardInterrupt
@@ -341,15 +341,16 @@ class ProgressLines:
         self._on_terminal = sys.stderr.isatty()
         self._last = -math.inf
 
-    def __call__(self, state: "Progress") -> None:
+    def __call__(self, state: "RunProgress") -> None:
         """Shows a state."""
-        from inrc.meta import latent_pool, train
+        from inrc.meta.train import TrainProgress
+        from inrc.meta.train_pool import PoolProgress
 
         stays = state.fraction >= 1
-        if isinstance(state, train.Progress):
+        if isinstance(state, TrainProgress):
             line = _outer_line(state)
             stays = stays or not math.isnan(state.validation_psnr)
-        elif isinstance(state, latent_pool.Progress):
+        elif isinstance(state, PoolProgress):
             line = _pool_line(state)
         else:
             line = f"prior, round {state.round}/{state.n_rounds}, fit {state.fit}/{state.n_fits}, {state.picture}"
@@ -375,7 +376,7 @@ class ProgressLines:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _outer_line(state: "train.Progress") -> str:
+def _outer_line(state: "TrainProgress") -> str:
     parts = [
         f"step {state.step:,}",
         f"loss {state.loss:.4f}",
@@ -388,7 +389,7 @@ def _outer_line(state: "train.Progress") -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _pool_line(state: "latent_pool.Progress") -> str:
+def _pool_line(state: "PoolProgress") -> str:
     return (
         f"step {state.step:,}  loss {1000 * state.loss:.4f}e-3  mse {1000 * state.mse:.4f}e-3  "
         f"{state.bpp:.4f} bpp  {timedelta(seconds=round(state.seconds_left))} left"
