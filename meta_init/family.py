@@ -1,4 +1,4 @@
-"""What the recipes of the `siren` codec share: networks per rate, for photographs and for small pictures."""
+"""What the recipes for the `siren` codec share: a network for every rate, for photographs and for small pictures."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ SECONDS = 1500.0
 def siren(name: str, bpp: float) -> CoordinateRecipe:
     """The recipe of a start for pictures that should take `bpp` bits per pixel.
 
-    The network and the prior's fits are those that the codec would choose without an init, but for their passes.
+    The network and the prior's fits are those that the codec chooses without an init, except for the number of passes.
     """
     model, fit = resolve(EncodeOptions(codec="siren"), SHAPE, 3, bpp)
     return CoordinateRecipe(
@@ -30,7 +30,8 @@ def siren(name: str, bpp: float) -> CoordinateRecipe:
 def small_siren(name: str, bpp: float) -> CoordinateRecipe:
     """The recipe of a prior for pictures of about 64x64 that should take `bpp` bits per pixel.
 
-    Small files have no room for a coder that learns; a learned start did not help them (experiments/NOTES.md).
+    In small files the adaptive coder has too few weights to learn their scales from; a learned start did not help
+    (experiments/NOTES.md).
     """
     model, fit = resolve(EncodeOptions(codec="siren", effort=3), SMALL_SHAPE, 3, bpp)
     stage = PriorStage(fit, n_pictures=300, n_rounds=2, centre=Centre.ZERO)
