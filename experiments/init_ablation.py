@@ -22,8 +22,9 @@ from inrc.errors import InrcError
 from inrc.evaluate.tables import to_markdown
 from inrc.meta.compare import STEPS, Summary, Trajectory, compare
 from inrc.meta.data import load_pictures
-from inrc.meta.recipe import Centre, InnerOptimiser, Learning, Method, Recipe, Scales, training_folder
-from inrc.meta.run import Progress, Run, run
+from inrc.meta.recipe import CoordinateRecipe, training_folder
+from inrc.meta.run import Run, RunProgress, run_recipe
+from inrc.meta.stages import Centre, InnerOptimiser, Learning, Method, Scales
 from inrc.signal.image import write_atomically
 from meta_init.family import small_siren
 
@@ -34,7 +35,7 @@ RESULTS = Path(__file__).parent / "results" / "init_ablation.json"
 _ENDLESS = 1_000_000
 
 
-def variants(base: Recipe, seconds: float, n_steps: int = _ENDLESS) -> tuple[Recipe, ...]:
+def variants(base: CoordinateRecipe, seconds: float, n_steps: int = _ENDLESS) -> tuple[CoordinateRecipe, ...]:
     """Returns a recipe for every way to learn a start.
 
     Args:
@@ -43,7 +44,7 @@ def variants(base: Recipe, seconds: float, n_steps: int = _ENDLESS) -> tuple[Rec
       n_steps: the number of steps after which learning ends even before its time.
     """
 
-    def learned(name: str, method: Method, **changes: Any) -> Recipe:
+    def learned(name: str, method: Method, **changes: Any) -> CoordinateRecipe:
         learning = dataclasses.replace(base.learning, method=method, n_steps=n_steps, time_budget=seconds, **changes)
         return dataclasses.replace(base, name=name, learning=learning, prior=flat)
 
@@ -64,13 +65,13 @@ def variants(base: Recipe, seconds: float, n_steps: int = _ENDLESS) -> tuple[Rec
 
 
 def ablate(
-    recipes: Sequence[Recipe],
+    recipes: Sequence[CoordinateRecipe],
     *,
     data: Path,
     runs: Path,
     results: Path,
     steps: Sequence[int] = STEPS,
-    on_training: Callable[[Progress], None] | None = None,
+    on_training: Callable[[RunProgress], None] | None = None,
     on_fit: Callable[[Trajectory], None] | None = None,
 ) -> list[Summary]:
     """Runs recipes of one canvas, compares their inits, and writes a record of the comparison.
@@ -86,7 +87,7 @@ def ablate(
     """
     done: dict[str, Run] = {}
     for recipe in recipes:
-        done[recipe.name] = run(recipe, runs / recipe.name, data=data, progress=on_training)
+        done[recipe.name] = run_recipe(recipe, runs / recipe.name, data=data, progress=on_training)
     pictures = load_pictures(data, recipes[0].shape).validation
     summaries = compare({name: each.init for name, each in done.items()}, pictures, steps=steps, progress=on_fit)
     record = [dataclasses.asdict(summary) | _about(done.get(summary.start)) for summary in summaries]

@@ -19,12 +19,13 @@ pytest.importorskip("matplotlib")
 RECIPE = """
 import dataclasses
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
-from inrc.fit.config import FitConfig
+from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.optimiser import OptimiserConfig
-from inrc.meta.recipe import Learning, PriorStage, Recipe
+from inrc.meta.recipe import CoordinateRecipe
+from inrc.meta.stages import Learning, PriorStage
 
-FIT = FitConfig(n_passes=4, phase_factor=2, optimiser=OptimiserConfig(preconditioned=False))
-RECIPE = Recipe(
+FIT = CoordinateFitConfig(n_passes=4, phase_factor=2, optimiser=OptimiserConfig(preconditioned=False))
+RECIPE = CoordinateRecipe(
     "small",
     ModelConfig(widths=(6,), encoding=EncodingConfig(EncodingKind.NERF, 2)),
     (16, 24),

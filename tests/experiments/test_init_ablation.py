@@ -5,7 +5,7 @@ import json
 import pytest
 
 from experiments import init_ablation
-from inrc.meta.recipe import Method, Scales
+from inrc.meta.stages import Method, Scales
 from meta_init.family import siren
 from tests.meta import tiny
 

@@ -10,10 +10,11 @@ from inrc import presets
 from inrc.codec.options import EncodeOptions, resolve
 from inrc.config import ModelConfig
 from inrc.errors import ConfigError, MissingDataError
-from inrc.fit.config import FitConfig
+from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.layout import layout
 from inrc.meta import recipe
-from inrc.meta.recipe import InnerOptimiser, Learning, Method, PriorStage, Recipe, Sampling
+from inrc.meta.recipe import CoordinateRecipe
+from inrc.meta.stages import InnerOptimiser, Learning, Method, PriorStage, Sampling
 from tests.conftest import COFFEE_SMALL
 from tests.meta import tiny
 
@@ -55,9 +56,9 @@ def test_what_is_refused_of_one_kind_is_allowed_of_another():
         ({"n_rounds": -1}, "n_rounds is -1"),
         ({"shrinkage": -1.0}, "shrinkage is -1.0"),
         ({"time_budget": 0.0}, "time_budget is 0.0"),
-        ({"fit": FitConfig(time_budget=1.0)}, "give them passes and a lambda"),
-        ({"fit": FitConfig(target_bits=1.0)}, "give them passes and a lambda"),
-        ({"fit": FitConfig(lambda_rd=0.0)}, "lambda_rd of the prior's fits is 0.0"),
+        ({"fit": CoordinateFitConfig(time_budget=1.0)}, "give them passes and a lambda"),
+        ({"fit": CoordinateFitConfig(target_bits=1.0)}, "give them passes and a lambda"),
+        ({"fit": CoordinateFitConfig(lambda_rd=0.0)}, "lambda_rd of the prior's fits is 0.0"),
     ],
 )
 def test_a_prior_stage_out_of_range_is_refused(changes, message):
@@ -83,13 +84,13 @@ def test_a_recipe_out_of_range_is_refused(changes, message):
 def test_recipes_are_values_of_python_files(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
-        "from inrc.config import ModelConfig\nfrom inrc.meta.recipe import Recipe\n"
-        "RECIPE = Recipe('mine', ModelConfig(widths=(4,)))\n"
+        "from inrc.config import ModelConfig\nfrom inrc.meta.recipe import CoordinateRecipe\n"
+        "RECIPE = CoordinateRecipe('mine', ModelConfig(widths=(4,)))\n"
     )
     found = recipe.load_recipe(path)
     assert (found.name, found.model, found.learning) == ("mine", ModelConfig(widths=(4,)), Learning())
     path.write_text("RECIPE = 1\n")
-    with pytest.raises(ConfigError, match="no Recipe or LatentRecipe called RECIPE"):
+    with pytest.raises(ConfigError, match="no Recipe called RECIPE"):
         recipe.load_recipe(path)
     with pytest.raises(ConfigError, match="name one like meta_init/"):
         recipe.load_recipe(tmp_path / "none.py")
@@ -130,7 +131,9 @@ def test_pictures_are_where_the_user_or_the_environment_says(tmp_path, monkeypat
 
 
 def test_cards_show_recipes_as_json(tmp_path):
-    shown = json.loads(json.dumps(recipe.as_json(Recipe("one", tiny.MODEL, tiny.SHAPE, tiny.LEARNING, data=tmp_path))))
+    shown = json.loads(
+        json.dumps(recipe.as_json(CoordinateRecipe("one", tiny.MODEL, tiny.SHAPE, tiny.LEARNING, data=tmp_path)))
+    )
     assert shown["learning"]["method"] == "meta_sgd"
     assert shown["model"]["encoding"] == {"kind": "nerf", "n_frequencies": 2, "sigma": 10.0}
     assert shown["prior"]["fit"]["optimiser"]["preconditioned"] is True

@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from inrc.meta import latent_pool, train
-    from inrc.meta.run import Progress
+    from inrc.meta.run import RunProgress
+    from inrc.meta.train import TrainProgress
+    from inrc.meta.train_pool import PoolProgress
 
 _QUIET_SECONDS = 10.0
 """Least time between two lines of progress where stderr is no terminal."""
@@ -25,15 +26,16 @@ class ProgressLines:
         self._on_terminal = sys.stderr.isatty()
         self._last = -math.inf
 
-    def __call__(self, state: "Progress") -> None:
+    def __call__(self, state: "RunProgress") -> None:
         """Shows the state of a run."""
-        from inrc.meta import latent_pool, train
+        from inrc.meta.train import TrainProgress
+        from inrc.meta.train_pool import PoolProgress
 
         stays = state.fraction >= 1
-        if isinstance(state, train.Progress):
+        if isinstance(state, TrainProgress):
             line = _outer_line(state)
             stays = stays or not math.isnan(state.validation_psnr)
-        elif isinstance(state, latent_pool.Progress):
+        elif isinstance(state, PoolProgress):
             line = _pool_line(state)
         else:
             line = f"prior, round {state.round}/{state.n_rounds}, fit {state.fit}/{state.n_fits}, {state.picture}"
@@ -59,7 +61,7 @@ class ProgressLines:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _outer_line(state: "train.Progress") -> str:
+def _outer_line(state: "TrainProgress") -> str:
     parts = [
         f"step {state.step:,}",
         f"loss {state.loss:.4f}",
@@ -72,7 +74,7 @@ def _outer_line(state: "train.Progress") -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _pool_line(state: "latent_pool.Progress") -> str:
+def _pool_line(state: "PoolProgress") -> str:
     return (
         f"step {state.step:,}  loss {1000 * state.loss:.4f}e-3  mse {1000 * state.mse:.4f}e-3  "
         f"{state.bpp:.4f} bpp  {timedelta(seconds=round(state.seconds_left))} left"

@@ -15,7 +15,7 @@ from inrc.cli.arguments import FLAG, value
 from inrc.cli.meta_progress import ProgressLines
 
 if TYPE_CHECKING:
-    from inrc.meta.run import Progress, Run
+    from inrc.meta.run import Run, RunProgress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,15 +66,14 @@ def _train(arguments: Train) -> None:
     from inrc.cli.interrupt import run_interruptibly
     from inrc.meta import processes
     from inrc.meta.recipe import load_recipe
-    from inrc.meta.run import INIT
-    from inrc.meta.run import run as run_recipe
+    from inrc.meta.run import INIT, run_recipe
 
     recipe = load_recipe(arguments.recipe)
     folder = arguments.output or Path("out/meta") / recipe.name
     lines = ProgressLines(quiet=arguments.quiet or not processes.is_first())
 
     def work(stop: threading.Event) -> "Run":
-        def progress(state: "Progress") -> None:
+        def progress(state: "RunProgress") -> None:
             lines(state)
             if stop.is_set():
                 raise KeyboardInterrupt
