@@ -10,7 +10,7 @@ from inrc.fit.coordinate import program
 from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.coordinate.fitting import CoordinateFitResult
 from inrc.fit.optimiser import OptimiserConfig
-from inrc.fit.task import FitResult, Progress, Target
+from inrc.fit.task import FitResult, Progress, Start, Target
 from inrc.fit.weights import Matrices, first_weights, prior_of, quantised
 
 SHAPE = (12, 16)
@@ -79,3 +79,9 @@ def rounded_loss(result: CoordinateFitResult) -> float:
     """The loss of a result as a file without a prior holds it."""
     matrices, _ = rounded_result(result)
     return float(program.distortion(result.problem, matrices, result.signal))
+
+
+def start_at(centre, scale: float = 0.1, **values) -> Start:
+    """A start whose prior has one scale."""
+    mean = {name: np.asarray(p) for name, p in centre.items()}
+    return Start(mean, {name: np.full(p.shape, scale, np.float32) for name, p in mean.items()}, **values)
