@@ -50,10 +50,10 @@ def test_more_than_ten_matrices_stay_in_the_order_of_the_file():
 
 
 def test_a_fit_learns():
-    config = dataclasses.replace(CONFIG, n_passes=300, lambda_rd=1e-5, schedule=Schedule(learning_rate=0.01), seed=1)
+    config = dataclasses.replace(CONFIG, n_passes=300, schedule=Schedule(learning_rate=0.01), seed=1)
     result = fit_network(problems.target(), MODEL, config)
     variance = problems.picture().var()
-    assert rounded_loss(result) < 0.1 * variance
+    assert rounded_loss(result) < 0.05 * variance  # seeds 0 to 15 end between 0.011 and 0.036 of it
 
 
 def test_a_larger_lambda_gives_fewer_bits():
