@@ -18,16 +18,17 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from inrc.fit.config import FitConfig, Target
-from inrc.fit.data import polyphase
-from inrc.fit.program import Problem, Signal, phase_loss_and_gradient
 from rich.console import Console
 from rich.table import Table
 
 import inrc
 from inrc import presets
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
-from inrc.fit.loop import default_tile_samples, fit
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.coordinate.fitting import default_tile_samples, fit_network
+from inrc.fit.coordinate.minibatches import polyphase
+from inrc.fit.coordinate.program import Problem, Signal, phase_loss_and_gradient
+from inrc.fit.task import Target
 from inrc.layout import feature_counts
 from inrc.models import build
 
@@ -74,9 +75,9 @@ def first_chunk_seconds(n_steps: int) -> float:
     model = presets.model_for(codec, n_weights=n_weights, n_inputs=n_inputs, n_outputs=3)
     values = np.random.default_rng(0).random((3, *KODAK), np.float32)
     target = Target(values, 0.5 * np.eye(3), np.full(3, 0.5))
-    config = FitConfig(n_passes=n_steps / 16, steps_per_group=1, groups_per_chunk=n_steps)
+    config = CoordinateFitConfig(n_passes=n_steps / 16, steps_per_group=1, groups_per_chunk=n_steps)
     began = time.perf_counter()
-    fit(target, model, config)
+    fit_network(target, model, config)
     return time.perf_counter() - began
 
 

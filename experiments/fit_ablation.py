@@ -4,15 +4,14 @@ Command: inrc evaluate experiments/fit_ablation.py with INRC_TRAIN set. Cost: 25
 Expected: the rows of experiments/NOTES.md marked (*); the default is best or within noise of the best.
 """
 
-from inrc.fit.config import FitConfig
-from inrc.fit.stages import Schedule
-
 from experiments.smoke import PICTURES
 from inrc.baselines.interface import MeasuredCodec
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.evaluate.experiment import Experiment
 from inrc.evaluate.ours import inrc_codec
 from inrc.evaluate.pictures import PictureSet
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.coordinate.schedule import Schedule
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.signal.colour import ColourTransform
 
@@ -33,7 +32,7 @@ def variant(
     **fit,
 ) -> MeasuredCodec:
     """Returns one variant: a network, a fit and a colour transform, at one lambda."""
-    config = FitConfig(n_passes=passes, lambda_rd=lambda_rd, schedule=schedule or Schedule(), **fit)
+    config = CoordinateFitConfig(n_passes=passes, lambda_rd=lambda_rd, schedule=schedule or Schedule(), **fit)
     return inrc_codec(name, (50.0,), model=model or ModelConfig(), fit=config, colour=colour)
 
 

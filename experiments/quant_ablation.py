@@ -9,29 +9,29 @@ Expected: 6 bits 28.56 dB at 0.123 bpp, 7 bits 29.71 at 0.151, learned 29.34 at 
 
 import dataclasses
 
-from inrc.fit.config import FitConfig
-
 from experiments.smoke import PICTURES
 from inrc import presets
 from inrc.baselines.interface import MeasuredCodec
-from inrc.codec.options import EncodeOptions, resolve
+from inrc.codec.families import resolve
+from inrc.codec.options import EncodeOptions
 from inrc.evaluate.experiment import Experiment
 from inrc.evaluate.ours import inrc_codec
 from inrc.evaluate.pictures import kodak
+from inrc.fit.coordinate.config import CoordinateFitConfig
 
 BITS = tuple(range(4, 11))
 QUALITY = 40.0
 SHAPE = (512, 768)
 
 
-def fit(effort: int, **changes) -> FitConfig:
+def fit(effort: int, **changes) -> CoordinateFitConfig:
     """Returns the default fit of a Kodak picture with changes."""
     options = EncodeOptions(codec="siren", quality=QUALITY, effort=effort)
-    _, config = resolve(options, SHAPE, 3, presets.bpp_of_quality(QUALITY))
+    config = resolve(options, SHAPE, 3, presets.bpp_of_quality(QUALITY)).config
     return dataclasses.replace(config, **changes)
 
 
-def fixed(name: str, bits: int, config: FitConfig) -> MeasuredCodec:
+def fixed(name: str, bits: int, config: CoordinateFitConfig) -> MeasuredCodec:
     """Returns a codec whose weights have a fixed number of bits."""
     codec = inrc_codec(name, (QUALITY,), fit=dataclasses.replace(config, weight_bits=bits))
     return dataclasses.replace(codec, name=f"{bits} bits, {name}")

@@ -6,12 +6,13 @@ Cost: about a minute on 2 cores, most of it compilation.
 
 import dataclasses
 
-from inrc.codec.options import EncodeOptions, resolve
+from inrc.codec.families import resolve
+from inrc.codec.options import EncodeOptions
 from inrc.meta.recipe import CoordinateRecipe
 from inrc.meta.stages import Learning, PriorStage
 
 SHAPE = (128, 192)
-MODEL, FIT = resolve(EncodeOptions(codec="siren"), SHAPE, 3, 0.6)
+MODEL, FIT, _ = resolve(EncodeOptions(codec="siren"), SHAPE, 3, 0.6)
 
 RECIPE = CoordinateRecipe(
     "smoke",

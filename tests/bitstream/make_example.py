@@ -4,7 +4,6 @@ python -m tests.bitstream.make_example
 """
 
 import numpy as np
-from inrc.fit.config import FitConfig
 
 from inrc.bitstream import container
 from inrc.bitstream.io import ByteReader
@@ -13,10 +12,11 @@ from inrc.codec import pack
 from inrc.codec.encode import encode
 from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
+from inrc.fit.coordinate.config import CoordinateFitConfig
 from tests.bitstream import reference_decoder
 
 MODEL = ModelConfig(widths=(4, 3), encoding=EncodingConfig(EncodingKind.NERF, 2))
-FIT = FitConfig(n_passes=400, phase_factor=1, lambda_rd=1e-3, steps_per_group=10, groups_per_chunk=4)
+FIT = CoordinateFitConfig(n_passes=400, phase_factor=1, lambda_rd=1e-3, steps_per_group=10, groups_per_chunk=4)
 UNKNOWN_TAG, UNKNOWN_CONTENT = 200, b"skip me"
 
 

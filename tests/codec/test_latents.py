@@ -9,8 +9,6 @@ import sys
 
 import numpy as np
 import pytest
-from inrc.fit.config import FitConfig
-from inrc.fit.latent_config import LatentFitConfig
 
 import inrc
 from inrc import presets
@@ -22,6 +20,8 @@ from inrc.codec.options import EncodeOptions
 from inrc.codec.settings import settings, settings_hash
 from inrc.config import LatentGridConfig
 from inrc.errors import ConfigError, LimitExceededError
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.latent.config import LatentFitConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.latent_layout import grids_of, latent_layout
 from inrc.metrics.psnr import psnr_db
@@ -125,7 +125,7 @@ def test_what_latent_grids_cannot_do_is_refused():
     with pytest.raises(ConfigError, match="YCBCR is asked for; latent grids know RGB alone"):
         encode(IMAGE, OPTIONS, colour=ColourTransform.YCBCR)
     with pytest.raises(ConfigError, match="need a LatentFitConfig"):
-        encode(IMAGE, OPTIONS, fit=FitConfig())
+        encode(IMAGE, OPTIONS, fit=CoordinateFitConfig())
     with pytest.raises(ConfigError, match="the network is none"):
         encode(IMAGE, OPTIONS, model=pictures.MODEL)
 

@@ -4,8 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from inrc.fit.config import FitConfig
-from inrc.fit.stages import Schedule
 
 import inrc
 from inrc import presets, shared_init
@@ -20,6 +18,8 @@ from inrc.codec.options import EncodeOptions, choose_init, resolve
 from inrc.codec.reference import reference_of
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import ConfigError, CorruptFileError, InitMismatchError, LimitExceededError
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.coordinate.schedule import Schedule
 from inrc.fit.loss import LOSSES
 from inrc.layout import layout
 from inrc.quant import uniform
@@ -210,12 +210,12 @@ class TestStart:
 
     @pytest.mark.parametrize("loss", ["mse", "l1"])
     def test_steps_follow_lambda(self, started, archive, loss):
-        config = FitConfig(lambda_rd=4 * INIT.lambda_rd * LOSSES[loss].slope, loss=LOSSES[loss])
+        config = CoordinateFitConfig(lambda_rd=4 * INIT.lambda_rd * LOSSES[loss].slope, loss=LOSSES[loss])
         _, _, _, start = started(LANDSCAPE, EncodeOptions(init=str(archive), fit=config))
         assert start.steps == pytest.approx({name: 2 * step for name, step in INIT.steps.items()})
 
     def test_without_lambda_steps_follow_the_scales(self, started, archive):
-        options = EncodeOptions(init=str(archive), fit=FitConfig(lambda_rd=0.0))
+        options = EncodeOptions(init=str(archive), fit=CoordinateFitConfig(lambda_rd=0.0))
         assert started(LANDSCAPE, options)[3].steps is None
 
     def test_gray_has_one_output(self, started):
@@ -347,7 +347,7 @@ class TestAuto:
         ("options", "shape", "channels"),
         [
             ({"model": MODEL}, CANVAS, 3),
-            ({"fit": FitConfig(weight_bits=6)}, CANVAS, 3),
+            ({"fit": CoordinateFitConfig(weight_bits=6)}, CANVAS, 3),
             ({"colour": ColourTransform.YCOCG}, CANVAS, 3),
             ({"codec": "siren-nerf"}, CANVAS, 3),
             ({"codec": "fourier"}, CANVAS, 3),
@@ -366,6 +366,6 @@ class TestAuto:
         monkeypatch.setattr(library, "_inits", lambda *_, **__: iter(shipped))
         bpp = self.bpp_for(shipped[2].n_weights)
         quality = 100 * np.log2(bpp / 0.03) / 6
-        encoded = encode(pictures.crop(64, 96, 3), quality=float(quality), fit=FitConfig(n_passes=1))
+        encoded = encode(pictures.crop(64, 96, 3), quality=float(quality), fit=CoordinateFitConfig(n_passes=1))
         assert encoded.stats.init == shipped[2].id.hex()
         assert inrc.decode(encoded.data).pixels.shape == (64, 96, 3)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from inrc.fit.config import FitConfig
 
 from inrc.codec.batch import BatchEncoder, Fitted, Prepared
 from inrc.codec.encode import Encoded, EncodeStats
@@ -14,13 +13,14 @@ from inrc.codec.job import Job
 from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.dataset.tasks import RunOptions
+from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.signal.image import Image, encode_image
 
 ENCODE = EncodeOptions(
     init="none",
     model=ModelConfig(widths=(4,), encoding=EncodingConfig(EncodingKind.NERF, 2)),
-    fit=FitConfig(
+    fit=CoordinateFitConfig(
         n_passes=4,
         phase_factor=1,
         steps_per_group=4,

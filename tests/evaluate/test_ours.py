@@ -3,7 +3,6 @@ import json
 
 import numpy as np
 import pytest
-from inrc.fit.config import FitConfig
 
 import inrc
 from inrc import shared_init
@@ -13,6 +12,7 @@ from inrc.config import ModelConfig
 from inrc.errors import ConfigError, InitMismatchError
 from inrc.evaluate import ours
 from inrc.evaluate.ours import inrc_codec, native, settings
+from inrc.fit.coordinate.config import CoordinateFitConfig
 from tests.shared_init.inits import random_init
 
 
@@ -54,7 +54,7 @@ def test_other_losses_have_no_trace_of_psnr(coffee_small):
 def test_files_with_a_named_init_are_decoded_with_it(coffee_small, tmp_path):
     init = random_init()
     shared_init.save(init, tmp_path / "init.npz")
-    codec = inrc_codec("inrc", (50.0,), fit=FitConfig(n_passes=2), init=str(tmp_path / "init.npz"))
+    codec = inrc_codec("inrc", (50.0,), fit=CoordinateFitConfig(n_passes=2), init=str(tmp_path / "init.npz"))
     data = encoded(codec, coffee_small).data
     np.testing.assert_array_equal(codec.decode(data), inrc.decode(data, init=init).pixels)
     with pytest.raises(InitMismatchError):
@@ -79,7 +79,9 @@ class TestSettings:
             EncodeOptions(codec="fourier"),
         )
         assert all(settings(options) != base for options in changed)
-        assert settings(EncodeOptions(fit=FitConfig(weight_bits=4))) != settings(EncodeOptions(fit=FitConfig()))
+        assert settings(EncodeOptions(fit=CoordinateFitConfig(weight_bits=4))) != settings(
+            EncodeOptions(fit=CoordinateFitConfig())
+        )
 
     def test_without_an_init_they_do_not_mention_inits(self):
         # Records of releases without inits are found by the digest of these settings.

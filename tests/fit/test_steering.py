@@ -1,9 +1,8 @@
-import jax.numpy as jnp
+"""How lambda and quantisation steps follow the rate of a fit that aims at a number of bits."""
+
 import numpy as np
 import pytest
 
-from inrc.entropy import coder
-from inrc.fit.program import Prior, flat_prior
 from inrc.fit.steering import Steering
 
 
@@ -53,23 +52,3 @@ def test_it_waits_for_the_first_weights_and_needs_a_target():
     aimless.follow(2000.0, 80, fraction=0.5)
     assert (early.lambda_rd, aimless.lambda_rd) == (1.0, 1.0)
     assert aimless.excess(1e9) == 0
-
-
-def test_calibration_is_the_coders_own_code_length():
-    matrix = np.array([[0.5, -0.25, 0.0], [1.0, 0.75, -0.5]], np.float32)
-    steering = Steering(100.0, 1.0)
-    params = {"a": jnp.asarray(matrix)}
-    steering.calibrate(params, flat_prior(params), {"a": jnp.log(jnp.float32(0.25))}, bits=10.0)
-    integers = [np.array([[2, -1, 0], [4, 3, -2]], np.int32)]
-    assert steering.overhead == pytest.approx(coder.ideal_bits((), integers) / 10.0)
-    assert steering.excess(11.0) == pytest.approx(max(0.0, 11.0 * steering.overhead / 100.0 - 1.0))
-
-
-def test_calibration_with_a_learned_prior_is_that_of_the_file():
-    mean = np.array([[0.5, -0.25, 0.25]], np.float32)
-    matrix = mean + np.array([[0.25, 0.0, -0.5]], np.float32)
-    prior = Prior({"a": jnp.asarray(mean)}, {"a": jnp.float32([[0.5, 0.25, 2.0]])})
-    steering = Steering(100.0, 1.0, learned=True)
-    steering.calibrate({"a": jnp.asarray(matrix)}, prior, {"a": jnp.log(jnp.float32(0.25))}, bits=10.0)
-    expected = coder.ideal_bits((), [np.array([[1, 0, -2]], np.int32)], [np.array([[8, 0, 24]])])
-    assert steering.overhead == pytest.approx(expected / 10.0)

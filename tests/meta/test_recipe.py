@@ -7,7 +7,8 @@ import json
 import pytest
 
 from inrc import presets
-from inrc.codec.options import EncodeOptions, resolve
+from inrc.codec.families import resolve
+from inrc.codec.options import EncodeOptions
 from inrc.config import ModelConfig
 from inrc.errors import ConfigError, MissingDataError
 from inrc.fit.coordinate.config import CoordinateFitConfig
@@ -99,7 +100,7 @@ def test_recipes_are_values_of_python_files(tmp_path):
 @pytest.mark.parametrize(("name", "bpp"), [("siren_0075", 0.075), ("siren_015", 0.15), ("siren_03", 0.3)])
 def test_the_recipes_of_the_repository_are_those_of_the_codec(name, bpp):
     found = recipe.load_recipe(MADE / f"{name}.py")
-    model, fit = resolve(EncodeOptions(init="none"), (512, 768), 3, bpp)
+    model, fit, _ = resolve(EncodeOptions(init="none"), (512, 768), 3, bpp)
     assert (found.name, found.model, found.shape) == (name, model, (512, 768))
     n_weights = sum(rows * columns for _, (rows, columns) in layout(model, found.shape, 3))
     assert n_weights == pytest.approx(presets.n_weights_for(bpp, 512 * 768), rel=0.05)

@@ -33,9 +33,9 @@ from inrc.models.latent_grid.packing import Packing, cut_from_canvas, mask_of, p
 _MIN_UPDATES = 20
 """Updates of lambda that a fit needs to reach its number of bits."""
 _MOST_PADDING_ON_CPU = 1e8
-"""Steps times pixels that padding a picture may add on a CPU. An idle core takes 0.25 us for each, so that padding costs
-at most the 25 seconds in which a program for the picture's own shape would be compiled. An accelerator takes a hundredth
-of that time, and compiles no faster: there all pictures are padded."""
+"""Steps times pixels that padding a picture may add on a CPU. An idle core takes 0.25 us for each, so that padding
+costs at most the 25 seconds in which a program for the picture's own shape would be compiled. An accelerator takes a
+hundredth of that time and compiles no faster: there all pictures are padded."""
 _VALUES_PER_INPUT = 8
 """Contexts, features, gradients and temporaries per pixel, relative to the context network's inputs: an estimate, not
 yet checked on an accelerator."""

@@ -1,6 +1,5 @@
 """The compiled step against plain NumPy, tiled against whole, structural against pointwise, mapped against single."""
 
-import dataclasses
 import functools
 
 import jax
@@ -9,22 +8,22 @@ import numpy as np
 import pytest
 
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
-from inrc.entropy.rate import laplace_bits
-from inrc.fit.data import polyphase
-from inrc.fit.loss import LossConfig
-from inrc.fit.program import (
-    Prior,
+from inrc.fit.coordinate.minibatches import polyphase
+from inrc.fit.coordinate.program import (
     Problem,
     Signal,
+    State,
     distortion,
-    flat_prior,
     init_state,
-    log_steps_of_bits,
     phase_loss_and_gradient,
-    quantised,
     run_chunk,
+    stacks_of,
 )
-from inrc.fit.stages import Schedule, minibatch_order, plan_chunk
+from inrc.fit.coordinate.schedule import CoordinateSteps, Schedule, minibatch_order, steps_of_chunk
+from inrc.fit.loss import LossConfig
+from inrc.fit.measured import BitWeights
+from inrc.fit.stacks import unstacked
+from inrc.fit.weights import Matrices, first_weights, prior_of
 from inrc.metrics.ssim import ssim_index
 from tests.fit import problems
 from tests.models.networks import random_params, stranger_values
@@ -41,7 +40,7 @@ def signal_of(shape: tuple[int, ...], factor: int, tile_samples: int, matrix=pro
 
 
 def rendered(params, shape, matrix=problems.MATRIX) -> np.ndarray:
-    """What the network shows, by the stranger's float64 decoder, [3, H, W]."""
+    """What the network shows, by the float64 reference decoder, [3, H, W]."""
     centres = [((np.arange(n) + 0.5) / n * 2 - 1).astype(np.float32) for n in shape]
     points = [a.ravel() for a in np.meshgrid(*centres, indexing="ij")]
     values = matrix @ stranger_values(problems.MODEL, shape, params, points)
@@ -110,127 +109,86 @@ def test_the_gradient_is_that_of_the_loss():
     direction = {name: generator.normal(size=p.shape) * 1e-3 for name, p in params.items()}
     slope = sum(float(np.sum(direction[name] * np.asarray(g))) for name, g in gradient.items())
 
-    def stranger_loss(step: float) -> float:
+    def reference_loss(step: float) -> float:
         moved = {name: np.asarray(p, np.float64) + step * direction[name] for name, p in params.items()}
         error = (rendered(moved, problems.SHAPE) - problems.picture())[:, 1::2, ::2]  # phase (1, 0)
         return float(np.mean(error**2))
 
-    assert float(loss) == pytest.approx(stranger_loss(0.0), rel=1e-4)
-    assert slope == pytest.approx((stranger_loss(0.1) - stranger_loss(-0.1)) / 0.2, rel=1e-3)
-
-
-class TestQuantised:
-    params = {"a": jnp.float32([[0.32, -0.11], [1.0, 0.02]]), "b": jnp.float32([[3.3]])}  # noqa: RUF012
-    log_steps = {"a": jnp.log(jnp.float32(0.125)), "b": jnp.log(jnp.float32(0.25))}  # noqa: RUF012
-
-    def quantised(self, *, prior: Prior | None = None, log_steps=None, noise: int = 0, hard: int = 0, seed: int = 0):
-        return quantised(
-            self.params,
-            flat_prior(self.params) if prior is None else prior,
-            log_steps or self.log_steps,
-            jnp.float32(noise),
-            jnp.float32(hard),
-            jnp.uint32(seed),
-        )
-
-    def test_hard_rounding_gives_whole_steps(self):
-        seen, _ = self.quantised(hard=1)
-        np.testing.assert_allclose(seen["a"], [[0.375, -0.125], [1.0, 0.0]], rtol=1e-5)
-        np.testing.assert_allclose(seen["b"], [[3.25]], rtol=1e-5)
-
-    def test_noise_is_at_most_half_a_step_and_changes_with_the_seed(self):
-        draws = [self.quantised(noise=1, seed=seed)[0] for seed in (0, 1)]
-        for seen in draws:
-            assert 0 < np.abs(seen["a"] - self.params["a"]).max() <= 0.0625
-            assert 0 < np.abs(seen["b"] - self.params["b"]).max() <= 0.125
-        assert not np.array_equal(draws[0]["a"], draws[1]["a"])
-
-    def test_larger_steps_cost_fewer_bits(self):
-        costs = []
-        for factor in (0.4, 1.0, 2.5):
-            log_steps = {name: value + jnp.log(factor) for name, value in self.log_steps.items()}
-            costs.append(float(self.quantised(log_steps=log_steps)[1]))
-        assert costs[0] > costs[1] > costs[2] > 0
-
-    def test_without_a_prior_bits_are_those_of_the_matrices_own_means(self):
-        _, bits = self.quantised(hard=1)
-        expected = 0.0
-        for integers in ([[3, -1], [8, 0]], [[13]]):
-            x = jnp.float32(integers)
-            magnitude = jnp.abs(x) + 0.01
-            scale = magnitude.mean(1, keepdims=True) * magnitude.mean(0, keepdims=True) / magnitude.mean()
-            expected += float(jnp.sum(laplace_bits(x, scale)))
-        assert float(bits) == pytest.approx(expected, rel=1e-5)
-
-    def test_differences_from_the_mean_are_what_is_rounded_and_counted(self):
-        mean = {"a": jnp.float32([[0.3, -0.1], [0.95, 0.0]]), "b": jnp.float32([[3.2]])}
-        prior = Prior(mean, {name: jnp.full_like(matrix, 0.01) for name, matrix in mean.items()})
-        seen, bits = self.quantised(prior=prior, hard=1)
-        for name in mean:
-            np.testing.assert_array_equal(seen[name], mean[name])
-        assert float(bits) < 0.01
-
-    def test_weights_that_stray_as_expected_cost_less_than_others(self):
-        mean = jax.tree.map(jnp.zeros_like, self.params)
-        right = {"a": jnp.float32([[0.3, 0.1], [1.0, 0.02]]), "b": jnp.float32([[3.0]])}
-        wrong = {"a": jnp.float32([[0.02, 1.0], [0.1, 0.3]]), "b": jnp.float32([[3.0]])}
-        costs = [float(self.quantised(prior=Prior(mean, scale), hard=1)[1]) for scale in (right, wrong)]
-        assert costs[0] < costs[1] - 0.5
-
-    def test_fixed_bits_span_the_differences(self):
-        prior = flat_prior(self.params)._replace(mean={"a": jnp.full((2, 2), 0.02), "b": jnp.float32([[3.0]])})
-        log_steps = log_steps_of_bits(self.params, prior, 3)
-        assert float(jnp.exp(log_steps["a"])) == pytest.approx(2 * 0.98 / 7, rel=1e-5)
-        assert float(jnp.exp(log_steps["b"])) == pytest.approx(2 * 0.3 / 7, rel=1e-5)
+    assert float(loss) == pytest.approx(reference_loss(0.0), rel=1e-4)
+    assert slope == pytest.approx((reference_loss(0.1) - reference_loss(-0.1)) / 0.2, rel=1e-3)
 
 
 SIGNAL = functools.cache(lambda: signal_of(problems.SHAPE, 2, 48))
 SCHEDULE = Schedule(learning_rate=0.01)
-FLAT = functools.cache(lambda: flat_prior(start(0).params))
+STACKS = stacks_of(PROBLEM)
+FLAT = prior_of(STACKS, None)
+FULL_RATES = jnp.float32(1)
 
 
-def plan(start: float, stop: float):
+def steps_between(start: float, stop: float) -> CoordinateSteps:
     order = minibatch_order(4, 8, seed=0, chunk=0)
-    return plan_chunk(SCHEDULE, start=start, stop=stop, phases=order, steps_per_group=4)
+    return steps_of_chunk(SCHEDULE, start=start, stop=stop, phases=order, steps_per_group=4)
 
 
-def start(seed: int):
+def start(seed: int) -> State:
     params = random_params(problems.MODEL, problems.SHAPE, 3, seed)
     log_steps = {name: jnp.log(0.2 * jnp.std(p)) for name, p in params.items()}
-    return init_state(PROBLEM, params, log_steps, jnp.uint32(seed))
+    return init_state(first_weights(STACKS, PROBLEM.optimiser, params, log_steps), jnp.uint32(seed))
+
+
+def per_bit(weight: float | jax.Array) -> BitWeights:
+    """Coordinate networks have no latents, so that only the second weight counts."""
+    return BitWeights(jnp.float32(1e9), jnp.float32(weight))
+
+
+def params_of(state: State) -> Matrices:
+    return unstacked(STACKS, state.params)
 
 
 def test_a_chunk_counts_its_steps_and_lowers_the_loss():
-    state, (losses, bits) = run_chunk(PROBLEM, start(0), SIGNAL(), FLAT(), plan(0.1, 0.2), jnp.float32(0))
-    assert losses.shape == bits.shape == (2, 4)
+    state, measured = run_chunk(PROBLEM, steps_between(0.1, 0.2), start(0), SIGNAL(), FLAT, per_bit(0.0), FULL_RATES)
+    assert measured.distortion.shape == measured.network_bits.shape == (2, 4)
+    assert (np.asarray(measured.latent_bits) == 0).all()
     assert int(state.step) == 8
-    before = float(distortion(PROBLEM, start(0).params, SIGNAL()))
-    assert float(distortion(PROBLEM, state.params, SIGNAL())) < before
+    before = float(distortion(PROBLEM, params_of(start(0)), SIGNAL()))
+    assert float(distortion(PROBLEM, params_of(state), SIGNAL())) < before
     # The first loss is that of the weights before the first step, but for their noise.
-    assert float(losses[0, 0]) == pytest.approx(before, rel=0.5)
+    assert float(measured.distortion[0, 0]) == pytest.approx(before, rel=0.5)
 
 
 def test_bits_have_a_weight():
-    cheap, (_, cheap_bits) = run_chunk(PROBLEM, start(0), SIGNAL(), FLAT(), plan(0.1, 0.3), jnp.float32(1e-2))
-    dear, (_, dear_bits) = run_chunk(PROBLEM, start(0), SIGNAL(), FLAT(), plan(0.1, 0.3), jnp.float32(0))
-    assert float(cheap_bits[-1, -1]) < float(dear_bits[-1, -1]) - 1
-    assert all(float(cheap.log_steps[n]) > float(dear.log_steps[n]) for n in cheap.log_steps)
+    steps = steps_between(0.1, 0.3)
+    cheap, few = run_chunk(PROBLEM, steps, start(0), SIGNAL(), FLAT, per_bit(1e-2), FULL_RATES)
+    dear, many = run_chunk(PROBLEM, steps, start(0), SIGNAL(), FLAT, per_bit(0.0), FULL_RATES)
+    assert float(few.network_bits[-1, -1]) < float(many.network_bits[-1, -1]) - 1
+    assert all((cheap.log_steps[key] > dear.log_steps[key]).all() for key in cheap.log_steps)
+
+
+def test_learning_rates_have_a_factor():
+    steps = steps_between(0.1, 0.2)
+    whole, half = (
+        run_chunk(PROBLEM, each, start(0), SIGNAL(), FLAT, per_bit(0.0), jnp.float32(factor))[0]
+        for each, factor in ((steps, 0.5), (steps._replace(learning_rate=0.5 * steps.learning_rate), 1.0))
+    )
+    for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(half), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_chunk_maps_over_seeds_and_lambdas():
     states = [start(0), start(1), start(2)]
     weights = jnp.float32([0.0, 1e-4, 1e-3])
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
-    mapped, (losses, bits) = jax.vmap(run_chunk, in_axes=(None, 0, None, None, None, 0))(
-        PROBLEM, stacked, SIGNAL(), FLAT(), plan(0.0, 1.0), weights
+    steps = steps_between(0.0, 1.0)
+    in_lanes = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+    mapped, measured = jax.vmap(run_chunk, in_axes=(None, None, 0, None, None, BitWeights(None, 0), None))(  # pyright: ignore[reportArgumentType]
+        PROBLEM, steps, in_lanes, SIGNAL(), FLAT, per_bit(weights), FULL_RATES
     )
-    assert losses.shape == bits.shape == (3, 2, 4)
+    assert measured.distortion.shape == measured.network_bits.shape == (3, 2, 4)
     for i, state in enumerate(states):
-        single, (single_losses, single_bits) = run_chunk(PROBLEM, state, SIGNAL(), FLAT(), plan(0.0, 1.0), weights[i])
-        np.testing.assert_allclose(losses[i], single_losses, rtol=2e-3)
-        np.testing.assert_allclose(bits[i], single_bits, rtol=2e-3)
-        for name, matrix in single.params.items():
-            np.testing.assert_allclose(mapped.params[name][i], matrix, atol=1e-3)
+        single, alone = run_chunk(PROBLEM, steps, state, SIGNAL(), FLAT, per_bit(weights[i]), FULL_RATES)
+        np.testing.assert_allclose(measured.distortion[i], alone.distortion, rtol=2e-3)
+        np.testing.assert_allclose(measured.network_bits[i], alone.network_bits, rtol=2e-3)
+        for key, stack in single.params.items():
+            np.testing.assert_allclose(mapped.params[key][i], stack, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -239,15 +197,17 @@ def test_a_chunk_maps_over_seeds_and_lambdas():
 def test_signals_of_one_and_three_axes(shape, factor):
     model = ModelConfig(widths=(6,), encoding=EncodingConfig(EncodingKind.NERF, 2))
     problem = Problem(model, shape, 3, optimiser=problems.ADAM)
+    stacks = stacks_of(problem)
     params = random_params(model, shape, 3)
-    state = init_state(problem, params, {n: jnp.float32(-6.0) for n in params}, jnp.uint32(0))
+    weights = first_weights(stacks, problem.optimiser, params, {n: jnp.float32(-6.0) for n in params})
+    state, prior = init_state(weights, jnp.uint32(0)), prior_of(stacks, None)
     signal = signal_of(shape, factor, 16)
     n_phases = factor ** len(shape)
     order = minibatch_order(n_phases, 8, seed=0, chunk=0)
-    steps = plan_chunk(dataclasses.replace(SCHEDULE), start=0.1, stop=0.3, phases=order, steps_per_group=4)
+    steps = steps_of_chunk(SCHEDULE, start=0.1, stop=0.3, phases=order, steps_per_group=4)
     before = float(distortion(problem, params, signal))
     for _ in range(4):
-        state, _ = run_chunk(problem, state, signal, flat_prior(params), steps, jnp.float32(0))
-    after = float(distortion(problem, state.params, signal))
+        state, _ = run_chunk(problem, steps, state, signal, prior, per_bit(0.0), FULL_RATES)
+    after = float(distortion(problem, unstacked(stacks, state.params), signal))
     assert signal.phases.targets.shape[0] == n_phases
     assert after < 0.8 * before

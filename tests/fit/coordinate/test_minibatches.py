@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from inrc.fit.data import open_grid, polyphase
+from inrc.fit.coordinate.minibatches import open_grid, polyphase
 from inrc.signal.coordinates import pixel_centres
 
 
@@ -16,7 +16,7 @@ def signal(*shape: int) -> np.ndarray:
 
 def samples(phases) -> list[tuple[float, ...]]:
     """(value of the first channel, coordinates...) of every valid sample of every tile."""
-    found = []
+    result = []
     n_phases, n_tiles = phases.targets.shape[:2]
     for p, t in itertools.product(range(n_phases), range(n_tiles)):
         axes = [np.asarray(phases.axes[0][p, t]), *(np.asarray(a[p]) for a in phases.axes[1:])]
@@ -24,8 +24,8 @@ def samples(phases) -> list[tuple[float, ...]]:
         tile = np.asarray(phases.targets[p, t, 0])
         for index in np.ndindex(*tile.shape):
             if all(v[i] for v, i in zip(valid, index, strict=True)):
-                found.append((float(tile[index]), *(float(a[i]) for a, i in zip(axes, index, strict=True))))
-    return found
+                result.append((float(tile[index]), *(float(a[i]) for a, i in zip(axes, index, strict=True))))
+    return result
 
 
 @pytest.mark.parametrize("tile_samples", [1, 7, 12, 10_000])
@@ -35,13 +35,13 @@ def samples(phases) -> list[tuple[float, ...]]:
 )
 def test_phases_reassemble_the_signal_with_its_coordinates(shape, factor, tile_samples):
     target = signal(1, *shape)
-    found = samples(polyphase(target, factor, tile_samples))
+    valid = samples(polyphase(target, factor, tile_samples))
     centres = [pixel_centres(n) for n in shape]
     expected = [
         (float(target[(0, *index)]), *(float(c[i]) for c, i in zip(centres, index, strict=True)))
         for index in np.ndindex(*shape)
     ]
-    assert sorted(found) == expected
+    assert sorted(valid) == expected
 
 
 def test_a_phase_is_every_nth_row_and_column():
@@ -63,7 +63,7 @@ def test_padding_repeats_the_last_sample_and_is_not_valid():
 
 
 @pytest.mark.parametrize("tile_samples", [1, 5, 12, 24, 1000])
-def test_tiles_hold_no_more_samples_than_asked_for(tile_samples):
+def test_tiles_hold_no_more_samples_than_their_limit(tile_samples):
     phases = polyphase(signal(3, 20, 6), 1, tile_samples)
     rows = phases.targets.shape[3]
     assert rows == 1 or rows * 6 <= tile_samples

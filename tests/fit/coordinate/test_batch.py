@@ -1,23 +1,21 @@
-"""Fits side by side: each as if alone, whatever its neighbours, their number and the number of devices."""
+"""Coordinate networks side by side: each as if alone, whatever its neighbours and the number of devices."""
 
 import dataclasses
 import os
 import subprocess
 import sys
 
-import jax
 import numpy as np
 import pytest
 
 from inrc.errors import ConfigError
-from inrc.fit.config import FitResult, Progress, Start, Target, Task
-from inrc.fit.data import phase_grid
-from inrc.fit.lanes import Lanes, spread
-from inrc.fit.loop import course_of, fit, fit_batch
-from inrc.fit.network_lanes import best_side_by_side
-from inrc.fit.program import distortion
+from inrc.fit.coordinate.fitting import fit_network, fit_networks, fit_plan
+from inrc.fit.coordinate.minibatches import phase_grid
+from inrc.fit.coordinate.program import distortion
+from inrc.fit.lanes import Lanes
+from inrc.fit.task import FitResult, Progress, Start, Target, Task
 from tests.fit import problems
-from tests.fit.test_loop import assert_same, interrupt_after, rounded_loss
+from tests.fit.problems import assert_same, interrupt_after, rounded_loss
 
 CONFIG, MODEL = problems.CONFIG, problems.MODEL
 
@@ -44,46 +42,39 @@ def assert_near(one: FitResult, other: FitResult) -> None:
         assert one.steps[name] == pytest.approx(other.steps[name], rel=0.02)
 
 
-class TestLanes:
-    @pytest.mark.parametrize(
-        ("n_fits", "side", "expected"), [(1, 1, (1, 1, 1)), (5, 4, (4, 2, 1)), (16, 16, (16, 1, 1))]
-    )
-    def test_one_device(self, n_fits, side, expected):
-        lanes = spread(n_fits, side, jax.devices()[:1])
-        assert (lanes.side_by_side, lanes.n_turns, lanes.n // (lanes.side_by_side * lanes.n_turns)) == expected
-        assert lanes.n >= n_fits
-
-    def test_small_pictures_share_a_core_and_large_ones_do_not(self):
-        small = course_of((64, 64), 3, dataclasses.replace(MODEL, widths=(4, 2, 2, 2)), CONFIG)
-        large = course_of((512, 768), 3, dataclasses.replace(MODEL, widths=(81, 51, 35, 30)), CONFIG)
-        sides = [best_side_by_side(c.problem, int(np.prod(c.grid)), c.tile_samples) for c in (small, large)]
-        assert sides == [16, 1]
+def test_small_pictures_share_a_core_and_large_ones_do_not():
+    several = [((64, 64), (4, 2, 2, 2)), ((512, 768), (81, 51, 35, 30))]
+    plans = [
+        fit_plan(Task(Target(np.zeros((3, *shape), np.float32)), CONFIG), dataclasses.replace(MODEL, widths=widths))
+        for shape, widths in several
+    ]
+    assert [plan.side_by_side() for plan in plans] == [16, 1]
 
 
 def test_in_turn_they_end_in_the_same_bits_as_alone():
-    results = fit_batch(tasks(3), MODEL, lanes=Lanes(1, 3))
+    results = fit_networks(tasks(3), MODEL, lanes=Lanes(1, 3))
     for result, task in zip(results, tasks(3), strict=True):
-        assert_same(result, fit(task.target, MODEL, task.config))
+        assert_same(result, fit_network(task.target, MODEL, task.config))
 
 
 def test_side_by_side_they_end_where_they_would_alone():
-    results = fit_batch(tasks(3), MODEL, lanes=Lanes(4, 1))
+    results = fit_networks(tasks(3), MODEL, lanes=Lanes(4, 1))
     assert len(results) == 3
     for result, task in zip(results, tasks(3), strict=True):
-        assert_near(result, fit(task.target, MODEL, task.config))
+        assert_near(result, fit_network(task.target, MODEL, task.config))
     assert not np.allclose(results[0].params["layer_0"], results[1].params["layer_0"], atol=1e-3)
 
 
 def test_a_fit_depends_on_no_other():
-    first, *_ = fit_batch(tasks(4), MODEL, lanes=Lanes(2, 2))
-    alone, *_ = fit_batch(tasks(1), MODEL, lanes=Lanes(2, 1))
+    first, *_ = fit_networks(tasks(4), MODEL, lanes=Lanes(2, 2))
+    alone, *_ = fit_networks(tasks(1), MODEL, lanes=Lanes(2, 1))
     assert_same(first, alone)
 
 
 def test_losses_of_other_weights():
-    results = fit_batch(tasks(3), MODEL, lanes=Lanes(2, 2))
-    losses = results[0].fitted.distortions([result.params for result in results])
-    swapped = results[0].fitted.distortions([results[i].params for i in (1, 2, 0)])
+    results = fit_networks(tasks(3), MODEL, lanes=Lanes(2, 2))
+    losses = results[0].batch.distortions([result.params for result in results])
+    swapped = results[0].batch.distortions([results[i].params for i in (1, 2, 0)])
     assert losses.shape == (3,)
     for i, result in enumerate(results):
         assert losses[i] == pytest.approx(
@@ -102,22 +93,21 @@ class TestPadding:
             (padded,) = phase_grid((n,), 1, padded=True)
             assert n <= padded <= n * 17 / 16
 
-    def test_pictures_of_nearly_one_shape_share_a_course_and_end_as_alone(self):
+    def test_pictures_of_nearly_one_shape_share_a_plan_and_end_as_alone(self):
         shapes = [(67, 130), (68, 129), (66, 131)]
         several = [self.sized(shape) for shape in shapes]
-        courses = {course_of(shape, 3, MODEL, CONFIG, padded=True) for shape in shapes}
-        assert len(courses) == 1
-        assert len({course_of(shape, 3, MODEL, CONFIG) for shape in shapes}) > 1
-        for result, task in zip(fit_batch(several, MODEL, lanes=Lanes(1, 3)), several, strict=True):
-            alone = fit(task.target, MODEL, task.config)
+        assert len({fit_plan(task, MODEL, padded=True) for task in several}) == 1
+        assert len({fit_plan(task, MODEL) for task in several}) > 1
+        for result, task in zip(fit_networks(several, MODEL, lanes=Lanes(1, 3)), several, strict=True):
+            alone = fit_network(task.target, MODEL, task.config)
             assert_near(result, alone)
             assert rounded_loss(result) == pytest.approx(rounded_loss(alone), rel=0.01)
 
-    def test_other_courses_are_refused(self):
-        with pytest.raises(ConfigError, match="2 courses"):
-            fit_batch([self.sized((12, 16)), self.sized((60, 16))], MODEL)
-        with pytest.raises(ConfigError, match="2 courses"):
-            fit_batch([self.sized((12, 16)), self.sized((12, 16), n_passes=99.0)], MODEL)
+    def test_several_plans_are_refused(self):
+        with pytest.raises(ConfigError, match="2 fit plans"):
+            fit_networks([self.sized((12, 16)), self.sized((60, 16))], MODEL)
+        with pytest.raises(ConfigError, match="2 fit plans"):
+            fit_networks([self.sized((12, 16)), self.sized((12, 16), n_passes=99.0)], MODEL)
 
 
 class TestTheLoop:
@@ -127,7 +117,7 @@ class TestTheLoop:
             Task(problems.target(seed=i), dataclasses.replace(CONFIG, n_passes=300, target_bits=b))
             for i, b in enumerate(bits)
         ]
-        results = fit_batch(several, MODEL, lanes=Lanes(4, 1))
+        results = fit_networks(several, MODEL, lanes=Lanes(4, 1))
         assert results[0].lambda_rd > results[2].lambda_rd
         assert len({result.lambda_rd for result in results}) == 3
 
@@ -139,18 +129,18 @@ class TestTheLoop:
                 wild[1].config, schedule=dataclasses.replace(CONFIG.schedule, learning_rate=0.99)
             ),
         )
-        calm = fit_batch(tasks(1), MODEL, lanes=Lanes(2, 1))[0]
-        results = fit_batch(wild, MODEL, lanes=Lanes(2, 1))
+        calm = fit_networks(tasks(1), MODEL, lanes=Lanes(2, 1))[0]
+        results = fit_networks(wild, MODEL, lanes=Lanes(2, 1))
         assert_same(results[0], calm)
         assert all(np.isfinite(matrix).all() for matrix in results[1].params.values())
 
     def test_seeds_race_for_each(self):
-        raced = fit_batch(tasks(3, n_seeds=3, race_fraction=0.3), MODEL, lanes=Lanes(1, 3))
+        raced = fit_networks(tasks(3, n_seeds=3, race_fraction=0.3), MODEL, lanes=Lanes(1, 3))
         for result, task in zip(raced, tasks(3, n_seeds=3, race_fraction=0.3), strict=True):
-            assert_same(result, fit(task.target, MODEL, task.config))
+            assert_same(result, fit_network(task.target, MODEL, task.config))
 
     def test_priors_are_their_own(self):
-        result = fit(problems.target(), MODEL, CONFIG)
+        result = fit_network(problems.target(), MODEL, CONFIG)
         starts = [
             Start(
                 {n: np.asarray(p) * scale for n, p in result.params.items()},
@@ -159,15 +149,15 @@ class TestTheLoop:
             for scale in (1.0, 0.5)
         ]
         several = [Task(problems.target(), CONFIG, start) for start in starts]
-        for batched, task in zip(fit_batch(several, MODEL, lanes=Lanes(1, 2)), several, strict=True):
-            assert_same(batched, fit(task.target, MODEL, task.config, start=task.start))
+        for batched, task in zip(fit_networks(several, MODEL, lanes=Lanes(1, 2)), several, strict=True):
+            assert_same(batched, fit_network(task.target, MODEL, task.config, start=task.start))
 
     def test_progress_is_the_mean(self):
         calls: list[Progress] = []
-        fit_batch(tasks(2), MODEL, lanes=Lanes(1, 2), progress=calls.append)
+        fit_networks(tasks(2), MODEL, lanes=Lanes(1, 2), progress=calls.append)
         alone: list[list[Progress]] = [[], []]
         for task, own in zip(tasks(2), alone, strict=True):
-            fit(task.target, MODEL, task.config, progress=own.append)
+            fit_network(task.target, MODEL, task.config, progress=own.append)
         for call, one, other in zip(calls, *alone, strict=True):
             assert call.step == one.step
             assert call.loss == pytest.approx((one.loss + other.loss) / 2, rel=1e-6)
@@ -175,10 +165,10 @@ class TestTheLoop:
 
     def test_a_resumed_batch_ends_as_if_never_stopped(self, tmp_path):
         options = {"lanes": Lanes(2, 2), "checkpoint_path": tmp_path / "batch.ckpt", "checkpoint_every": -1.0}
-        whole = fit_batch(tasks(3), MODEL, lanes=Lanes(2, 2))
-        stopped = fit_batch(tasks(3), MODEL, progress=interrupt_after(3), **options)
+        whole = fit_networks(tasks(3), MODEL, lanes=Lanes(2, 2))
+        stopped = fit_networks(tasks(3), MODEL, progress=interrupt_after(3), **options)
         assert all(result.interrupted for result in stopped)
-        for result, other in zip(fit_batch(tasks(3), MODEL, **options), whole, strict=True):
+        for result, other in zip(fit_networks(tasks(3), MODEL, **options), whole, strict=True):
             assert_same(result, other)
 
 
@@ -186,26 +176,26 @@ _SPREAD = """
 import jax, numpy as np, sys
 jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
 from inrc.fit.lanes import spread
-from inrc.fit.loop import fit_batch
+from inrc.fit.coordinate.fitting import fit_networks
 from inrc.fit.optimiser import OptimiserConfig
-from tests.fit.test_batch import tasks
+from tests.fit.coordinate.test_batch import tasks
 from tests.fit import problems
 lanes = spread(13, 2)
 assert (1 if lanes.mesh is None else lanes.mesh.size) == int(sys.argv[2]), lanes
-results = fit_batch(tasks(13, optimiser=OptimiserConfig()), problems.MODEL, lanes=lanes)
+results = fit_networks(tasks(13, optimiser=OptimiserConfig()), problems.MODEL, lanes=lanes)
 np.savez(sys.argv[3], *[m for r in results for m in (*r.params.values(), np.array([*r.steps.values()]))])
 """
 
 
 @pytest.mark.parametrize("n_devices", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_any_number_of_devices_gives_the_same_bits(tmp_path, n_devices):
-    found = []
+    weights = []
     for n, used in ((1, 1), (n_devices, {2: 2, 8: 7}[n_devices])):
         path = tmp_path / f"{n}.npz"
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         command = [sys.executable, "-c", _SPREAD, str(n), str(used), str(path)]
         subprocess.run(command, check=True, env=environment, timeout=240)
         with np.load(path) as archive:
-            found.append([archive[name] for name in archive.files])
-    for one, other in zip(*found, strict=True):
+            weights.append([archive[name] for name in archive.files])
+    for one, other in zip(*weights, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -1,16 +1,16 @@
-"""Schedules and the order of minibatches."""
+"""The schedule of coordinate networks, and the order of their minibatches."""
 
 import numpy as np
 import pytest
 
 from inrc.errors import ConfigError
-from inrc.fit.stages import Schedule, minibatch_order, plan_chunk
+from inrc.fit.coordinate.schedule import CoordinateSteps, Schedule, minibatch_order, steps_of_chunk
 
 SCHEDULE = Schedule(learning_rate=0.01, final_rate=0.1, warm_up=0.1, noise_from=0.25, hard_from=0.75)
 
 
-def plan(start: float, stop: float, n_steps: int = 40):
-    return plan_chunk(SCHEDULE, start=start, stop=stop, phases=np.arange(n_steps) % 4, steps_per_group=10)
+def steps(start: float, stop: float, n_steps: int = 40) -> CoordinateSteps:
+    return steps_of_chunk(SCHEDULE, start=start, stop=stop, phases=np.arange(n_steps) % 4, steps_per_group=10)
 
 
 def test_the_rate_rises_falls_as_a_cosine_and_ends_at_its_final_fraction():
@@ -18,28 +18,28 @@ def test_the_rate_rises_falls_as_a_cosine_and_ends_at_its_final_fraction():
     np.testing.assert_allclose(shape, [0.01, 0.51, 1.0, 0.55, 0.1], atol=2e-3)
 
 
-def test_stages_follow_each_other():
-    whole = plan(0.0, 1.0)
+def test_noise_comes_before_rounding():
+    whole = steps(0.0, 1.0)
     noise, hard = np.asarray(whole.noise).ravel(), np.asarray(whole.hard).ravel()
     np.testing.assert_array_equal(noise, [0] * 10 + [1] * 20 + [0] * 10)
     np.testing.assert_array_equal(hard, [0] * 30 + [1] * 10)
 
 
-def test_steps_of_the_quantiser_stand_still_without_a_rate_term():
-    assert (np.asarray(plan(0.0, 0.2).step_rate) == 0).all()
-    assert (np.asarray(plan(0.3, 0.7).step_rate) > 0).all()
+def test_quantisation_steps_stay_as_they_are_without_a_rate_term():
+    assert (np.asarray(steps(0.0, 0.2).step_rate) == 0).all()
+    assert (np.asarray(steps(0.3, 0.7).step_rate) > 0).all()
 
 
 def test_chunks_continue_each_other():
-    whole, first, second = plan(0.0, 1.0, 80), plan(0.0, 0.5), plan(0.5, 1.0)
+    whole, first, second = steps(0.0, 1.0, 80), steps(0.0, 0.5), steps(0.5, 1.0)
     for name in ("learning_rate", "step_rate", "noise", "hard"):
         joined = np.concatenate([np.asarray(getattr(part, name)) for part in (first, second)])
         np.testing.assert_allclose(getattr(whole, name), joined, rtol=1e-6)
 
 
-def test_plans_are_grouped():
-    assert {np.asarray(part).shape for part in plan(0, 1)} == {(4, 10)}
-    np.testing.assert_array_equal(np.asarray(plan(0, 1).phase).ravel(), np.arange(40) % 4)
+def test_steps_are_grouped():
+    assert {np.asarray(part).shape for part in steps(0, 1)} == {(4, 10)}
+    np.testing.assert_array_equal(np.asarray(steps(0, 1).phase).ravel(), np.arange(40) % 4)
 
 
 def test_minibatches_are_permutations_of_all_phases():
@@ -60,6 +60,6 @@ def test_order_is_a_function_of_seed_and_chunk():
     "values",
     [{"learning_rate": 0.0}, {"learning_rate": 1.0}, {"noise_from": 0.9, "hard_from": 0.5}, {"hard_from": 1.1}],
 )
-def test_senseless_schedules_are_config_errors(values):
+def test_invalid_schedules_are_config_errors(values):
     with pytest.raises(ConfigError):
         Schedule(**values)

@@ -1,0 +1,75 @@
+"""Where fits of coordinate networks start, and what their weights are coded against."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from inrc.entropy import coder
+from inrc.fit.coordinate.fitting import fit_network
+from inrc.fit.coordinate.schedule import Schedule
+from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index
+from tests.fit import problems
+from tests.fit.problems import start_at
+from tests.models.networks import random_params
+
+CONFIG, MODEL = problems.CONFIG, problems.MODEL
+
+
+class TestStart:
+    params = random_params(MODEL, problems.SHAPE, 3, seed=8)
+    slow = dataclasses.replace(CONFIG, schedule=Schedule(learning_rate=1e-7))
+
+    def test_a_fit_begins_at_the_means_and_the_signals_colour(self):
+        target = problems.target()
+        result = fit_network(target, MODEL, self.slow, start=start_at(self.params))
+        for name, matrix in self.params.items():
+            first = np.array(matrix)
+            if name == "layer_2":
+                first[:, -1] = target.mean_outputs
+            np.testing.assert_allclose(result.params[name], first, atol=1e-5)
+            assert result.steps[name] == pytest.approx(0.025, rel=0.4)  # a quarter of the scale, and then learned
+
+    def test_around_zero_it_begins_at_random_weights_under_the_prior(self):
+        zeros = {name: np.zeros_like(matrix) for name, matrix in self.params.items()}
+        start = start_at(zeros, 1e-3, steps=dict.fromkeys(zeros, 2**-7))
+        with_prior, without = (fit_network(problems.target(), MODEL, self.slow, start=s) for s in (start, None))
+        for name in zeros:
+            np.testing.assert_allclose(with_prior.params[name], without.params[name], atol=1e-5)
+        assert with_prior.params["layer_0"].std() > 0.01
+        assert with_prior.steps["layer_0"] == pytest.approx(2**-7, rel=0.4)
+
+    def test_first_steps_may_be_others(self):
+        result = fit_network(
+            problems.target(), MODEL, self.slow, start=start_at(self.params, steps=dict.fromkeys(self.params, 2**-7))
+        )
+        for name in self.params:
+            assert result.steps[name] == pytest.approx(2**-7, rel=0.4)
+
+    @pytest.mark.parametrize(("scale", "near"), [(1e-5, True), (0.3, False)])
+    def test_weights_stay_near_their_means_where_the_prior_says_so(self, scale, near):
+        config = dataclasses.replace(CONFIG, n_passes=60, lambda_rd=0.03)
+        start = start_at(self.params, scale, steps=dict.fromkeys(self.params, 0.02))
+        result = fit_network(problems.target(), MODEL, config, start=start)
+        n_moved = sum(
+            int(np.count_nonzero(quantise(p, step_of_index(index_of_step(result.steps[n])), start.mean[n])))
+            for n, p in result.params.items()
+        )
+        n_weights = sum(p.size for p in result.params.values())
+        assert (n_moved < 0.02 * n_weights) == near
+        assert (n_moved > 0.2 * n_weights) != near
+
+    def test_a_target_in_bits_is_met_under_a_prior(self):
+        config = dataclasses.replace(CONFIG, n_passes=300, target_bits=400.0)
+        start = start_at(self.params, 0.05)
+        result = fit_network(problems.target(), MODEL, config, start=start)
+        indices = {name: index_of_step(step) for name, step in result.steps.items()}
+        names = list(result.params)
+        integers = [quantise(result.params[n], step_of_index(indices[n]), start.mean[n]) for n in names]
+        exponents = [coder.exponents_of(indices_of_steps(start.scale[n]), indices[n]) for n in names]
+        assert coder.ideal_bits((), integers, exponents) == pytest.approx(400, rel=0.06)
+
+    def test_a_race_from_a_start_runs_under_its_prior(self):
+        config = dataclasses.replace(self.slow, n_seeds=2, race_fraction=0.3)
+        result = fit_network(problems.target(), MODEL, config, start=start_at(self.params))
+        np.testing.assert_allclose(result.params["layer_1"], self.params["layer_1"], atol=1e-5)

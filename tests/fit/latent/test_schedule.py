@@ -1,0 +1,41 @@
+"""The schedule of latents and their networks."""
+
+import numpy as np
+import pytest
+
+from inrc.errors import ConfigError
+from inrc.fit.latent.schedule import LatentSchedule, LatentStage, steps_of_chunk
+
+
+def test_a_schedule_is_its_stages():
+    schedule = LatentSchedule(
+        (
+            LatentStage(0.5, (1.0, 0.0), (2.0, 2.0), (0.4, 0.2), (0.3, 0.1)),
+            LatentStage(0.5, (0.5, 0.1), (1.0, 0.0), hard=True),
+        ),
+        first_rate=4.0,
+        first_rate_until=0.5,
+        networks_noisy_from=0.25,
+        networks_hard_from=0.75,
+    )
+    fields = schedule.at(np.array([0.0, 0.25, 0.4999, 0.5, 0.75, 0.9999]))
+    np.testing.assert_allclose(fields["network_rate"], [1, 0.5, 0, 0.5, 0.3, 0.1], atol=1e-3)
+    np.testing.assert_allclose(fields["latent_rate"], [2, 2, 2, 1, 0.5, 0], atol=1e-3)
+    np.testing.assert_allclose(fields["temperature"], [0.4, 0.3, 0.2, 1, 1, 1], atol=1e-3)
+    np.testing.assert_allclose(fields["noise"], [0.3, 0.2, 0.1, 0, 0, 0], atol=1e-3)
+    np.testing.assert_allclose(fields["rate"], [4, 2, 1, 1, 1, 1], atol=1e-2)
+    assert fields["hard"].tolist() == [0, 0, 0, 1, 1, 1]
+    assert fields["network_noise"].tolist() == [0, 1, 1, 1, 0, 0]
+    assert fields["network_hard"].tolist() == [0, 0, 0, 0, 1, 1]
+    chunk = steps_of_chunk(schedule, start=0.0, stop=0.5, n_steps=6, steps_per_group=3)
+    assert chunk.latent_rate.shape == (2, 3)
+    np.testing.assert_allclose(chunk.latent_rate, 2.0)
+
+
+def test_invalid_schedules_are_refused():
+    with pytest.raises(ConfigError, match="add up"):
+        LatentSchedule((LatentStage(0.5, (1e-2, 0), (0.1, 0)),))
+    with pytest.raises(ConfigError, match="first_rate is 0"):
+        LatentSchedule(first_rate=0.0)
+    with pytest.raises(ConfigError, match="latent_betas"):
+        LatentStage(1.0, (1e-2, 0), (0.1, 0), latent_betas=(0.9, 1.0))
