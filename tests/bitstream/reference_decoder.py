@@ -1,4 +1,4 @@
-"""A decoder of format v1 written from FORMAT.md alone: plain Python and float64, and nothing of inrc.
+"""The reference decoder: format v1 decoded from FORMAT.md alone, in plain Python and float64, with no code of inrc.
 
 Where it and the package disagree, one of them or the document is wrong.
 """
@@ -157,7 +157,7 @@ def read_layers(reader: Bytes, network: int, f: dict[str, int]) -> list[int]:
 
 
 def seen_size(fields: dict[str, int]) -> tuple[int, int]:
-    """Samples along axis 0 and axis 1 of what the network sees."""
+    """Samples along axis 0 and axis 1 of the picture as the network sees it."""
     size = fields["height"], fields["width"]
     return (size[1], size[0]) if fields["transposed"] else size
 
@@ -455,7 +455,7 @@ def dequantised(file: File) -> list[np.ndarray]:
 
 
 def values(file: File) -> np.ndarray:
-    """Values [C, h, w] of what the network sees, neither clipped nor rounded."""
+    """Values [C, h, w] of the picture as the network sees it, neither clipped nor rounded."""
     f = file.fields
     size, matrices = seen_size(f), dequantised(file)
     if f["family"] == LATENT_GRID:

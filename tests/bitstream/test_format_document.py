@@ -1,4 +1,4 @@
-"""FORMAT.md against the package and against a decoder that was written from it alone (`reference_decoder.py`)."""
+"""FORMAT.md against the package and against the reference decoder, which was written from FORMAT.md alone."""
 
 import dataclasses
 import hashlib
@@ -182,15 +182,15 @@ def test_the_arrays_of_an_init_are_those_of_the_table(tmp_path):
     init = random_init()
     shared_init.save(init, tmp_path / "init.npz")
     with np.load(tmp_path / "init.npz") as archive:
-        found = {
+        entries = {
             (re.sub(r"layer_\d", "NAME", name), archive[name].dtype.kind, archive[name].dtype.itemsize)
             for name in archive
         }
         about = json.loads(str(archive["about"]))
-    assert {entry for entry in found if entry[0] != "about"} == {("mean/NAME", "f", 2), ("scale/NAME", "u", 1)}
+    assert {entry for entry in entries if entry[0] != "about"} == {("mean/NAME", "f", 2), ("scale/NAME", "u", 1)}
     table, *_ = INITS.split("and no others")
     printed = {name for row in table.splitlines() if row.startswith("| `") for name in re.findall(r"`([\w/]+)`", row)}
-    assert printed == {name for name, _, _ in found}
+    assert printed == {name for name, _, _ in entries}
     assert all(f"`{member}`" in INITS for member in about)
 
 
