@@ -1,4 +1,4 @@
-"""FORMAT.md against the package and against a decoder that was written from it alone (`reference_decoder.py`)."""
+"""FORMAT.md against the package and against the reference decoder, which was written from FORMAT.md alone."""
 
 import dataclasses
 import hashlib
@@ -78,24 +78,24 @@ def test_every_header_field_is_annotated_with_its_value(data, name):
 
 
 def test_the_package_reads_the_annotated_header(data):
-    header, said = container.unpack(data, LIMITS).header, notes()
-    assert (header.width, header.height) == (int(said["width"]), int(said["height"]))
-    assert (header.channels, header.bit_depth) == (int(said["channels"]), int(said["bit_depth"]))
-    assert header.colour is ColourTransform(int(said["colour"]))
+    header, printed_fields = container.unpack(data, LIMITS).header, notes()
+    assert (header.width, header.height) == (int(printed_fields["width"]), int(printed_fields["height"]))
+    assert (header.channels, header.bit_depth) == (int(printed_fields["channels"]), int(printed_fields["bit_depth"]))
+    assert header.colour is ColourTransform(int(printed_fields["colour"]))
     assert isinstance(header.model, ModelConfig)
-    assert header.model.family == int(said["family"])
-    assert header.model.bias == bool(int(said["bias"]))
-    assert header.model.widths == tuple(numbers(said["widths"]))
-    assert header.model.encoding.kind == int(said["encoding"])
-    assert header.model.encoding.n_frequencies == int(said["n_frequencies"])
+    assert header.model.family == int(printed_fields["family"])
+    assert header.model.bias == bool(int(printed_fields["bias"]))
+    assert header.model.widths == tuple(numbers(printed_fields["widths"]))
+    assert header.model.encoding.kind == int(printed_fields["encoding"])
+    assert header.model.encoding.n_frequencies == int(printed_fields["n_frequencies"])
 
 
 def test_stream_checksum_and_section_are_annotated_with_their_values(data):
-    parsed, said = container.unpack(data, LIMITS), notes()
-    assert len(parsed.weights) == int(said["n_stream"])
-    assert reference_decoder.read(data).crc32 == int(said["checksum"], 16)
-    assert dict(parsed.sections) == {int(said["tag"]): said["content"].strip('"').encode()}
-    assert len(said["content"].strip('"')) == int(said["n_content"])
+    parsed, printed_fields = container.unpack(data, LIMITS), notes()
+    assert len(parsed.weights) == int(printed_fields["n_stream"])
+    assert reference_decoder.read(data).crc32 == int(printed_fields["checksum"], 16)
+    assert dict(parsed.sections) == {int(printed_fields["tag"]): printed_fields["content"].strip('"').encode()}
+    assert len(printed_fields["content"].strip('"')) == int(printed_fields["n_content"])
 
 
 def test_the_stream_holds_the_printed_integers(data):
@@ -155,14 +155,14 @@ def test_the_printed_step_fractions_are_the_ladder():
 
 
 def test_the_printed_expectations_are_those_of_the_coder():
-    text = re.search(r" g   weight +scale +hope\n(.*?)\n\n", DOCUMENT, re.DOTALL)
+    text = re.search(r" g   weight +scale +share\n(.*?)\n\n", DOCUMENT, re.DOTALL)
     assert text is not None
     rows = [numbers(row) for row in text[1].splitlines()]
     assert [row[0] for row in rows] == [-64, -9, 0, 13, 64]
-    for exponent, weight, scale, hope in rows:
+    for exponent, weight, scale, share in rows:
         ours = weight_scales.expectation_of(exponent)
-        assert (ours.weight, ours.scale, ours.counted) == (weight, scale, hope)
-        assert reference_decoder.expected(exponent) == (weight, hope, scale)
+        assert (ours.weight, ours.scale, ours.counted) == (weight, scale, share)
+        assert reference_decoder.expected(exponent) == (weight, share, scale)
 
 
 def test_the_printed_description_of_an_init_is_what_is_hashed():
@@ -182,15 +182,15 @@ def test_the_arrays_of_an_init_are_those_of_the_table(tmp_path):
     init = random_init()
     shared_init.save(init, tmp_path / "init.npz")
     with np.load(tmp_path / "init.npz") as archive:
-        found = {
+        entries = {
             (re.sub(r"layer_\d", "NAME", name), archive[name].dtype.kind, archive[name].dtype.itemsize)
             for name in archive
         }
         about = json.loads(str(archive["about"]))
-    assert {entry for entry in found if entry[0] != "about"} == {("mean/NAME", "f", 2), ("scale/NAME", "u", 1)}
+    assert {entry for entry in entries if entry[0] != "about"} == {("mean/NAME", "f", 2), ("scale/NAME", "u", 1)}
     table, *_ = INITS.split("and no others")
     printed = {name for row in table.splitlines() if row.startswith("| `") for name in re.findall(r"`([\w/]+)`", row)}
-    assert printed == {name for name, _, _ in found}
+    assert printed == {name for name, _, _ in entries}
     assert all(f"`{member}`" in INITS for member in about)
 
 

@@ -1,4 +1,4 @@
-"""Writes the golden files of format v1: each once, kept for ever; see v1/README.md.
+"""Writes the golden files of format v1. A file is written once and never changed; see v1/README.md.
 
 python -m tests.golden.make [--add | --force] [--out FOLDER]
 """
@@ -83,7 +83,7 @@ class Golden:
 
 
 def new_init() -> SharedInit:
-    """The init as it was made; that of the folder counts."""
+    """The init as it was first made; the golden files need the one in the folder."""
     model = ModelConfig(widths=(10, 8), encoding=EncodingConfig(EncodingKind.LOG_SPACED, 9))
     return random_init(model, (24, 36))
 
@@ -325,7 +325,7 @@ def main() -> None:
     present = sorted(arguments.out.glob("*.inr"))
     if present and not (arguments.force or arguments.add):
         sys.exit(
-            f"{len(present)} golden files are in {arguments.out}; they are kept for ever: --add writes those that are "
+            f"{len(present)} golden files are in {arguments.out}; they must never change: --add writes those that are "
             "missing, --force overwrites them all"
         )
     write(arguments.out, missing_only=arguments.add)

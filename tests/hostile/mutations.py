@@ -1,4 +1,4 @@
-"""Hostile files: sound ones damaged in ways that checksums catch, and in ways that they do not."""
+"""Hostile files: sound files, damaged so that checksums fail, or with checksums that fit the damage."""
 
 import dataclasses
 import functools
@@ -21,7 +21,7 @@ from tests.bitstream import latent_files
 from tests.shared_init.inits import MODEL, random_init
 
 INIT = random_init(shape=(16, 16))
-"""What the files with a shared init need; its canvas is so small that larger pictures have more frequencies."""
+"""The init of the files that name one; its canvas is so small that larger pictures keep more frequencies."""
 LIMITS = inrc.DecodeLimits(
     max_pixels=1 << 20,
     max_parameters=1 << 16,
@@ -53,7 +53,7 @@ def _weights(header: Header, seed: int) -> pack.Weights:
 
 @functools.cache
 def sound() -> tuple[bytes, ...]:
-    """Files of every family and encoding, such with latents or a shared init; with and without sections."""
+    """Files of every family and encoding, with and without a shared init and sections."""
     none, nerf = EncodingConfig(EncodingKind.NONE), EncodingConfig(EncodingKind.NERF, 3)
     headers = [
         Header(19, 13, 3, 8, ColourTransform.YCBCR, ModelConfig(widths=(6, 5), encoding=none)),
@@ -84,7 +84,7 @@ def _section_sizes(data: bytes) -> list[int]:
 
 
 def mend(data: bytes, sizes: list[int]) -> bytes:
-    """Puts right checksums at the ends of a core and of sections of given sizes."""
+    """Corrects the checksums at the ends of the core and of sections of these sizes."""
     ends = np.cumsum([len(data) - sum(sizes), *sizes]).tolist()
     out, start = b"", 0
     for end in ends:

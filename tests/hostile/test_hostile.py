@@ -1,7 +1,7 @@
 """Any bytes give a picture or a typed error, in bounded time and memory.
 
-Most inputs stop at `inrc.info`, which parses everything and decodes the weights; a share of those that it accepts is
-rendered as well, which compiles a program for every new network and size: that is where nearly all the time goes.
+Most inputs go to `inrc.info` alone, which parses everything and decodes the weights. A share of those that it accepts
+is rendered as well. Rendering compiles a program for every new network and size, which takes nearly all of the time.
 """
 
 import collections
@@ -44,7 +44,7 @@ def peak_bytes() -> int:
 
 
 class Stopwatch:
-    """Seconds since it was made: of the wall or of this process, whichever are fewer, so that others may be busy."""
+    """Seconds since it was made, of the wall clock or of this process, whichever are fewer: the CPU may be shared."""
 
     def __init__(self) -> None:
         self._wall, self._process = time.perf_counter(), time.process_time()
@@ -54,7 +54,7 @@ class Stopwatch:
 
 
 def spend(data: bytes, *, render: bool) -> tuple[str, float]:
-    """(what came of an input, seconds); anything but a picture or a typed error is raised."""
+    """(outcome of an input, seconds); an error that is not typed is raised."""
     message = "none"
     watch = Stopwatch()
     try:
@@ -119,7 +119,7 @@ def test_10000_inputs_give_pictures_or_typed_errors():
     """One in three of the inputs that parse is rendered."""
     counts = attack(1, 10_000, render_every=3)
     assert counts.total() == 10_000
-    # The attack passes every wall (checksums, the header's fields, limits, the stream) and meets every error there is.
+    # Inputs get past every check (checksums, fields of the header, limits, the stream), and raise every error.
     errors = {kind.__name__ for kind in FormatError.__subclasses__()} | {"InitMismatchError"}
     assert {outcome for _, outcome in counts} == {"parsed", "rendered"} | errors
     assert sum(n for (_, outcome), n in counts.items() if outcome == "rendered") >= 400
@@ -158,7 +158,7 @@ def test_differences_of_every_size_give_pictures(step_index, magnitude):
 
 
 def endless(header: Header) -> bytes:
-    """A file of few bytes whose latents never end: whatever their tables, all of them decode to the lowest symbol."""
+    """A file of few bytes with any number of latents: whatever their tables, they all decode to the lowest symbol."""
     weights = latent_files.random_weights(dataclasses.replace(header, width=1, height=1))
     encoder = stream.new_encoder()
     coder.encode_weights(encoder, weights.side(), weights.integers, None)
@@ -169,8 +169,8 @@ def endless(header: Header) -> bytes:
     return container.pack(Container(header, start.to_bytes(n_bytes, "big"), {}))
 
 
-def test_latents_without_end_stop_at_the_limits():
-    """As many as these grant are decoded in time; more are refused before anything is allocated."""
+def test_any_number_of_latents_stops_at_the_limits():
+    """The largest number within limits is decoded in time; more are refused before anything is allocated."""
     data = endless(latent_files.header_of((200, 150)))
     watch = Stopwatch()
     latents = pack.unpack(data, LIMITS)[1].latents
@@ -214,8 +214,8 @@ def test_networks_of_latents_of_every_size_give_pictures_or_are_refused(step_ind
         assert spend(pack.pack(header, dataclasses.replace(large, latents=latents)), render=True)[0] == "rendered"
 
 
-def test_an_id_costs_a_look_up_and_no_more(tmp_path, monkeypatch):
-    """Inits of the searched folders are read once, however many files name one that is not there."""
+def test_the_id_of_a_missing_init_costs_little(tmp_path, monkeypatch):
+    """The inits of the searched folders are read once, however many files name an init that is not there."""
     monkeypatch.setenv(shared_init.PATH_VARIABLE, str(tmp_path))
     for seed in range(20):
         shared_init.save(random_init(seed=seed), tmp_path / f"{seed}.npz")
