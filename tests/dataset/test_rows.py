@@ -16,6 +16,7 @@ TASK = EncodeTask(Item("a.png", "/in/a.png", "stamp"), "a.inr", "hash")
 def encoded() -> Encoded:
     encoder = FakeEncoder()
     (file,) = encoder.finish(encoder.fit([encoder.prepare(picture(3))]))
+    assert isinstance(file, Encoded)
     return file
 
 
