@@ -1,4 +1,4 @@
-"""What a small picture costs in a batch: alone in processes, in a loop, and as batches grow.
+"""Measures the cost of a small picture: in a process of its own, in a loop, and in batches of several sizes.
 
 Command: INRC_TRAIN=folder python -m experiments.batch_speed. Cost: 10 minutes on 2 cores.
 Expected: README.md; the record and its figure are experiments/results/batch_speed.{json,png}.
@@ -21,7 +21,8 @@ import numpy as np
 import inrc
 from inrc import presets
 from inrc.cli.jax_setup import use_all_cores
-from inrc.codec.options import EncodeOptions, resolve
+from inrc.codec.families import resolve
+from inrc.codec.options import EncodeOptions
 from inrc.evaluate import drawing
 from inrc.meta.recipe import training_folder
 from inrc.signal.image import Image, read_image, write_atomically, write_image
@@ -37,15 +38,15 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What encoding some pictures came to.
+    """The cost of encoding some pictures.
 
     Attributes:
       way: how they were encoded.
-      n_pictures: how many.
-      batch_size: of how many at once, 0 for none.
-      seconds: per picture, by the wall clock, compilation left out.
-      cpu_seconds: per picture, over all cores.
-      psnr_db, bpp: means.
+      n_pictures: number of pictures.
+      batch_size: number of pictures in a batch; 0 for no batches.
+      seconds: wall-clock seconds per picture, without compilation.
+      cpu_seconds: processor seconds per picture, over all cores.
+      psnr_db, bpp: means over pictures.
     """
 
     way: str
@@ -58,7 +59,7 @@ class Cost:
 
 
 def crops(folder: Path, n: int) -> list[Image]:
-    """The first n squares of the folder's pictures, evenly spread over each."""
+    """Returns n squares of the pictures of a folder, evenly spread over each picture."""
     paths = sorted(folder.glob("*.png"))
     found: list[Image] = []
     per_picture = -(-n // len(paths))
@@ -72,14 +73,14 @@ def crops(folder: Path, n: int) -> list[Image]:
 
 
 def options() -> EncodeOptions:
-    """The default preset at its default quality, in 256 steps."""
+    """Returns options of the default preset at its default quality, in 256 steps."""
     bpp = presets.bpp_of_quality(presets.DEFAULT_QUALITY)
-    _, config = resolve(EncodeOptions(), (SIDE, SIDE), 3, bpp)
+    config = resolve(EncodeOptions(), (SIDE, SIDE), 3, bpp).config
     return EncodeOptions(fit=dataclasses.replace(config, n_passes=N_STEPS / config.phase_factor**2), init="none")
 
 
 def measured(way: str, n: int, batch_size: int, work: Callable[[], Sequence[object]]) -> Cost:
-    """The cost of encoding n pictures by `work`."""
+    """Returns the cost of encoding n pictures by `work`."""
     began, cpu_began = time.perf_counter(), time.process_time()
     files = [file for file in work() if isinstance(file, inrc.Encoded)]
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
@@ -89,7 +90,7 @@ def measured(way: str, n: int, batch_size: int, work: Callable[[], Sequence[obje
 
 
 def in_processes(images: Sequence[Image]) -> Cost:
-    """One `inrc encode` after the other, at the effort whose fit is nearest in steps."""
+    """Returns the cost of one `inrc encode` after the other, at the effort whose number of steps is nearest."""
     seconds, psnr, bpp = 0.0, [], []
     efforts = range(presets.MIN_EFFORT, presets.MAX_EFFORT + 1)
     effort = min(efforts, key=lambda e: abs(presets.passes_of_effort(e, SIDE * SIDE) - N_STEPS))
@@ -139,7 +140,7 @@ def figure(costs: Sequence[Cost], path: Path) -> None:
 def main() -> None:
     """Measures, and writes the record and its figure."""
     use_all_cores()
-    images, asked = crops(training_folder(None), N_PICTURES), options()
+    images, encode_options = crops(training_folder(None), N_PICTURES), options()
     costs: list[Cost] = []
 
     def note(cost: Cost) -> None:
@@ -148,21 +149,21 @@ def main() -> None:
             f"{cost.way:22} {cost.n_pictures:5} {1000 * cost.seconds:8.1f} ms {cost.psnr_db:.2f} dB {cost.bpp:.4f} bpp"
         )
 
-    inrc.encode(images[0], asked)  # compiles
-    note(measured("loop", N_LOOP, 0, lambda: [inrc.encode(image, asked) for image in images[:N_LOOP]]))
+    inrc.encode(images[0], encode_options)  # compiles
+    note(measured("loop", N_LOOP, 0, lambda: [inrc.encode(image, encode_options) for image in images[:N_LOOP]]))
     for size in BATCH_SIZES:
         n = max(N_LOOP, size)
-        inrc.encode_batch(images[:size], asked, batch_size=size)  # compiles
+        inrc.encode_batch(images[:size], encode_options, batch_size=size)  # compiles
         note(
             measured(
                 f"batches of {size}",
                 n,
                 size,
-                lambda size=size, n=n: inrc.encode_batch(images[:n], asked, batch_size=size),
+                lambda size=size, n=n: inrc.encode_batch(images[:n], encode_options, batch_size=size),
             )
         )
-    note(measured("batches by itself", N_PICTURES, 0, lambda: inrc.encode_batch(images, asked)))
-    note(measured("loop", N_LOOP, 0, lambda: [inrc.encode(image, asked) for image in images[:N_LOOP]]))
+    note(measured("batches by itself", N_PICTURES, 0, lambda: inrc.encode_batch(images, encode_options)))
+    note(measured("loop", N_LOOP, 0, lambda: [inrc.encode(image, encode_options) for image in images[:N_LOOP]]))
     note(in_processes(images[:N_PROCESSES]))
     record = {
         "device": f"{os.cpu_count()} x {platform.machine()} core, {jax.local_device_count()} devices",

@@ -1,8 +1,8 @@
-"""Speed of a fit's step, of its compilation and of a decode from the command line.
+"""Measures the speed of a step of a fit, of its compilation, and of a decode from the command line.
 
 Command: make bench. Cost: about 2 minutes on 2 cores. Expected: a step at most 3 matmuls, compilation and first step
-under 12 s cold and under 4 s with a warm cache, a decode under 2.5 s. Absolute times depend on the machine and on what
-else it does; the matmul, timed in turn with the step in the same process, is the yardstick.
+under 12 s cold and under 4 s with a warm cache, a decode under 2.5 s. Absolute times depend on the machine and on
+its load; therefore steps are measured in matmuls, which are timed in turn with the steps in the same process.
 """
 
 import argparse
@@ -24,10 +24,11 @@ from rich.table import Table
 import inrc
 from inrc import presets
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
-from inrc.fit.config import FitConfig, Target
-from inrc.fit.data import polyphase
-from inrc.fit.loop import default_tile_samples, fit
-from inrc.fit.program import Problem, Signal, phase_loss_and_gradient
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.coordinate.fitting import default_tile_samples, fit_network
+from inrc.fit.coordinate.minibatches import polyphase
+from inrc.fit.coordinate.program import Problem, Signal, phase_loss_and_gradient
+from inrc.fit.task import Target
 from inrc.layout import feature_counts
 from inrc.models import build
 
@@ -43,7 +44,7 @@ def _seconds(function, *arguments) -> float:
 
 
 def step_in_matmuls(rounds: int) -> tuple[float, float, float]:
-    """(matmul s, step s, median of their ratio) of a 10x28 SIREN's full gradient over 65,536 pixels."""
+    """Returns (matmul s, step s, median of their ratio) of a 10x28 SIREN's full gradient over 65,536 pixels."""
     model = ModelConfig(widths=(28,) * 10, encoding=EncodingConfig(EncodingKind.NONE))
     shape = (STEP_SIZE, STEP_SIZE)
     key = jax.random.key(0)
@@ -67,21 +68,21 @@ def step_in_matmuls(rounds: int) -> tuple[float, float, float]:
 
 
 def first_chunk_seconds(n_steps: int) -> float:
-    """Seconds of a fresh fit of the default preset at Kodak size that takes `n_steps` steps, compilation included."""
+    """Returns the seconds of a fresh fit of `n_steps` steps of the siren codec at Kodak size, with compilation."""
     codec = presets.COORDINATE_CODECS["siren"]
     n_weights = presets.n_weights_for(presets.bpp_of_quality(presets.DEFAULT_QUALITY), KODAK[0] * KODAK[1])
     n_inputs = sum(feature_counts(codec.encoding, KODAK))
     model = presets.model_for(codec, n_weights=n_weights, n_inputs=n_inputs, n_outputs=3)
     values = np.random.default_rng(0).random((3, *KODAK), np.float32)
     target = Target(values, 0.5 * np.eye(3), np.full(3, 0.5))
-    config = FitConfig(n_passes=n_steps / 16, steps_per_group=1, groups_per_chunk=n_steps)
+    config = CoordinateFitConfig(n_passes=n_steps / 16, steps_per_group=1, groups_per_chunk=n_steps)
     began = time.perf_counter()
-    fit(target, model, config)
+    fit_network(target, model, config)
     return time.perf_counter() - began
 
 
 def _in_fresh_process(cache: Path) -> float:
-    """Seconds from an imported package to the first step, in a process of its own."""
+    """Returns the seconds from the import of the package to the first step, in a process of its own."""
     environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache)}
     environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     command = [sys.executable, "-m", "experiments.bench", "--first-step"]
@@ -90,7 +91,7 @@ def _in_fresh_process(cache: Path) -> float:
 
 
 def _decode_seconds(folder: Path) -> float:
-    """Seconds of `inrc decode` of a Kodak-size file, start-up included, after one run that fills the cache."""
+    """Returns the seconds of `inrc decode` of a Kodak-size file with start-up, after one run that fills the cache."""
     random = np.random.default_rng(0).integers(0, 256, (*KODAK, 3), np.uint8)
     path = folder / "picture.inr"
     path.write_bytes(inrc.encode(random, quality=40, effort=1).data)

@@ -1,4 +1,4 @@
-"""One photograph there and back: encoded, decoded at two sizes, a part of it enlarged, and JPEG at the same bytes.
+"""Encodes one photograph, decodes it at two sizes, enlarges a part of it, and compares it with JPEG at the same bytes.
 
 Command: make demo. Cost: about 70 s on 2 cores. Writes out/demo.inr, out/demo.png
 (the comparison) and out/demo_2x.png. Expected: about 9.5 kB at 31.7 dB, where JPEG of that size has 26 dB.
@@ -44,13 +44,13 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     with jax_set_up():
         if smoke:
-            run(ASSETS / "coffee_small.png", effort=1, region=(54, 8, 24, 16))
+            demonstrate(ASSETS / "coffee_small.png", effort=1, region=(54, 8, 24, 16))
         else:
-            run(ASSETS / "coffee.png", effort=EFFORT, region=REGION)
+            demonstrate(ASSETS / "coffee.png", effort=EFFORT, region=REGION)
 
 
-def run(path: Path, *, effort: int, region: Region) -> None:
-    """Encodes `path`, decodes it, and writes and prints what came of it."""
+def demonstrate(path: Path, *, effort: int, region: Region) -> None:
+    """Encodes a picture, decodes it, and writes and prints the results."""
     console = Console(highlight=False)
     original = inrc.read_image(path).pixels
     console.print(f"encoding {path.name}, quality {QUALITY}, effort {effort}")
@@ -84,7 +84,7 @@ def run(path: Path, *, effort: int, region: Region) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Coded:
-    """A codec's file and what it decodes to."""
+    """A file of a codec, and its decoded pixels."""
 
     name: str
     data: bytes
@@ -116,7 +116,7 @@ def _table(original: np.ndarray, codecs: list[Coded]) -> Table:
 
 
 def _timed(function):
-    """(result, seconds) of a second call: the first one compiles."""
+    """Returns result and seconds of the second call, since the first call compiles."""
     function()
     began = time.perf_counter()
     result = function()
@@ -130,7 +130,7 @@ def _crop(pixels: np.ndarray, region: Region, zoom: float) -> np.ndarray:
 
 
 def _montage(panels: list[tuple[np.ndarray, str]], region: Region, width: int) -> Image.Image:
-    """Captioned pictures in rows of three; the region is framed in the first row, whose pictures are `width` wide."""
+    """Returns captioned pictures in rows of three. In the first row, of pictures `width` wide, the region is framed."""
     pitch = PANEL[0] + GAP, PANEL[1] + CAPTION
     n_rows = len(panels) // N_COLUMNS
     sheet = Image.new("RGB", (GAP + N_COLUMNS * pitch[0], GAP + n_rows * pitch[1]), (250, 250, 248))

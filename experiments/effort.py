@@ -1,7 +1,7 @@
-"""What an encode's time buys: efforts 1 to 6 of the siren codec at one quality.
+"""Measures what more encoding time gains: efforts 1 to 6 of the siren codec at one quality.
 
 Command: inrc evaluate experiments/effort.py. Cost: 6 minutes on 2 cores.
-Expected: the table of experiments/NOTES.md; every level moves the curve up or to fewer bytes, the last one hardly.
+Expected: the table of experiments/NOTES.md; every effort gives a higher PSNR or fewer bytes, the last one hardly.
 """
 
 from experiments.smoke import PICTURES

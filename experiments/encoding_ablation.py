@@ -1,6 +1,6 @@
-"""How coordinates should enter a SIREN: bare, by NeRF's powers of two, log-spaced, or as Gaussian features.
+"""Compares encodings of the coordinates of a SIREN: none, NeRF's powers of two, log-spaced, Gaussian features.
 
-All networks have the codec's taper and, to a whole width, the number of weights that the rate pays for.
+All networks have the codec's taper and, up to rounding of their widths, the number of weights that fits the rate.
 
 Command: inrc evaluate experiments/encoding_ablation.py. Cost: 10 minutes on 2 cores.
 Expected: at quality 30 log-spaced 25.8 dB, NeRF 25.6, Gaussian 24.6, none 23.1 (experiments/NOTES.md).
@@ -27,7 +27,7 @@ ENCODINGS = {
 
 
 def network(encoding: EncodingConfig, bpp: float) -> ModelConfig:
-    """A SIREN with the default taper on an encoding, as large as a rate pays for at Kodak's size."""
+    """Returns a SIREN with the default taper on an encoding, with as many weights as fit a rate at Kodak's size."""
     taper = presets.COORDINATE_CODECS["siren"].taper
     return presets.model_for(
         presets.Codec("", "", ModelFamily.SIREN, encoding, taper),
@@ -38,7 +38,7 @@ def network(encoding: EncodingConfig, bpp: float) -> ModelConfig:
 
 
 def codec(name: str, qualities: tuple[float, ...], effort: int) -> list[MeasuredCodec]:
-    """One codec per quality, since a network is of one rate."""
+    """Returns one codec per quality, since every rate has its own network."""
     return [
         inrc_codec(
             f"{name}, quality {quality:g}",
@@ -51,7 +51,7 @@ def codec(name: str, qualities: tuple[float, ...], effort: int) -> list[Measured
 
 
 def codecs(qualities: tuple[float, ...], effort: int) -> tuple[MeasuredCodec, ...]:
-    """All encodings at all qualities."""
+    """Returns all encodings at all qualities."""
     return tuple(one for name in ENCODINGS for one in codec(name, qualities, effort))
 
 

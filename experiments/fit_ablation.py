@@ -1,4 +1,4 @@
-"""What each choice of the fit is worth: one variant at a time, at equal passes. Two training pictures, never Kodak.
+"""Measures what each choice of the fit is worth: one changed at a time, at equal passes, on two training pictures.
 
 Command: inrc evaluate experiments/fit_ablation.py with INRC_TRAIN set. Cost: 25 minutes on 2 cores.
 Expected: the rows of experiments/NOTES.md marked (*); the default is best or within noise of the best.
@@ -10,9 +10,9 @@ from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.evaluate.experiment import Experiment
 from inrc.evaluate.ours import inrc_codec
 from inrc.evaluate.pictures import PictureSet
-from inrc.fit.config import FitConfig
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.coordinate.schedule import Schedule
 from inrc.fit.optimiser import OptimiserConfig
-from inrc.fit.stages import Schedule
 from inrc.signal.colour import ColourTransform
 
 ADAM = OptimiserConfig(preconditioned=False, beta_1=0.9, beta_2=0.99)
@@ -31,13 +31,13 @@ def variant(
     lambda_rd: float = 6e-3,
     **fit,
 ) -> MeasuredCodec:
-    """One row: a network, a fit and a colour transform, at one lambda."""
-    config = FitConfig(n_passes=passes, lambda_rd=lambda_rd, schedule=schedule or Schedule(), **fit)
+    """Returns one variant: a network, a fit and a colour transform, at one lambda."""
+    config = CoordinateFitConfig(n_passes=passes, lambda_rd=lambda_rd, schedule=schedule or Schedule(), **fit)
     return inrc_codec(name, (50.0,), model=model or ModelConfig(), fit=config, colour=colour)
 
 
 def codecs(passes: float) -> tuple[MeasuredCodec, ...]:
-    """The default first, then what differs from it in one thing."""
+    """Returns the default, followed by variants that differ from it in one thing."""
     nerf = ModelConfig(encoding=EncodingConfig(EncodingKind.NERF, 9), widths=(76, 48, 33, 28))
     gaussian = EncodingConfig(EncodingKind.GAUSSIAN, 24, sigma=10.0)
     return (

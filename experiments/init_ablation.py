@@ -1,11 +1,10 @@
-"""Which way to learn a start is best at equal seconds: MAML of both orders, Meta-SGD, Reptile, the mean of fits.
+"""Compares ways to learn a start at equal seconds: MAML of both orders, Meta-SGD, Reptile, the mean of fits, and none.
 
-Random weights are the sixth. All are of the `siren` codec's network at 1 bit per pixel on 64x64 pixels, where a shared
-init is worth something; what larger pictures gave stands in NOTES.md. None learns scales of a prior, so that bits
-differ only by how far weights move; fits are as `inrc meta compare` makes them, of the middles of the validation
-pictures.
+All starts are of the network of the `siren` codec at 1 bit per pixel on 64x64 pixels, where a shared init helps;
+NOTES.md has the results on larger pictures. No start learns the scales of a prior, so that bits differ only by how far
+the weights move. The fits are those of `inrc meta compare`, on the middles of the validation pictures.
 
-Command: make meta-ablation, with INRC_TRAIN naming a folder of photographs. What was stopped goes on when run again.
+Command: make meta-ablation, with INRC_TRAIN naming a folder of photographs. A run that was stopped resumes.
 Cost: 2 minutes for each of five starts, whatever the machine, and then 300 steps from six starts on every picture.
 """
 
@@ -17,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from inrc.cli.jax_setup import jax_set_up
-from inrc.cli.meta import ProgressLines, report, table
+from inrc.cli.meta_compare import print_trajectory, starts_table
+from inrc.cli.meta_progress import ProgressLines
 from inrc.errors import InrcError
 from inrc.evaluate.tables import to_markdown
 from inrc.meta.compare import STEPS, Summary, Trajectory, compare
 from inrc.meta.data import load_pictures
-from inrc.meta.recipe import Centre, InnerOptimiser, Learning, Method, Recipe, Scales, training_folder
-from inrc.meta.run import Progress, Run, run
+from inrc.meta.recipe import CoordinateRecipe, training_folder
+from inrc.meta.run import Run, RunProgress, run_recipe
+from inrc.meta.stages import Centre, InnerOptimiser, Learning, Method, Scales
 from inrc.signal.image import write_atomically
 from meta_init.family import small_siren
 
@@ -34,16 +35,16 @@ RESULTS = Path(__file__).parent / "results" / "init_ablation.json"
 _ENDLESS = 1_000_000
 
 
-def variants(base: Recipe, seconds: float, n_steps: int = _ENDLESS) -> tuple[Recipe, ...]:
-    """A recipe for every way to learn a start.
+def variants(base: CoordinateRecipe, seconds: float, n_steps: int = _ENDLESS) -> tuple[CoordinateRecipe, ...]:
+    """Returns a recipe for every way to learn a start.
 
     Args:
-      base: gives the network, the canvas, the learning that they share and the fits of the mean.
-      seconds: of each.
-      n_steps: after which learning ends even before.
+      base: the recipe of the network, the canvas, the shared settings of learning and the fits of the mean.
+      seconds: the time budget of every recipe.
+      n_steps: the number of steps after which learning ends even before its time.
     """
 
-    def learned(name: str, method: Method, **changes: Any) -> Recipe:
+    def learned(name: str, method: Method, **changes: Any) -> CoordinateRecipe:
         learning = dataclasses.replace(base.learning, method=method, n_steps=n_steps, time_budget=seconds, **changes)
         return dataclasses.replace(base, name=name, learning=learning, prior=flat)
 
@@ -64,29 +65,29 @@ def variants(base: Recipe, seconds: float, n_steps: int = _ENDLESS) -> tuple[Rec
 
 
 def ablate(
-    recipes: Sequence[Recipe],
+    recipes: Sequence[CoordinateRecipe],
     *,
     data: Path,
     runs: Path,
     results: Path,
     steps: Sequence[int] = STEPS,
-    on_training: Callable[[Progress], None] | None = None,
+    on_training: Callable[[RunProgress], None] | None = None,
     on_fit: Callable[[Trajectory], None] | None = None,
 ) -> list[Summary]:
-    """Runs recipes of one canvas, compares what they come to, and writes a record of it.
+    """Runs recipes of one canvas, compares their inits, and writes a record of the comparison.
 
     Args:
-      recipes: by different names.
-      data: folder of photographs; the validation pictures among them are compared on.
-      runs: folder of the runs' folders.
+      recipes: the recipes; their names must differ.
+      data: folder of photographs; the comparison uses the validation pictures among them.
+      runs: folder of the folders of the runs.
       results: the file of the record.
-      steps: after which PSNR is measured.
-      on_training: progress of the runs.
-      on_fit: progress of the comparison.
+      steps: numbers of steps after which PSNR is measured.
+      on_training: takes the progress of the runs.
+      on_fit: takes the progress of the comparison.
     """
     done: dict[str, Run] = {}
     for recipe in recipes:
-        done[recipe.name] = run(recipe, runs / recipe.name, data=data, progress=on_training)
+        done[recipe.name] = run_recipe(recipe, runs / recipe.name, data=data, progress=on_training)
     pictures = load_pictures(data, recipes[0].shape).validation
     summaries = compare({name: each.init for name, each in done.items()}, pictures, steps=steps, progress=on_fit)
     record = [dataclasses.asdict(summary) | _about(done.get(summary.start)) for summary in summaries]
@@ -96,7 +97,7 @@ def ablate(
 
 
 def _about(done: Run | None) -> dict[str, Any]:
-    """What a start has cost; nothing for random weights."""
+    """Returns the cost of a start; random weights cost nothing."""
     if done is None:
         return {"seconds": 0.0, "outer_steps": 0, "sha256": None}
     seconds = done.card["outer_seconds"] + done.card["prior_seconds"]
@@ -114,10 +115,12 @@ def main() -> None:
     try:
         with jax_set_up():
             data = training_folder(None)
-            found = ablate(recipes, data=data, runs=RUNS, results=RESULTS, on_training=lines, on_fit=report)
+            summaries = ablate(
+                recipes, data=data, runs=RUNS, results=RESULTS, on_training=lines, on_fit=print_trajectory
+            )
     except InrcError as error:
         sys.exit(f"error: {error}")
-    print(to_markdown(table(found)), end="")
+    print(to_markdown(starts_table(summaries)), end="")
 
 
 if __name__ == "__main__":

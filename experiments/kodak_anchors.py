@@ -1,7 +1,7 @@
 """The classical codecs on all of Kodak.
 
 Command: make rd-anchors INRC_KODAK=FOLDER. Cost: 25 minutes on 1 core. Records are shared with `kodak_rd`.
-Expected: JPEG 4:4:4 within 1 % BD-rate of other measurements (tests/experiments/test_anchors.py).
+Expected: JPEG 4:4:4 within 1 % BD-rate of other measurements (tests/experiments/test_readme.py).
 """
 
 import dataclasses

@@ -1,7 +1,7 @@
-"""The six Kodak pictures by which changes are judged (01, 05, 13, 15, 20, 23): a quarter of `kodak_rd`.
+"""Rate-distortion on six Kodak pictures (01, 05, 13, 15, 20, 23), on which changes are judged: a quarter of `kodak_rd`.
 
-Command: make rd-quick INRC_KODAK=FOLDER. Cost: anchors 6 minutes, ours 45 minutes, on 2 cores; it may be stopped and
-goes on where it was. Records are shared with `kodak_rd`. Expected: the figures of README.md.
+Command: make rd-quick INRC_KODAK=FOLDER. Cost: anchors 6 minutes, ours 45 minutes, on 2 cores. A run that was
+stopped resumes. Records are shared with `kodak_rd`. Expected: the figures of README.md.
 """
 
 import dataclasses

@@ -1,7 +1,7 @@
 """Rate-distortion over all of Kodak: the siren codec at four rates beside the classical codecs.
 
-Command: make rd-kodak INRC_KODAK=FOLDER. Cost: anchors 25 minutes, ours about 2 hours, on 2 cores; it may be stopped
-and goes on where it was. Expected: the BD-rates of README.md (of ours, six pictures have been measured so far).
+Command: make rd-kodak INRC_KODAK=FOLDER. Cost: anchors 25 minutes, ours about 2 hours, on 2 cores. A run
+that was stopped resumes. Expected: the BD-rates of README.md (of ours, six pictures have been measured so far).
 """
 
 from experiments.smoke import PICTURES
@@ -16,7 +16,7 @@ QUALITIES = (25.0, 40.0, 55.0, 70.0)
 
 
 def codecs(**keywords) -> tuple[MeasuredCodec, ...]:
-    """The anchors and our coordinate networks."""
+    """Returns the anchors and our coordinate networks."""
     return *anchors(), inrc_codec("inrc", QUALITIES, codec="siren", **keywords)
 
 

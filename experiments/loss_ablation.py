@@ -1,6 +1,6 @@
-"""Which loss gives which quality at equal bytes: mse, l1, log-cosh, and mixes with SSIM and MS-SSIM.
+"""Compares the quality of losses at equal bytes: mse, l1, log-cosh, and mixes with SSIM and MS-SSIM.
 
-After Catania and Allegra (2023, 2025), who fit SIRENs by log-cosh and SSIM. Every variant is steered to the same bytes.
+Catania and Allegra (2023, 2025) fit SIRENs by log-cosh and SSIM. Here every variant is steered to the same bytes.
 
 Command: inrc evaluate experiments/loss_ablation.py. Cost: 10 minutes on 2 cores.
 Expected: mse 27.8 dB, SSIM 0.723; mse + SSIM 27.6 dB, 0.739; l1 + SSIM 26.3 dB, 0.758 (experiments/NOTES.md).
@@ -17,7 +17,7 @@ BPP = 0.2
 
 
 def codecs(bpp: float, effort: int) -> tuple[MeasuredCodec, ...]:
-    """One codec per loss."""
+    """Returns one codec per loss."""
     return tuple(inrc_codec(name, (bpp,), at="target_bpp", loss=name, effort=effort, codec="siren") for name in LOSSES)
 
 

@@ -1,7 +1,7 @@
-"""Decoding at another size than the native one, against Lanczos on the native decode.
+"""Decodes at other sizes than the native one, and compares with Lanczos scaling of the native decode.
 
 For x2 and x4 the original is scaled down, encoded, and decoded at the original's size; for x0.5 the original is encoded
-and decoded at half its size, and compared with the original scaled down. Both ways share one file.
+and decoded at half its size, and compared with the original scaled down. Both ways decode the same file.
 
 Command: inrc evaluate experiments/resolution.py. Cost: 6 minutes on 2 cores.
 Expected: within 0.1 dB of each other at x2 and x4, Lanczos 0.1 to 0.4 dB better at x0.5 (experiments/NOTES.md).
@@ -21,23 +21,23 @@ from inrc.evaluate.pictures import kodak
 
 
 def lanczos(pixels: Pixels, scale: float) -> Pixels:
-    """Pixels scaled by Pillow's Lanczos filter, widened by the factor where it scales down."""
+    """Scales pixels by Pillow's Lanczos filter, which is widened by the factor where it scales down."""
     size = round(pixels.shape[1] * scale), round(pixels.shape[0] * scale)
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
 
 
 def rendered(data: bytes, scale: float) -> Pixels:
-    """The file decoded at a scale."""
+    """Decodes a file at a scale."""
     return decode(data, scale=scale).pixels
 
 
 def enlarged(data: bytes, scale: float) -> Pixels:
-    """The file decoded at its own size and scaled."""
+    """Decodes a file at its own size, and scales the pixels."""
     return lanczos(native(data), scale)
 
 
 def pair(scale: float, qualities: tuple[float, ...], effort: int) -> tuple[MeasuredCodec, ...]:
-    """Both ways to a scale."""
+    """Returns both ways to reach a scale."""
     down = functools.partial(lanczos, scale=1 / scale) if scale > 1 else None
     reference = functools.partial(lanczos, scale=scale) if scale < 1 else None
     return tuple(
@@ -55,7 +55,7 @@ def pair(scale: float, qualities: tuple[float, ...], effort: int) -> tuple[Measu
 
 
 def codecs(qualities: tuple[float, ...], effort: int) -> tuple[MeasuredCodec, ...]:
-    """Both ways to all scales."""
+    """Returns both ways to reach every scale."""
     return tuple(codec for scale in (0.5, 2.0, 4.0) for codec in pair(scale, qualities, effort))
 
 

@@ -16,13 +16,13 @@ QUALITIES = (51.0, 68.0, 84.0, 100.0)
 
 
 def middle(pixels: Pixels) -> Pixels:
-    """The middle of a picture."""
+    """Returns the middle of a picture."""
     top, left = ((n - SIDE) // 2 for n in pixels.shape[:2])
     return pixels[top : top + SIDE, left : left + SIDE].copy()
 
 
 def codecs(**keywords) -> tuple[MeasuredCodec, ...]:
-    """Our default preset with a prior that comes with it, and without."""
+    """Returns our default codec with a prior that comes with the package, and without a prior."""
     return tuple(
         inrc_codec(name, QUALITIES, init=init, prepare=middle, reference=middle, shape=(SIDE, SIDE), **keywords)
         for name, init in (("prior", "auto"), ("no prior", "none"))

@@ -1,4 +1,4 @@
-"""JPEG and the default codec on a bundled photograph of 96x64: that every instrument works, from encode to report.
+"""JPEG and the siren codec on a bundled photograph of 96x64: checks every step from encode to report.
 
 Command: make rd-smoke, or inrc evaluate experiments/smoke.py. Cost: 30 s on 2 cores, start-up included.
 Expected: ours 0.24 bpp at 19.2 dB, 0.44 at 23.2 and 1.08 at 26.3; JPEG 4:4:4 needs 0.91 bpp for 19.1 dB.

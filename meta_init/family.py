@@ -1,9 +1,11 @@
-"""What the recipes of the `siren` codec share: networks per rate, for photographs and for small pictures."""
+"""What the recipes for the `siren` codec share: a network for every rate, for photographs and for small pictures."""
 
 import dataclasses
 
-from inrc.codec.options import EncodeOptions, resolve
-from inrc.meta.recipe import Centre, Learning, PriorStage, Recipe
+from inrc.codec.families import resolve
+from inrc.codec.options import EncodeOptions
+from inrc.meta.recipe import CoordinateRecipe
+from inrc.meta.stages import Centre, Learning, PriorStage
 
 SHAPE = (512, 768)
 SMALL_SHAPE = (64, 64)
@@ -11,13 +13,13 @@ N_PASSES = 20
 SECONDS = 1500.0
 
 
-def siren(name: str, bpp: float) -> Recipe:
+def siren(name: str, bpp: float) -> CoordinateRecipe:
     """The recipe of a start for pictures that should take `bpp` bits per pixel.
 
-    The network and the prior's fits are those that the codec would choose without an init, but for their passes.
+    The network and the prior's fits are those that the codec chooses without an init, except for the number of passes.
     """
-    model, fit = resolve(EncodeOptions(codec="siren"), SHAPE, 3, bpp)
-    return Recipe(
+    model, fit, _ = resolve(EncodeOptions(codec="siren"), SHAPE, 3, bpp)
+    return CoordinateRecipe(
         name,
         model,
         SHAPE,
@@ -26,11 +28,12 @@ def siren(name: str, bpp: float) -> Recipe:
     )
 
 
-def small_siren(name: str, bpp: float) -> Recipe:
+def small_siren(name: str, bpp: float) -> CoordinateRecipe:
     """The recipe of a prior for pictures of about 64x64 that should take `bpp` bits per pixel.
 
-    Small files have no room for a coder that learns; a learned start did not help them (experiments/NOTES.md).
+    In small files the adaptive coder has too few weights to learn their scales from; a learned start did not help
+    (experiments/NOTES.md).
     """
-    model, fit = resolve(EncodeOptions(codec="siren", effort=3), SMALL_SHAPE, 3, bpp)
+    model, fit, _ = resolve(EncodeOptions(codec="siren", effort=3), SMALL_SHAPE, 3, bpp)
     stage = PriorStage(fit, n_pictures=300, n_rounds=2, centre=Centre.ZERO)
-    return Recipe(name, model, SMALL_SHAPE, Learning(n_steps=0), stage, n_crops=2)
+    return CoordinateRecipe(name, model, SMALL_SHAPE, Learning(n_steps=0), stage, n_crops=2)

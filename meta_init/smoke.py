@@ -1,4 +1,4 @@
-"""All of a run in small: a network of three thousand weights on 192x128 pixels from the middle of each picture.
+"""A whole run on a small scale: a network of 3,000 weights on the middle 192x128 pixels of each picture.
 
 Command: inrc meta train meta_init/smoke.py --data FOLDER, for any folder with a handful of photographs.
 Cost: about a minute on 2 cores, most of it compilation.
@@ -6,13 +6,15 @@ Cost: about a minute on 2 cores, most of it compilation.
 
 import dataclasses
 
-from inrc.codec.options import EncodeOptions, resolve
-from inrc.meta.recipe import Learning, PriorStage, Recipe
+from inrc.codec.families import resolve
+from inrc.codec.options import EncodeOptions
+from inrc.meta.recipe import CoordinateRecipe
+from inrc.meta.stages import Learning, PriorStage
 
 SHAPE = (128, 192)
-MODEL, FIT = resolve(EncodeOptions(codec="siren"), SHAPE, 3, 0.6)
+MODEL, FIT, _ = resolve(EncodeOptions(codec="siren"), SHAPE, 3, 0.6)
 
-RECIPE = Recipe(
+RECIPE = CoordinateRecipe(
     "smoke",
     MODEL,
     SHAPE,

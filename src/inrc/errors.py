@@ -1,15 +1,15 @@
-"""The typed errors of the package: every failure that a user can cause is one of these.
+"""The typed errors of the package: every failure that a user can cause raises one of them.
 
-A message is one line and states the value, the limit and the remedy. Code that calls inrc can catch
-`InrcError` for everything, or one of the families below it.
+A message is one line that states the value, the limit and the remedy. Code that calls inrc can catch `InrcError` for
+all of them, or one of the classes below it.
 """
 
 
 class InrcError(Exception):
-    """Any failure that inrc reports on purpose."""
+    """Base class of all errors that inrc raises on purpose."""
 
 
-# Pictures that are read and written ------------------------------------------------------------------------------
+# Pictures in files -----------------------------------------------------------------------------------------------
 
 
 class ImageError(InrcError):
@@ -17,22 +17,22 @@ class ImageError(InrcError):
 
 
 class UnreadableImageError(ImageError):
-    """The picture is missing, truncated, damaged or not a picture at all."""
+    """The file is missing, truncated, damaged or not a picture."""
 
 
 class UnsupportedImageError(ImageError):
-    """The picture is sound, but of a kind that inrc or the chosen output format cannot hold."""
+    """The picture is of a kind that inrc or the chosen output format cannot hold."""
 
 
 class ImageTooLargeError(ImageError):
-    """The picture's header announces more pixels than the limit allows."""
+    """The picture has more pixels than the limit allows, according to its header."""
 
 
 class UnwritableImageError(ImageError):
-    """The picture cannot be written to that place."""
+    """The picture cannot be written to the chosen place."""
 
 
-# Bytes that claim to be an .inr file -----------------------------------------------------------------------------
+# .inr files ------------------------------------------------------------------------------------------------------
 
 
 class FormatError(InrcError):
@@ -56,7 +56,7 @@ class CorruptFileError(FormatError):
 
 
 class LimitExceededError(FormatError):
-    """The file asks for more memory, pixels or parameters than a decoder may spend."""
+    """The file needs more memory, pixels or parameters than the limits of the decoder allow."""
 
 
 # Everything else -------------------------------------------------------------------------------------------------
@@ -67,26 +67,26 @@ class ConfigError(InrcError, ValueError):
 
 
 class InitMismatchError(InrcError):
-    """The shared init that a file needs is missing, or is not the one that the file was made with."""
+    """The shared init that a file needs is missing, or a different one was given."""
 
 
 class CheckpointMismatchError(InrcError):
-    """A checkpoint belongs to another configuration than the one that should resume from it."""
+    """A checkpoint was written under another configuration than the one that should resume from it."""
 
 
 class TargetNotReachedError(InrcError):
-    """The asked-for quality or size was not reached within the budget."""
+    """The target quality or size was not reached within the budget."""
 
 
 class OverlapError(InrcError):
-    """Two rate-quality curves have too little in common for an average difference."""
+    """Two rate-quality curves overlap too little for an average difference."""
 
 
 # Experiments -----------------------------------------------------------------------------------------------------
 
 
 class MissingDataError(InrcError):
-    """The pictures of an experiment are not where they were looked for."""
+    """The pictures of an experiment are missing from their folder."""
 
 
 class RecordError(InrcError):
@@ -109,8 +109,8 @@ class NameCollisionError(DatasetError):
 
 
 class UnsafeNameError(DatasetError):
-    """An entry of an archive has a name that leads out of the folder that it would be written to."""
+    """A name in an archive leads out of the folder that the entry would be written to."""
 
 
 class WorkerLostError(DatasetError):
-    """The process that encoded a picture was lost, again and again."""
+    """The worker process that encoded a picture was lost, several times."""

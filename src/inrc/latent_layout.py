@@ -60,6 +60,21 @@ def halved(shape: tuple[int, int], level: int) -> tuple[int, int]:
     return -(-height // 2**level), -(-width // 2**level)
 
 
+def canvas_of(shape: tuple[int, int]) -> tuple[int, int]:
+    """The smallest canvas (height, width) that holds a picture of `shape`; pictures of one canvas share programs.
+
+    Sides of canvases have at most four binary digits before their zeros: ..., 15, 16, 18, 20, ..., 30, 32, 36, ... A
+    canvas of 512x768 is its own, as that of 480x704 is, and no side grows by more than an eighth.
+    """
+    height, width = shape
+    return _rung(height), _rung(width)
+
+
+def _rung(n: int) -> int:
+    unit = 1 << max(n.bit_length() - 4, 0)
+    return -(-n // unit) * unit
+
+
 def grids_of(config: LatentGridConfig, shape: tuple[int, int]) -> tuple[Grid, ...]:
     """All grids of a picture of (height, width), in coding order: coarsest first, hyper grids before their level's."""
     grids = []

@@ -32,12 +32,23 @@ _PASSES = {1: 6.0, 2: 15.0, 3: 35.0, 4: 70.0, 5: 140.0, 6: 300.0, 7: 600.0, 8: 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Codec:
-    """A family of coordinate networks of one shape and many sizes.
+class Preset:
+    """A codec by name; every family of models derives its own kind.
 
     Attributes:
       name: what users call it.
       summary: one line.
+    """
+
+    name: str
+    summary: str
+
+
+@dataclasses.dataclass(frozen=True)
+class CoordinateCodec(Preset):
+    """A codec of coordinate networks of one form and many sizes.
+
+    Attributes, beside those of every `Preset`:
       family: of the network.
       encoding: how coordinates enter.
       taper: hidden widths relative to the first.
@@ -45,8 +56,6 @@ class Codec:
       bias: whether layers have biases.
     """
 
-    name: str
-    summary: str
     family: ModelFamily
     encoding: EncodingConfig
     taper: tuple[float, ...]
@@ -55,17 +64,13 @@ class Codec:
 
 
 @dataclasses.dataclass(frozen=True)
-class LatentCodec:
+class LatentCodec(Preset):
     """A codec of latent grids: networks of one size for pictures of all sizes and rates.
 
-    Attributes:
-      name: what users call it.
-      summary: one line.
+    Attributes, beside those of every `Preset`:
       model: the networks.
     """
 
-    name: str
-    summary: str
     model: LatentGridConfig
 
 
@@ -97,28 +102,28 @@ LATENT_CODECS = {
 COORDINATE_CODECS = {
     codec.name: codec
     for codec in (
-        Codec(
+        CoordinateCodec(
             "siren",
             "tapered SIREN on log-spaced frequencies (after Strümpler 2022, NIF25); the default for small pictures",
             ModelFamily.SIREN,
             EncodingConfig(EncodingKind.LOG_SPACED, 16),
             (1.0, 0.625, 0.4375, 0.375),
         ),
-        Codec(
+        CoordinateCodec(
             "siren-plain",
             "SIREN of constant width on bare coordinates (COIN's network, Dupont 2021)",
             ModelFamily.SIREN,
             EncodingConfig(EncodingKind.NONE),
             (1.0,) * 10,
         ),
-        Codec(
+        CoordinateCodec(
             "siren-nerf",
             "tapered SIREN on powers of two (NeRF's encoding, Mildenhall 2020)",
             ModelFamily.SIREN,
             EncodingConfig(EncodingKind.NERF, 9),
             (1.0, 0.625, 0.4375, 0.375),
         ),
-        Codec(
+        CoordinateCodec(
             "fourier",
             "ReLU network on Gaussian Fourier features (Tancik 2020)",
             ModelFamily.FOURIER,
@@ -132,15 +137,27 @@ AUTO_CODEC = "auto"
 SMALL_CODEC, LARGE_CODEC = "siren", "latent-grid"
 _LARGE_PIXELS = 128 * 128
 
-CODECS: dict[str, LatentCodec | Codec] = {**LATENT_CODECS, **COORDINATE_CODECS}
+CODECS: dict[str, Preset] = {**LATENT_CODECS, **COORDINATE_CODECS}
+"""All codecs by name; `add` extends it."""
+
+
+def add(preset: Preset) -> None:
+    """Adds a codec.
+
+    Raises:
+      ConfigError: Its name is taken.
+    """
+    if preset.name in CODECS or preset.name == AUTO_CODEC:
+        raise ConfigError(f"there is a codec called {preset.name} already; choose another name")
+    CODECS[preset.name] = preset
 
 
 def codec_for(n_pixels: int) -> str:
-    """Name of the codec for a picture: the networks of latents cost a small one more than latents save it."""
+    """Name of the codec for a picture: small pictures pay more for the networks of latent grids than latents save."""
     return LARGE_CODEC if n_pixels >= _LARGE_PIXELS else SMALL_CODEC
 
 
-def codec_by_name(name: str) -> Codec | LatentCodec:
+def codec_by_name(name: str) -> Preset:
     """The codec called `name`.
 
     Raises:
@@ -226,7 +243,7 @@ def passes_of_effort(effort: int, n_pixels: int = _REFERENCE_PIXELS) -> float:
     return _PASSES[effort] * min(max((_REFERENCE_PIXELS / n_pixels) ** 0.75, 0.25), 32.0)
 
 
-def model_for(codec: Codec, *, n_weights: float, n_inputs: int, n_outputs: int) -> ModelConfig:
+def model_for(codec: CoordinateCodec, *, n_weights: float, n_inputs: int, n_outputs: int) -> ModelConfig:
     """The codec's network of about `n_weights` parameters.
 
     Args:

@@ -1,4 +1,4 @@
-"""Frozen values in Python files: experiments and recipes are such files, run as modules."""
+"""Loads frozen values from Python files: experiments and recipes are such files, which are run as modules."""
 
 import importlib.util
 import sys
@@ -13,17 +13,17 @@ ValueT = TypeVar("ValueT")
 def load_value(
     path: Path, name: str, kind: type[ValueT] | tuple[type[ValueT], ...], *, error: type[InrcError], example: str
 ) -> ValueT:
-    """The value called `name` of a Python file, which may import from the package that it lies in.
+    """Loads a value from a Python file, which may import from the package that it lies in.
 
     Args:
-      path: the file.
-      name: of the value.
-      kind: its type, or those that it may have.
-      error: what to raise.
-      example: a file that is right.
+      path: path of the file.
+      name: name of the value.
+      kind: type of the value, or the types that it may have.
+      error: type of the error to raise.
+      example: path of a valid file, for the message of the error.
 
     Raises:
-      InrcError: of the type `error`: there is no such file or no such value in it.
+      InrcError: There is no such file, or no such value in it; the error is of the type `error`.
     """
     spec = importlib.util.spec_from_file_location(f"_value_{path.stem}", path)
     if spec is None or spec.loader is None or not path.is_file():

@@ -12,11 +12,11 @@ from inrc.codec import pack
 from inrc.codec.encode import encode
 from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
-from inrc.fit.config import FitConfig
-from tests.bitstream import stranger
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from tests.bitstream import reference_decoder
 
 MODEL = ModelConfig(widths=(4, 3), encoding=EncodingConfig(EncodingKind.NERF, 2))
-FIT = FitConfig(n_passes=400, phase_factor=1, lambda_rd=1e-3, steps_per_group=10, groups_per_chunk=4)
+FIT = CoordinateFitConfig(n_passes=400, phase_factor=1, lambda_rd=1e-3, steps_per_group=10, groups_per_chunk=4)
 UNKNOWN_TAG, UNKNOWN_CONTENT = 200, b"skip me"
 
 
@@ -37,7 +37,7 @@ def example() -> bytes:
 
 def dump(data: bytes) -> str:
     """The annotated bytes."""
-    f = stranger.read(data)
+    f = reference_decoder.read(data)
     fields = f.fields
     reader = ByteReader(data)
     lines = []
@@ -88,7 +88,7 @@ def integers(data: bytes) -> str:
 
 def rows(data: bytes) -> str:
     """The samples, one row of the picture a line."""
-    pixels = stranger.pixels(stranger.read(data))
+    pixels = reference_decoder.pixels(reference_decoder.read(data))
     return "\n".join("   ".join(" ".join(f"{v:3d}" for v in pixel) for pixel in row) for row in pixels)
 
 

@@ -1,4 +1,4 @@
-"""FORMAT.md against the package and against a decoder that was written from it alone (`stranger.py`)."""
+"""FORMAT.md against the package and against a decoder that was written from it alone (`reference_decoder.py`)."""
 
 import dataclasses
 import hashlib
@@ -21,7 +21,7 @@ from inrc.latent_layout import CONTEXT_OFFSETS, UPSAMPLING_KERNEL, context_macs
 from inrc.layout import layout
 from inrc.quant import uniform
 from inrc.signal.colour import ColourTransform
-from tests.bitstream import stranger, stranger_grids
+from tests.bitstream import reference_decoder, reference_grids
 from tests.bitstream.latent_files import SMALL, header_of, random_weights
 from tests.shared_init.inits import GAUSSIAN, MODEL, random_init
 
@@ -74,7 +74,7 @@ def test_offsets_follow_each_other():
 @pytest.mark.parametrize("name", ["version", "channels", "bit_depth", "colour", "has_sections", "has_init", "width",
                                   "height", "family", "bias", "encoding", "n_layers", "n_frequencies"])  # fmt: skip
 def test_every_header_field_is_annotated_with_its_value(data, name):
-    assert int(notes()[name]) == stranger.read(data).fields[name]
+    assert int(notes()[name]) == reference_decoder.read(data).fields[name]
 
 
 def test_the_package_reads_the_annotated_header(data):
@@ -93,26 +93,26 @@ def test_the_package_reads_the_annotated_header(data):
 def test_stream_checksum_and_section_are_annotated_with_their_values(data):
     parsed, said = container.unpack(data, LIMITS), notes()
     assert len(parsed.weights) == int(said["n_stream"])
-    assert stranger.read(data).crc32 == int(said["checksum"], 16)
+    assert reference_decoder.read(data).crc32 == int(said["checksum"], 16)
     assert dict(parsed.sections) == {int(said["tag"]): said["content"].strip('"').encode()}
     assert len(said["content"].strip('"')) == int(said["n_content"])
 
 
 def test_the_stream_holds_the_printed_integers(data):
     header, weights, _ = pack.unpack(data, LIMITS)
-    file = stranger.read(data)
+    file = reference_decoder.read(data)
     printed_steps = tuple(numbers(INTEGERS.splitlines()[0]))
     assert weights.step_indices == printed_steps == tuple(file.step_indices)
     printed = matrices()
     assert [m.shape for m in printed] == [s for _, s in pack.matrices_of(header)]
-    for by_package, by_stranger, from_document in zip(weights.integers, file.matrices, printed, strict=True):
+    for by_package, by_reference_decoder, from_document in zip(weights.integers, file.matrices, printed, strict=True):
         np.testing.assert_array_equal(by_package, from_document)
-        np.testing.assert_array_equal(by_stranger, from_document)
+        np.testing.assert_array_equal(by_reference_decoder, from_document)
 
 
 def test_the_picture_has_the_printed_samples(data):
     printed = np.array([numbers(row) for row in SAMPLES.splitlines()]).reshape(4, 6, 3)
-    np.testing.assert_array_equal(stranger.pixels(stranger.read(data)), printed)
+    np.testing.assert_array_equal(reference_decoder.pixels(reference_decoder.read(data)), printed)
     np.testing.assert_allclose(inrc.decode(data).pixels, printed, atol=1)
 
 
@@ -125,7 +125,7 @@ def test_packing_the_example_again_gives_the_same_bytes(data):
 
 def test_thresholds_and_checks_of_the_tables_are_those_of_the_package():
     printed = numbers(re.search(r"below M:\n\n(.*?)\n\n", DOCUMENT, re.DOTALL)[1])  # pyright: ignore[reportOptionalSubscript]
-    assert printed == stranger.thresholds()
+    assert printed == reference_decoder.thresholds()
     for index, threshold in enumerate(printed):
         assert tables.index_of_scale(threshold) == index
         assert tables.index_of_scale(threshold + 1) == index + 1
@@ -140,7 +140,7 @@ def test_thresholds_and_checks_of_the_tables_are_those_of_the_package():
 def test_the_printed_hash_is_that_of_all_tables():
     printed = re.search(r"`([0-9a-f]{64})`", DOCUMENT)
     assert printed is not None
-    for counts in (tables.frequencies, stranger.frequencies):
+    for counts in (tables.frequencies, reference_decoder.frequencies):
         content = b"".join(np.asarray(counts(i), "<u4").tobytes() for i in range(64))
         assert hashlib.sha256(content).hexdigest() == printed[1]
 
@@ -150,7 +150,8 @@ def test_the_printed_step_fractions_are_the_ladder():
     assert text is not None
     fractions = [float.fromhex(word.strip()) for word in text[1].split(",")]
     for index in range(uniform.N_STEPS):
-        assert uniform.step_of_index(index) == fractions[index % 8] * 2.0 ** (index // 8 - 24) == stranger.step(index)
+        printed = fractions[index % 8] * 2.0 ** (index // 8 - 24)
+        assert uniform.step_of_index(index) == printed == reference_decoder.step(index)
 
 
 def test_the_printed_expectations_are_those_of_the_coder():
@@ -161,7 +162,7 @@ def test_the_printed_expectations_are_those_of_the_coder():
     for exponent, weight, scale, hope in rows:
         ours = weight_scales.expectation_of(exponent)
         assert (ours.weight, ours.scale, ours.counted) == (weight, scale, hope)
-        assert stranger.expected(exponent) == (weight, hope, scale)
+        assert reference_decoder.expected(exponent) == (weight, hope, scale)
 
 
 def test_the_printed_description_of_an_init_is_what_is_hashed():
@@ -196,7 +197,7 @@ def test_the_arrays_of_an_init_are_those_of_the_table(tmp_path):
 @pytest.mark.parametrize("model", [MODEL, GAUSSIAN])
 @pytest.mark.parametrize("size", [(17, 31), (31, 17), (64, 96), (5, 40)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_the_stranger_decodes_files_with_an_init(model, size, channels, tmp_path):
+def test_the_reference_decoder_decodes_files_with_an_init(model, size, channels, tmp_path):
     """Random integers, so that features, rows, scales or axes in a wrong order would show."""
     init = random_init(model)
     path = tmp_path / "init.npz"
@@ -213,11 +214,11 @@ def test_the_stranger_decodes_files_with_an_init(model, size, channels, tmp_path
     assert all(matrix.any() for matrix in weights.integers)
     data = pack.pack(header, weights)
 
-    file = stranger.read(data, path.read_bytes())
+    file = reference_decoder.read(data, path.read_bytes())
     assert tuple(file.step_indices) == weights.step_indices
     for theirs, ours in zip(file.matrices, weights.integers, strict=True):
         np.testing.assert_array_equal(theirs, ours)
-    samples, pixels = stranger.samples(file), inrc.decode(data, init=init).pixels
+    samples, pixels = reference_decoder.samples(file), inrc.decode(data, init=init).pixels
     assert samples.shape == pixels.shape == (*size, channels)
     assert np.abs(samples - pixels).max() < 0.51
     assert samples.std() > 3
@@ -236,12 +237,12 @@ def test_the_stranger_decodes_files_with_an_init(model, size, channels, tmp_path
     ],
     ids=lambda header: f"{header.width}x{header.height}x{header.channels}",
 )
-def test_the_stranger_decodes_latents(header):
+def test_the_reference_decoder_decodes_latents(header):
     """Random ones, so that grids, columns or axes in a wrong order would show."""
     weights = random_weights(header)
     data = pack.pack(header, weights)
-    file = stranger.read(data)
-    assert [shape for _, shape in pack.matrices_of(header)] == list(stranger_grids.shapes(file.fields).values())
+    file = reference_decoder.read(data)
+    assert [shape for _, shape in pack.matrices_of(header)] == list(reference_grids.shapes(file.fields).values())
     assert tuple(file.step_indices) == weights.step_indices
     for theirs, ours in zip(file.matrices, weights.integers, strict=True):
         np.testing.assert_array_equal(theirs, ours)
@@ -250,7 +251,7 @@ def test_the_stranger_decodes_latents(header):
     _, read, _ = pack.unpack(data, LIMITS)
     for theirs, ours in zip(read.latents, weights.latents, strict=True):
         np.testing.assert_array_equal(theirs, ours)
-    samples, pixels = stranger.samples(file), inrc.decode(data).pixels
+    samples, pixels = reference_decoder.samples(file), inrc.decode(data).pixels
     assert samples.shape == pixels.shape == (header.height, header.width, header.channels)
     # Ten times closer than section 9 asks for.
     assert np.abs(samples - pixels).max() < (0.501 if header.bit_depth == 8 else 1.6)
@@ -279,6 +280,6 @@ def test_the_printed_limits_are_those_of_the_decoder():
 
 
 @pytest.mark.parametrize("transform", ColourTransform)
-def test_the_stranger_inverts_the_packages_colour_transforms(transform):
-    np.testing.assert_allclose(stranger.COLOUR[transform] @ transform.matrix, np.eye(3), atol=1e-15)
-    np.testing.assert_allclose(stranger.COLOUR[transform], transform.inverse_matrix, atol=1e-15)
+def test_the_reference_decoder_inverts_the_packages_colour_transforms(transform):
+    np.testing.assert_allclose(reference_decoder.COLOUR[transform] @ transform.matrix, np.eye(3), atol=1e-15)
+    np.testing.assert_allclose(reference_decoder.COLOUR[transform], transform.inverse_matrix, atol=1e-15)

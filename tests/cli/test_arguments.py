@@ -1,4 +1,4 @@
-"""The pieces of the command line, in this process."""
+"""Parts of the command line, tested in this process."""
 
 import dataclasses
 import json

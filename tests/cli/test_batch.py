@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import inrc
-from inrc.cli.batch import amount, reached
+from inrc.cli.batch import amount, results
 from inrc.dataset.run import Totals
 from inrc.signal.image import read_image
-from tests.cli.test_interrupt import _OnTerminal
+from tests.cli.test_interrupt import CommandOnTerminal
 from tests.conftest import COFFEE_SMALL
 from tests.dataset.samples import png, write
 from tests.dataset.test_sinks import files_in
@@ -64,7 +64,7 @@ def test_files_are_those_of_encode(folder, inrc_command, tmp_path):
     assert abs(sizes[0] - sizes[1]) <= 2
 
 
-def test_again_does_what_is_left(folder, inrc_command):
+def test_a_second_run_encodes_what_is_left(folder, inrc_command):
     times = {path: path.stat().st_mtime_ns for path in (folder / "out").rglob("*.inr")}
     kept = inrc_command("batch", "in", "out", *FAST, "--json", cwd=folder)
     assert kept.returncode == 1
@@ -146,27 +146,27 @@ def test_errors_before_any_work_are_one_line(inrc_command, tmp_path):
     assert files_in(tmp_path) == []
 
 
-def test_ctrl_c_ends_early_and_says_what_is_left(inrc_command, tmp_path):
+def test_ctrl_c_ends_early_and_prints_how_much_is_left(inrc_command, tmp_path):
     (tmp_path / "in").mkdir()
     for i in range(2):
         (tmp_path / f"in/{i}.png").write_bytes(COFFEE_SMALL.read_bytes())
-    terminal = _OnTerminal(inrc_command, "batch", tmp_path / "in", tmp_path / "out", "-e", 9, "--batch-size", 1)
+    terminal = CommandOnTerminal(inrc_command, "batch", tmp_path / "in", tmp_path / "out", "-e", 9, "--batch-size", 1)
     terminal.wait_for("encoding")
     terminal.process.send_signal(signal.SIGINT)
     terminal.finish()
-    assert terminal.process.returncode == 130, terminal.seen
-    assert "stopping after the next steps" in terminal.seen
-    assert "interrupted with 2 pictures left; the same command goes on" in terminal.seen
-    assert "Traceback" not in terminal.seen
+    assert terminal.process.returncode == 130, terminal.output
+    assert "stopping after the next steps" in terminal.output
+    assert "interrupted with 2 pictures left; the same command encodes them" in terminal.output
+    assert "Traceback" not in terminal.output
     assert files_in(tmp_path / "out") == ["manifest.jsonl"]  # a fit that was cut short is not a result
     assert (tmp_path / "out/manifest.jsonl").read_bytes() == b""
 
 
-def test_a_terminal_shows_where_it_stands(inrc_command, folder, tmp_path):
-    terminal = _OnTerminal(inrc_command, "batch", folder / "in", tmp_path / "out", *FAST)
+def test_a_terminal_shows_the_progress(inrc_command, folder, tmp_path):
+    terminal = CommandOnTerminal(inrc_command, "batch", folder / "in", tmp_path / "out", *FAST)
     terminal.finish()
-    for text in ("images/s", "saved", " dB", "/4"):
-        assert text in terminal.seen
+    for text in ("images/s", " to ", " dB", "/4"):
+        assert text in terminal.output
 
 
 CORES = """
@@ -178,7 +178,7 @@ print(len(jax.devices()), n_cores())
 """
 
 
-def test_every_core_is_a_device_unless_the_user_says_otherwise(inrc_command):
+def test_every_core_is_a_device_unless_the_user_sets_a_number(inrc_command):
     def devices(**environment: str) -> list[str]:
         return subprocess.run(
             [sys.executable, "-c", CORES],
@@ -194,10 +194,10 @@ def test_every_core_is_a_device_unless_the_user_says_otherwise(inrc_command):
     assert devices(XLA_FLAGS="--xla_force_host_platform_device_count=5")[0] == "5"
 
 
-def test_what_the_summary_says():
-    values = (0, 999, 1000, -1234567, 5.5e13)
-    assert [amount(n) for n in values] == ["0 bytes", "999 bytes", "1 kB", "-1.23 MB", "55 TB"]
+def test_the_parts_of_the_summary():
+    values = (0, 999, 1000, 1234567, 5.5e13)
+    assert [amount(n) for n in values] == ["0 bytes", "999 bytes", "1 kB", "1.23 MB", "55 TB"]
     totals = Totals(n_items=9, n_done=2, n_failed=1, input_bytes=5000, n_bytes=1000, sum_psnr_db=60, n_psnr=2)
     totals.seconds = 6.0
-    assert reached(totals) == "0.5 images/s  1 failed  4 kB saved  30.00 dB"
-    assert reached(Totals()) == ""
+    assert results(totals) == ["1 failed", "5 kB to 1 kB", "30.00 dB", "0.5 images/s"]
+    assert results(Totals()) == []

@@ -1,4 +1,4 @@
-"""`inrc decode` end to end: sizes, regions, formats, and what it must not import."""
+"""`inrc decode` end to end: sizes, regions, formats, and modules that it must not import."""
 
 import json
 
@@ -47,7 +47,7 @@ def test_a_region_at_a_size_shows_that_part(inrc_command, encoded, decoded, tmp_
     assert done.returncode == 0, done.stderr
     part = read_image(tmp_path / "part.png").pixels
     whole = decoded[4:34, 8:48]
-    # The same function at the same pixel centres, but for the order of float additions.
+    # The same function at the same pixel centres, except for the order of float additions.
     assert np.abs(part.astype(int) - whole).max() <= 1
 
 

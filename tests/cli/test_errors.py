@@ -1,4 +1,4 @@
-"""Exit codes: 1 and one line for a typed error, 2 for wrong usage; help without JAX."""
+"""Exit codes are 1 with one line for a typed error, and 2 for wrong usage; help is shown without importing JAX."""
 
 from importlib.metadata import version
 
@@ -39,7 +39,7 @@ sys.exit(99 if "jax" in sys.modules else code)
 def test_wrong_usage_exits_with_2_and_says_what_is_right(inrc_command, case):
     arguments, hint = USAGE[case]
     done = inrc_command.python(WITHOUT_JAX, *arguments)
-    assert done.returncode == 2  # 99 would be: JAX was imported
+    assert done.returncode == 2  # 99 would mean that JAX was imported
     assert done.stdout == ""
     assert hint in done.stderr
     assert "Traceback" not in done.stderr

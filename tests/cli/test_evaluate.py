@@ -75,7 +75,7 @@ def test_where_kodak_is_missing_one_line_says_how_to_get_it(inrc_command, experi
 
 @pytest.mark.slow
 def test_smoke_from_encode_to_report(inrc_command, tmp_path):
-    """What `make rd-smoke` does, on the bundled photograph."""
+    """Runs the steps of `make rd-smoke` on the bundled photograph."""
     files = tmp_path / "files"
     smoke = ROOT / "experiments" / "smoke.py"
     done = inrc_command("evaluate", smoke, "--smoke", "--results", tmp_path, "--files", files)

@@ -1,4 +1,4 @@
-"""Ctrl-C keeps the best so far; a killed encode leaves nothing half-written and ends in the same file when resumed."""
+"""Ctrl-C writes the best file so far. A killed encode leaves no half-written file, and resumes to the same bytes."""
 
 import json
 import os
@@ -16,34 +16,34 @@ from tests.conftest import COFFEE_SMALL
 LONG = ("-e", 9)
 
 
-class _OnTerminal:
-    """An encode whose stderr is a terminal, so that it shows its progress."""
+class CommandOnTerminal:
+    """A command whose stderr is a terminal, so that it shows its progress."""
 
     def __init__(self, inrc_command, *arguments: object) -> None:
         self.master, slave = pty.openpty()
         self.process = inrc_command.start(*arguments, stdout=subprocess.PIPE, stderr=slave)
         os.close(slave)
-        self.seen = ""
+        self.output = ""
 
     def wait_for(self, text: str) -> None:
-        """Reads the terminal until `text` has come since the last call."""
-        start = len(self.seen)
+        """Reads the terminal until it shows `text` after the last call."""
+        start = len(self.output)
         deadline = time.monotonic() + TIMEOUT
-        while text not in self.seen[start:]:
-            assert time.monotonic() < deadline, self.seen
+        while text not in self.output[start:]:
+            assert time.monotonic() < deadline, self.output
             if select.select([self.master], [], [], 0.2)[0]:
                 try:
-                    self.seen += os.read(self.master, 1 << 16).decode(errors="replace")
+                    self.output += os.read(self.master, 1 << 16).decode(errors="replace")
                 except OSError:  # the other end is closed
-                    pytest.fail(self.seen)
+                    pytest.fail(self.output)
 
     def finish(self) -> str:
-        """stdout, once the process has ended; its code is in `process.returncode`."""
+        """Waits for the end of the process and returns its stdout; `process.returncode` is its exit code."""
         output = b""
         while self.process.poll() is None:
             if select.select([self.master], [], [], 0.1)[0]:
                 try:
-                    self.seen += os.read(self.master, 1 << 16).decode(errors="replace")
+                    self.output += os.read(self.master, 1 << 16).decode(errors="replace")
                 except OSError:
                     break
         assert self.process.stdout is not None
@@ -56,8 +56,8 @@ class _OnTerminal:
 
 def test_ctrl_c_keeps_the_best_so_far(inrc_command, encoded, tmp_path):
     out = tmp_path / "out.inr"
-    terminal = _OnTerminal(inrc_command, "encode", COFFEE_SMALL, "-o", out, "--json", *LONG)
-    terminal.wait_for(" dB")  # the bar has seen the first steps
+    terminal = CommandOnTerminal(inrc_command, "encode", COFFEE_SMALL, "-o", out, "--json", *LONG)
+    terminal.wait_for(" dB")  # the bar shows the first steps
     terminal.process.send_signal(signal.SIGINT)
     stats = json.loads(terminal.finish())
     assert terminal.process.returncode == 0
@@ -65,21 +65,21 @@ def test_ctrl_c_keeps_the_best_so_far(inrc_command, encoded, tmp_path):
     assert 80 <= stats["n_steps"] < 100_000
     assert stats["n_bytes"] == out.stat().st_size
     assert [p.name for p in tmp_path.iterdir()] == ["out.inr"]
-    assert "stopping" in terminal.seen
-    assert "the best so far" in terminal.seen
+    assert "stopping" in terminal.output
+    assert "the best so far" in terminal.output
     assert inrc_command("info", out).returncode == 0
 
 
 def test_a_second_ctrl_c_aborts(inrc_command, encoded, tmp_path):
-    terminal = _OnTerminal(inrc_command, "encode", COFFEE_SMALL, "-o", tmp_path / "out.inr", *LONG)
+    terminal = CommandOnTerminal(inrc_command, "encode", COFFEE_SMALL, "-o", tmp_path / "out.inr", *LONG)
     terminal.wait_for("0:00:01")  # well before the first steps are done
     terminal.process.send_signal(signal.SIGINT)
     terminal.wait_for("Ctrl-C again to abort")
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.finish() == ""
     assert terminal.process.returncode == 130
-    assert "interrupted, nothing was written" in terminal.seen
-    assert "Traceback" not in terminal.seen
+    assert "interrupted, nothing was written" in terminal.output
+    assert "Traceback" not in terminal.output
     assert not list(tmp_path.iterdir())
 
 
@@ -104,5 +104,5 @@ def test_a_killed_encode_resumes_to_the_same_file(inrc_command, tmp_path):
     resumed = inrc_command(*arguments, "-o", out)
     assert resumed.returncode == 0, resumed.stderr
     assert out.read_bytes() == (tmp_path / "whole.inr").read_bytes()
-    assert time.monotonic() - began < json.loads(whole.stdout)["encode_seconds"]  # it did not begin anew
+    assert time.monotonic() - began < json.loads(whole.stdout)["encode_seconds"]  # it did not start again
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.inr", "whole.inr"]

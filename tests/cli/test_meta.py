@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from inrc import shared_init
-from inrc.evaluate import figures
+from inrc.evaluate import ablation_figures
 from inrc.meta.compare import Summary
 from tests.meta import tiny
 
@@ -19,12 +19,13 @@ pytest.importorskip("matplotlib")
 RECIPE = """
 import dataclasses
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
-from inrc.fit.config import FitConfig
+from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.optimiser import OptimiserConfig
-from inrc.meta.recipe import Learning, PriorStage, Recipe
+from inrc.meta.recipe import CoordinateRecipe
+from inrc.meta.stages import Learning, PriorStage
 
-FIT = FitConfig(n_passes=4, phase_factor=2, optimiser=OptimiserConfig(preconditioned=False))
-RECIPE = Recipe(
+FIT = CoordinateFitConfig(n_passes=4, phase_factor=2, optimiser=OptimiserConfig(preconditioned=False))
+RECIPE = CoordinateRecipe(
     "small",
     ModelConfig(widths=(6,), encoding=EncodingConfig(EncodingKind.NERF, 2)),
     (16, 24),
@@ -51,7 +52,7 @@ def trained(inrc_command, folder):
     return inrc_command("meta", "train", folder / "recipe.py", "--data", folder / "pictures", cwd=folder)
 
 
-def test_train_tells_how_it_goes_and_what_it_came_to(trained, folder):
+def test_train_prints_progress_and_its_result(trained, folder):
     assert trained.returncode == 0, trained.stderr
     init = shared_init.load(folder / "out/meta/small/init.npz")
     assert trained.stdout == f"out/meta/small/init.npz: {init.n_weights} weights, id {init.id.hex()}\n"
@@ -61,7 +62,7 @@ def test_train_tells_how_it_goes_and_what_it_came_to(trained, folder):
     assert re.search(r"^prior, round 1/1, fit 2/2, \d\.png  100%$", trained.stderr, re.M)
 
 
-def test_train_again_does_nothing_anew(trained, folder, inrc_command):
+def test_a_finished_run_is_not_repeated(trained, folder, inrc_command):
     done = inrc_command(
         "meta", "train", folder / "recipe.py", "--quiet", cwd=folder, INRC_TRAIN=str(folder / "pictures")
     )
@@ -97,7 +98,7 @@ def test_compare_and_export(trained, folder, inrc_command, tmp_path):
     gains = json.loads(path.with_suffix(".json").read_text())["gains"]
     assert [start["start"] for start in gains["starts"]] == ["random", "small"]
 
-    # By its id and as a file it is what it was as a run, and all pictures of a folder that is named are fitted.
+    # An init named by its id or its file gives the same results as its run, and a named folder is fitted as a whole.
     arguments = ("meta", "compare", init.id.hex()[:6], path, "--data", folder / "pictures", "--pictures", 2, "--json")
     done = inrc_command(*arguments, "-o", tmp_path, INRC_INIT_PATH=str(tmp_path / "exported"))
     assert done.returncode == 0, done.stderr
@@ -109,7 +110,7 @@ def test_compare_and_export(trained, folder, inrc_command, tmp_path):
 def test_the_figure_shows_means_in_bands_over_a_logarithmic_axis():
     random = Summary("random", True, ("one", "two"), (0, 10, 300), (15.0, 16.0, 20.0), (1.0, 2.0, 3.0), 20.0, 0.1)
     learned = dataclasses.replace(random, start="mine", is_random=False, psnr_db=(18.0, 21.0, 22.0))
-    (axes,) = figures.starts([random, learned]).axes
+    (axes,) = ablation_figures.starts([random, learned]).axes
     assert axes.get_xscale() == "log"
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "10", "300"]
     for line, summary in zip(axes.lines, (random, learned), strict=True):
@@ -119,7 +120,7 @@ def test_the_figure_shows_means_in_bands_over_a_logarithmic_axis():
     assert (band[:, 1].min(), band[:, 1].max()) == (14.0, 23.0)
 
 
-def test_ctrl_c_says_how_it_goes_on(inrc_command, folder, tmp_path):
+def test_ctrl_c_says_how_to_resume(inrc_command, folder, tmp_path):
     arguments = ("meta", "train", folder / "long.py", "--data", folder / "pictures", "-o", tmp_path)
     process = inrc_command.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -130,7 +131,7 @@ def test_ctrl_c_says_how_it_goes_on(inrc_command, folder, tmp_path):
     assert process.returncode == 130, stderr
     assert stdout == ""
     assert "inrc: stopping after this step" in stderr
-    assert stderr.splitlines()[-1] == "inrc: interrupted; the same command goes on from the last checkpoint"
+    assert stderr.splitlines()[-1] == "inrc: interrupted; the same command resumes from the last checkpoint"
     (kept,) = [int(path.name) for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()]
     assert kept >= 1
     other = inrc_command("meta", "train", folder / "recipe.py", "--data", folder / "pictures", "-o", tmp_path)

@@ -1,4 +1,4 @@
-"""`inrc plot` end to end: what it prints, writes and refuses."""
+"""`inrc plot` end to end: printed tables, written figures and errors."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ STEMS = ("rate-psnr", "rate-ssim", "rate-ms-ssim", "seconds", "anytime-inrc-e9",
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """Records of an anchor, of another codec, and of ours at 0.8 of the anchor's rate with a failed point."""
+    """Records of an anchor, of another codec, and of ours at 0.8 times the anchor's rate with one failed point."""
     trace = ((1.0, 20.0, 0.5), (2.0, 24.0, 0.4))
     path = tmp_path / "results.jsonl"
     stale = make_record(codec="inrc e9", point=0.4, bpp=0.4, psnr_db=99.0, extension="inr", settings={"old": 1})
@@ -41,11 +41,11 @@ def test_tables_are_printed_and_figures_written(inrc_command, results, tmp_path)
     assert {str(path) for path in (tmp_path / "figures").iterdir()} == expected
 
 
-def test_what_the_records_do_not_allow_is_said_on_stderr(inrc_command, results, tmp_path):
+def test_stderr_names_what_the_records_do_not_allow(inrc_command, results, tmp_path):
     done = inrc_command("plot", results, "--codecs", "inrc e9", "--anchor", "avif_444", cwd=tmp_path)
     assert done.returncode == 0
     notes = done.stderr.splitlines()
-    assert notes[0] == "no table of BD-rates: there is no record of avif_444; there are inrc e9"
+    assert notes[0] == "no table of BD-rates: there is no record of avif_444; there are records of inrc e9"
     assert notes[1].startswith("no seconds: there are no two codecs or efforts to compare")
     assert len(notes) == 2
     assert "Means over 3 pictures" in done.stdout
@@ -60,5 +60,7 @@ def test_errors(inrc_command, results, tmp_path):
         return done.stderr
 
     assert "there is no file" in error(tmp_path / "nothing.jsonl")
-    assert "there is no record of coin; there are jpeg_444, webp, inrc e9" in error(results, "--codecs", "coin")
+    assert "there is no record of coin; there are records of jpeg_444, webp, inrc e9" in error(
+        results, "--codecs", "coin"
+    )
     assert "has no published curves" in error(results, "--published", tmp_path)

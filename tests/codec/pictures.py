@@ -7,13 +7,13 @@ from PIL import Image as Pillow
 from PIL import ImageCms
 
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
-from inrc.fit.config import FitConfig
+from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.signal.image import Image
 from tests.conftest import COFFEE_SMALL
 
 MODEL = ModelConfig(widths=(9,), encoding=EncodingConfig(EncodingKind.NERF, 3))
-FIT = FitConfig(
+FIT = CoordinateFitConfig(
     n_passes=40, phase_factor=2, steps_per_group=4, groups_per_chunk=2, optimiser=OptimiserConfig(preconditioned=False)
 )
 

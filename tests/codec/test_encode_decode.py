@@ -18,7 +18,7 @@ from inrc.errors import ConfigError, TargetNotReachedError
 from inrc.metrics.psnr import psnr_db
 from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image
-from tests.bitstream import stranger
+from tests.bitstream import reference_decoder
 from tests.codec import pictures
 
 OPTIONS = EncodeOptions(model=pictures.MODEL, fit=pictures.FIT)
@@ -99,11 +99,11 @@ def test_a_fresh_process_decodes_the_same_picture_without_the_training_stack(fil
         assert value == pytest.approx(encoded.stats.psnr_db, abs=0.01)
 
 
-def test_the_stranger_decodes_the_same_picture(case):
+def test_the_reference_decoder_decodes_the_same_picture(case):
     image, encoded = case
-    file = stranger.read(encoded.data)
+    file = reference_decoder.read(encoded.data)
     assert file.icc_profile == image.icc_profile
-    difference = inrc.decode(encoded.data).pixels.astype(int) - stranger.pixels(file).astype(int)
+    difference = inrc.decode(encoded.data).pixels.astype(int) - reference_decoder.pixels(file).astype(int)
     # FORMAT.md, section 9.
     assert np.abs(difference).max() <= (1 if image.bit_depth == 8 else 16)
 

@@ -4,19 +4,19 @@ import dataclasses
 
 import numpy as np
 import pytest
+from inrc.codec.latent_rdoq import loss_of, refine
+from inrc.codec.pack import latent_bits
 
 import inrc
 from inrc.codec import latent_job, pack
 from inrc.codec.encode import Encoded, encode
 from inrc.codec.job import Job
-from inrc.codec.latent_rdoq import loss_of, refine
 from inrc.codec.options import EncodeOptions, choose_init, with_codec
-from inrc.codec.pack import latent_bits
 from inrc.codec.reference import reference_of
 from inrc.config import ModelConfig
 from inrc.errors import InitMismatchError, TargetNotReachedError
-from inrc.fit.config import FitConfig
-from inrc.fit.latent_config import LatentFitConfig
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.latent.config import LatentFitConfig
 from inrc.metrics import psnr_db
 from inrc.shared_init import save
 from inrc.signal.colour import ColourTransform
@@ -117,6 +117,6 @@ def test_the_codec_follows_from_the_size_and_from_options_of_one_family():
 
     assert (named(128 * 128), named(128 * 128 - 1)) == ("latent-grid", "siren")
     assert named(1, fit=FIT) == named(1, model=MODEL) == "latent-grid"
-    assert named(10**6, model=ModelConfig(widths=(4,))) == named(10**6, fit=FitConfig()) == "siren"
+    assert named(10**6, model=ModelConfig(widths=(4,))) == named(10**6, fit=CoordinateFitConfig()) == "siren"
     assert named(10**6, colour=ColourTransform.YCOCG) == "siren"
     assert named(10**6, codec="c3", colour=ColourTransform.RGB) == "c3"

@@ -20,13 +20,13 @@ from inrc.codec.options import EncodeOptions
 from inrc.codec.settings import settings, settings_hash
 from inrc.config import LatentGridConfig
 from inrc.errors import ConfigError, LimitExceededError
-from inrc.fit.config import FitConfig
-from inrc.fit.latent_config import LatentFitConfig
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.latent.config import LatentFitConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.latent_layout import grids_of, latent_layout
 from inrc.metrics.psnr import psnr_db
 from inrc.signal.colour import ColourTransform
-from tests.bitstream import stranger
+from tests.bitstream import reference_decoder
 from tests.codec import pictures
 
 MODEL = LatentGridConfig(
@@ -80,8 +80,8 @@ def test_the_file_holds_what_was_fitted_and_comes_back_byte_for_byte(encoded):
     assert pack.pack(header, weights, icc_profile=icc_profile) == encoded.data
 
 
-def test_the_stranger_decodes_the_same_picture(encoded):
-    difference = inrc.decode(encoded.data).pixels - stranger.samples(stranger.read(encoded.data))
+def test_the_reference_decoder_decodes_the_same_picture(encoded):
+    difference = inrc.decode(encoded.data).pixels - reference_decoder.samples(reference_decoder.read(encoded.data))
     assert np.abs(difference).max() < 0.51
 
 
@@ -125,7 +125,7 @@ def test_what_latent_grids_cannot_do_is_refused():
     with pytest.raises(ConfigError, match="YCBCR is asked for; latent grids know RGB alone"):
         encode(IMAGE, OPTIONS, colour=ColourTransform.YCBCR)
     with pytest.raises(ConfigError, match="need a LatentFitConfig"):
-        encode(IMAGE, OPTIONS, fit=FitConfig())
+        encode(IMAGE, OPTIONS, fit=CoordinateFitConfig())
     with pytest.raises(ConfigError, match="the network is none"):
         encode(IMAGE, OPTIONS, model=pictures.MODEL)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inrc.codec.pack import Weights
 
 import inrc
 from inrc.bitstream import container
@@ -14,7 +15,6 @@ from inrc.bitstream.container import ICC_PROFILE, Container
 from inrc.bitstream.header import Header
 from inrc.codec import pack
 from inrc.codec.decode import render_weights
-from inrc.codec.pack import Weights
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import CorruptFileError, FormatError, InitMismatchError, LimitExceededError
 from inrc.quant import uniform

@@ -18,15 +18,15 @@ from inrc.codec.options import EncodeOptions, choose_init, resolve
 from inrc.codec.reference import reference_of
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import ConfigError, CorruptFileError, InitMismatchError, LimitExceededError
-from inrc.fit.config import FitConfig
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.coordinate.schedule import Schedule
 from inrc.fit.loss import LOSSES
-from inrc.fit.stages import Schedule
 from inrc.layout import layout
 from inrc.quant import uniform
 from inrc.shared_init import SharedInit, library
 from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image
-from tests.bitstream import stranger
+from tests.bitstream import reference_decoder
 from tests.codec import pictures
 from tests.shared_init.inits import CANVAS, MODEL, random_init
 
@@ -69,10 +69,11 @@ class TestKinds:
         assert encoded.stats.psnr_db == pytest.approx(10 * np.log10(peak**2 / mse), abs=1e-6)
         assert encoded.stats.psnr_db > 12
 
-    def test_the_stranger_decodes_it_too(self, files, archive, name):
+    def test_the_reference_decoder_decodes_it_too(self, files, archive, name):
         image, encoded = PICTURES[name], files[name]
-        file = stranger.read(encoded.data, archive.read_bytes())
-        difference = inrc.decode(encoded.data, init=INIT).pixels.astype(int) - stranger.pixels(file).astype(int)
+        file = reference_decoder.read(encoded.data, archive.read_bytes())
+        expected = reference_decoder.pixels(file).astype(int)
+        difference = inrc.decode(encoded.data, init=INIT).pixels.astype(int) - expected
         assert np.abs(difference).max() <= (1 if image.bit_depth == 8 else 16)  # FORMAT.md, section 9
         assert file.icc_profile == image.icc_profile
 
@@ -209,12 +210,12 @@ class TestStart:
 
     @pytest.mark.parametrize("loss", ["mse", "l1"])
     def test_steps_follow_lambda(self, started, archive, loss):
-        config = FitConfig(lambda_rd=4 * INIT.lambda_rd * LOSSES[loss].slope, loss=LOSSES[loss])
+        config = CoordinateFitConfig(lambda_rd=4 * INIT.lambda_rd * LOSSES[loss].slope, loss=LOSSES[loss])
         _, _, _, start = started(LANDSCAPE, EncodeOptions(init=str(archive), fit=config))
         assert start.steps == pytest.approx({name: 2 * step for name, step in INIT.steps.items()})
 
     def test_without_lambda_steps_follow_the_scales(self, started, archive):
-        options = EncodeOptions(init=str(archive), fit=FitConfig(lambda_rd=0.0))
+        options = EncodeOptions(init=str(archive), fit=CoordinateFitConfig(lambda_rd=0.0))
         assert started(LANDSCAPE, options)[3].steps is None
 
     def test_gray_has_one_output(self, started):
@@ -346,7 +347,7 @@ class TestAuto:
         ("options", "shape", "channels"),
         [
             ({"model": MODEL}, CANVAS, 3),
-            ({"fit": FitConfig(weight_bits=6)}, CANVAS, 3),
+            ({"fit": CoordinateFitConfig(weight_bits=6)}, CANVAS, 3),
             ({"colour": ColourTransform.YCOCG}, CANVAS, 3),
             ({"codec": "siren-nerf"}, CANVAS, 3),
             ({"codec": "fourier"}, CANVAS, 3),
@@ -365,6 +366,6 @@ class TestAuto:
         monkeypatch.setattr(library, "_inits", lambda *_, **__: iter(shipped))
         bpp = self.bpp_for(shipped[2].n_weights)
         quality = 100 * np.log2(bpp / 0.03) / 6
-        encoded = encode(pictures.crop(64, 96, 3), quality=float(quality), fit=FitConfig(n_passes=1))
+        encoded = encode(pictures.crop(64, 96, 3), quality=float(quality), fit=CoordinateFitConfig(n_passes=1))
         assert encoded.stats.init == shipped[2].id.hex()
         assert inrc.decode(encoded.data).pixels.shape == (64, 96, 3)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from inrc.fit.config import Progress
 
 import inrc
 import inrc.presets
@@ -9,7 +10,6 @@ from inrc.codec.encode import encode
 from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import TargetNotReachedError
-from inrc.fit.config import Progress
 from tests.codec import pictures
 
 IMAGE = pictures.crop(24, 32, 3)

@@ -1,4 +1,4 @@
-"""Tiny pictures of all kinds, an encode that takes milliseconds, and an encoder that only pretends."""
+"""Tiny pictures of all kinds, options of an encode that takes milliseconds, and a fake encoder."""
 
 import dataclasses
 import threading
@@ -12,15 +12,15 @@ from inrc.codec.encode import Encoded, EncodeStats
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
-from inrc.dataset.pipeline import RunOptions
-from inrc.fit.config import FitConfig
+from inrc.dataset.tasks import RunOptions
+from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.signal.image import Image, encode_image
 
 ENCODE = EncodeOptions(
     init="none",
     model=ModelConfig(widths=(4,), encoding=EncodingConfig(EncodingKind.NERF, 2)),
-    fit=FitConfig(
+    fit=CoordinateFitConfig(
         n_passes=4,
         phase_factor=1,
         steps_per_group=4,
@@ -32,7 +32,7 @@ OPTIONS = RunOptions(ENCODE)
 
 
 def picture(seed: int, height: int = 6, width: int = 8, channels: int = 3, bit_depth: int = 8) -> Image:
-    """Noise."""
+    """Returns noise."""
     rng = np.random.default_rng(seed)
     return Image(rng.integers(0, 1 << bit_depth, (height, width, channels), f"uint{bit_depth}"))
 
@@ -42,7 +42,7 @@ def png(seed: int, *shape: int) -> bytes:
 
 
 def write(folder: Path, n: int, first: int = 0) -> None:
-    """Pictures 000.png and so on, every third in a folder below."""
+    """Writes pictures 000.png, 001.png and so on, every third of them in a folder below."""
     for seed in range(first, first + n):
         path = folder / ("below" if seed % 3 == 2 else "") / f"{seed:03}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,11 +50,11 @@ def write(folder: Path, n: int, first: int = 0) -> None:
 
 
 def ignore(_: object) -> None:
-    """Takes rows that nobody asks for."""
+    """Ignores rows."""
 
 
 class FakeEncoder(BatchEncoder):
-    """Keeps count instead of fitting. A file is the picture's first sample; one whose first sample is 13 fails."""
+    """Counts batches instead of fitting them. A file holds its picture's first sample; a first sample of 13 fails."""
 
     def __init__(self, size: int = 4) -> None:
         super().__init__(ENCODE)

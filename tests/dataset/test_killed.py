@@ -21,7 +21,7 @@ RUN = """
 import dataclasses, sys, time
 from inrc.cli.jax_setup import jax_set_up
 from inrc.dataset import pipeline
-from inrc.dataset.run import run
+from inrc.dataset.run import encode_dataset
 from tests.dataset.samples import OPTIONS, FakeEncoder
 
 class Slow(FakeEncoder):
@@ -34,7 +34,7 @@ if kind == "fake":
     pipeline.BatchEncoder = lambda *_, **__: Slow()
 options = dataclasses.replace(OPTIONS, images_per_shard=int(shards), measure_ssim=kind != "fake")
 with jax_set_up():
-    print(run(source, output, options))
+    print(encode_dataset(source, output, options))
 """
 
 
@@ -51,7 +51,7 @@ def n_rows(out: Path) -> int:
 
 
 def killed_and_finished(tmp_path: Path, n: int, n_kills: int, shards: int, kind: str) -> None:
-    """Kills runs within the time that each has for its share, then lets one end, and looks at what is there."""
+    """Kills runs within the time of their share of the pictures, lets the last run end, and checks the outputs."""
     rng = random.Random(n + shards)
     write(tmp_path / "in", n)
     out = tmp_path / "out"
@@ -93,7 +93,7 @@ def killed_and_finished(tmp_path: Path, n: int, n_kills: int, shards: int, kind:
 
 
 def check_files(out: Path) -> None:
-    """Every file that is there is whole, with a row or without."""
+    """Checks that every file is whole, whether it has a row or not."""
     hashes = {row.output: row.output_hash for row in load_manifest(out)} if (out / MANIFEST).exists() else {}
     for path in out.rglob("*.inr"):
         data = path.read_bytes()
@@ -135,7 +135,7 @@ def test_ten_times_of_two_thousand(tmp_path, shards):
 
 @pytest.mark.slow
 def test_a_thousand_large_pictures_in_four_gigabytes(tmp_path):
-    """Links to one picture of 768x512 pixels, fitted for a moment each."""
+    """All pictures are links to one of 768x512 pixels, and each is fitted for a moment."""
     import numpy as np
 
     from inrc.signal.image import Image, write_image
@@ -148,11 +148,11 @@ def test_a_thousand_large_pictures_in_four_gigabytes(tmp_path):
         (tmp_path / f"in/{i}.png").symlink_to(tmp_path / "large.png")
     code = """
 import dataclasses, resource, sys
-from inrc.dataset.run import run
+from inrc.dataset.run import encode_dataset
 from tests.dataset.samples import OPTIONS
 fit = dataclasses.replace(OPTIONS.encode.fit, n_passes=0.05, phase_factor=8, steps_per_group=1)
 options = dataclasses.replace(OPTIONS, encode=dataclasses.replace(OPTIONS.encode, fit=fit), measure_ssim=False)
-totals = run(sys.argv[1], sys.argv[2], options)
+totals = encode_dataset(sys.argv[1], sys.argv[2], options)
 print(totals.n_done, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
     command = [sys.executable, "-c", code, str(tmp_path / "in"), str(tmp_path / "out")]

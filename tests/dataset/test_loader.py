@@ -112,7 +112,7 @@ def test_orders(folder):
     assert sorted(shuffled) == list(range(N)) != shuffled
     assert order(seed=1, n_ahead=100) == shuffled == np.random.default_rng((1, 0)).permutation(N).tolist()
     assert order(seed=1, epoch=1) != shuffled
-    assert next(iter(dataset)).shape == (6, 8, 3)  # one may stop in the middle
+    assert next(iter(dataset)).shape == (6, 8, 3)  # a loop may end early
 
 
 def test_hosts_share_the_elements(folder):
@@ -146,7 +146,7 @@ def test_bad_files_are_named_and_may_be_left_out(folder, tmp_path):
         open_dataset(tmp_path / "empty")
 
 
-def test_an_init_is_read_once_and_travels(tmp_path):
+def test_an_init_is_read_once_and_goes_to_other_processes(tmp_path):
     from tests.shared_init.inits import random_init
 
     init = random_init()

@@ -20,7 +20,7 @@ class TestJson:
         again = from_json(to_json(dataclasses.replace(ROW, ssim=0.5)))
         assert again == dataclasses.replace(ROW, ssim=0.5)
 
-    def test_an_exact_copy_and_the_unknown(self):
+    def test_infinite_psnr_is_kept_and_an_unknown_number_is_null(self):
         line = to_json(dataclasses.replace(ROW, psnr_db=math.inf))
         values = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
         assert (values["psnr_db"], values["ssim"]) == ("inf", None)
@@ -53,7 +53,7 @@ def test_the_last_row_of_a_name_counts(tmp_path):
     assert len((tmp_path / "manifest.jsonl").read_text().splitlines()) == 3
 
 
-def test_a_torn_last_line_is_passed_over_and_then_repaired(tmp_path):
+def test_a_torn_last_line_is_ignored_and_then_repaired(tmp_path):
     path = tmp_path / "manifest.jsonl"
     path.write_text(to_json(ROW) + "\n" + to_json(dataclasses.replace(ROW, name="torn"))[:50])
     with Manifest(str(tmp_path)) as held:
@@ -68,7 +68,7 @@ def test_a_damaged_line_is_named(tmp_path):
         load_manifest(tmp_path)
     with pytest.raises(RecordError, match=r":2: "), Manifest(str(tmp_path)):
         pass
-    with pytest.raises(RecordError, match=r":2: "), Manifest(str(tmp_path)):  # it was let go of
+    with pytest.raises(RecordError, match=r":2: "), Manifest(str(tmp_path)):  # the first one has released it
         pass
 
 
@@ -96,7 +96,7 @@ def test_replaced_files_are_known(tmp_path):
         held.add([ok("a", "a.inr"), Row("b", "ConfigError"), ok("c", "c.inr", "t.tar"), ok("d", "a.png.inr")])
         assert held.stale() == {("s.tar", "c.inr")}  # a failure replaces nothing
         held.add([ok("b", "b.png.inr"), ok("e", "b.inr")])
-        assert held.stale() == {("s.tar", "c.inr")}  # b.inr is another's now
+        assert held.stale() == {("s.tar", "c.inr")}  # b.inr belongs to another row now
     with Manifest(str(tmp_path)) as held:
         assert held.stale() == {("s.tar", "c.inr")}
 

@@ -1,4 +1,4 @@
-"""The engine on Ray: what it asks of a cluster, and a local one that loses a worker and no picture."""
+"""The engine on Ray: the resources that it requests, and a local cluster that loses a worker but no picture."""
 
 import builtins
 import dataclasses
@@ -12,8 +12,9 @@ import pytest
 
 from inrc.dataset import ray_engine
 from inrc.dataset.manifest import MANIFEST, load_manifest
-from inrc.dataset.ray_engine import Event, RayEngine, workers_of
-from inrc.dataset.run import Totals, run
+from inrc.dataset.ray_cluster import workers_of
+from inrc.dataset.ray_engine import Event, RayEngine
+from inrc.dataset.run import Totals, encode_dataset
 from inrc.errors import ConfigError, DatasetError, InrcError
 from tests.dataset import samples
 
@@ -73,7 +74,7 @@ def ray():
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> Path:
-    """Pictures, and one that is none."""
+    """Pictures, and a file that is no picture."""
     folder = tmp_path_factory.mktemp("pictures")
     samples.write(folder, N_PICTURES)
     (folder / "broken.png").write_bytes(samples.png(0)[:60])
@@ -82,9 +83,9 @@ def pictures(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def local(pictures, tmp_path_factory) -> Path:
-    """What the local engine makes of them."""
+    """The outputs of the local engine."""
     folder = tmp_path_factory.mktemp("local")
-    run(pictures, folder, samples.OPTIONS)
+    encode_dataset(pictures, folder, samples.OPTIONS)
     return folder
 
 
@@ -92,8 +93,8 @@ def inr_files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.inr")}
 
 
-def lasting(folder: Path) -> list[dict]:
-    """Rows but for times and places."""
+def rows_without_times(folder: Path) -> list[dict]:
+    """Returns rows without times and places."""
     gone = {"seconds": 0.0, "finished_at": "", "shard": ""}
     return [dataclasses.asdict(dataclasses.replace(row, **gone)) for row in load_manifest(folder)]
 
@@ -104,7 +105,7 @@ def test_two_workers_one_of_which_is_killed_do_what_the_local_engine_does(ray, p
     killed = threading.Event()
 
     def kill_one(totals: Totals) -> None:
-        """Once both work, if the second is not too late, and while there is much left."""
+        """Kills one worker once both are at work, while many pictures are left."""
         began = [event for event in events if event.kind == "began"]
         if (len(began) == 2 or totals.n_left <= 24) and totals.n_done >= 4 and not killed.is_set():
             assert totals.n_left >= 12
@@ -112,7 +113,7 @@ def test_two_workers_one_of_which_is_killed_do_what_the_local_engine_does(ray, p
             os.kill(began[0].pid, signal.SIGKILL)
 
     engine = RayEngine(cores_per_worker=1, on_event=events.append)
-    totals = run(pictures, tmp_path, samples.OPTIONS, engine=engine, progress=kill_one)
+    totals = encode_dataset(pictures, tmp_path, samples.OPTIONS, engine=engine, progress=kill_one)
     assert killed.is_set()
     assert [event.kind for event in events].count("lost") == 1
     assert [event.kind for event in events].count("began") >= 2
@@ -123,12 +124,12 @@ def test_two_workers_one_of_which_is_killed_do_what_the_local_engine_does(ray, p
     assert len(lines) == N_PICTURES + 1  # nothing is doubled
     assert inr_files(tmp_path) == inr_files(local)
     assert len(inr_files(local)) == N_PICTURES
-    assert lasting(tmp_path) == lasting(local)
+    assert rows_without_times(tmp_path) == rows_without_times(local)
 
     def no_work(*_: object, **__: object) -> None:
         raise AssertionError("something is done again")
 
-    assert run(pictures, tmp_path, samples.OPTIONS, engine=no_work).n_kept == N_PICTURES
+    assert encode_dataset(pictures, tmp_path, samples.OPTIONS, engine=no_work).n_kept == N_PICTURES
 
 
 @pytest.mark.slow
@@ -136,14 +137,14 @@ def test_shards_of_several_workers_and_a_run_that_is_stopped(ray, pictures, loca
     options = dataclasses.replace(samples.OPTIONS, images_per_shard=8)
     stop = threading.Event()
     engine = RayEngine(cores_per_worker=1)
-    stopped = run(
+    stopped = encode_dataset(
         pictures, tmp_path, options, engine=engine, stop=stop, progress=lambda t: stop.set() if t.n_done else None
     )
     assert 0 < stopped.n_left < N_PICTURES
-    finished = run(pictures, tmp_path, options, engine=engine)
+    finished = encode_dataset(pictures, tmp_path, options, engine=engine)
     assert finished.n_kept == stopped.n_done
     assert (finished.n_left, finished.n_done + finished.n_kept) == (0, N_PICTURES)
-    assert lasting(tmp_path) == lasting(local)
+    assert rows_without_times(tmp_path) == rows_without_times(local)
     assert {path.suffix for path in tmp_path.iterdir()} == {".tar", ".jsonl"}
 
 
@@ -156,13 +157,13 @@ def test_outputs_that_cannot_be_written_end_the_run(ray, pictures, tmp_path):
         (tmp_path / "shard-1-000000.tar.part").mkdir(exist_ok=True)
 
     with pytest.raises(DatasetError, match=r"cannot (write|close)"):
-        run(pictures, tmp_path, options, engine=RayEngine(cores_per_worker=1), progress=in_the_way)
+        encode_dataset(pictures, tmp_path, options, engine=RayEngine(cores_per_worker=1), progress=in_the_way)
 
 
 @pytest.mark.slow
-def test_a_cluster_without_room_is_told(ray, pictures, tmp_path, monkeypatch):
+def test_a_cluster_without_room_is_reported(ray, pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(ray_engine, "workers_of", lambda *_: (1, {"num_cpus": 1, "resources": {"none": 1}}))
     began = time.monotonic()
     with pytest.raises(DatasetError, match="no worker has begun within 2 s"):
-        run(pictures, tmp_path, samples.OPTIONS, engine=RayEngine(start_timeout=2.0))
+        encode_dataset(pictures, tmp_path, samples.OPTIONS, engine=RayEngine(start_timeout=2.0))
     assert time.monotonic() - began < 30

@@ -17,9 +17,10 @@ from inrc.codec.settings import settings_hash
 from inrc.dataset import pipeline
 from inrc.dataset import run as runs
 from inrc.dataset.manifest import Row, load_manifest
-from inrc.dataset.pipeline import RunOptions, Task, encode_tasks
-from inrc.dataset.run import Totals, run
+from inrc.dataset.pipeline import encode_tasks
+from inrc.dataset.run import Totals, encode_dataset
 from inrc.dataset.sources import list_items, output_names
+from inrc.dataset.tasks import EncodeTask, RunOptions
 from inrc.errors import ConfigError, DatasetError, RecordError
 from inrc.metrics import psnr_db, ssim
 from inrc.signal.image import write_image
@@ -41,15 +42,15 @@ def counts(totals: Totals) -> dict[str, int]:
     return {short: getattr(totals, name) for name, short in names.items() if getattr(totals, name)}
 
 
-def tasks_of(source) -> list[Task]:
+def tasks_of(source) -> list[EncodeTask]:
     items = list_items(source)
     names = output_names(items, ".inr")
-    return [Task(item, name, "c0") for item, name in zip(items, names, strict=True)]
+    return [EncodeTask(item, name, "c0") for item, name in zip(items, names, strict=True)]
 
 
 @pytest.fixture
 def fake(monkeypatch) -> FakeEncoder:
-    """Stands in for the encoder of every run."""
+    """Replaces the encoder of every run."""
     encoder = FakeEncoder()
     monkeypatch.setattr(pipeline, "BatchEncoder", lambda *_, **__: encoder)
     return encoder
@@ -65,7 +66,7 @@ class TestFiles:
         }
         for name, image in kinds.items():
             write_image(source / name, image)
-        totals = run(source, out, OPTIONS)
+        totals = encode_dataset(source, out, OPTIONS)
         assert counts(totals) == {"items": 2, "done": 2}
         rows = {row.name: row for row in load_manifest(out)}
         assert rows.keys() == kinds.keys()
@@ -89,7 +90,7 @@ class TestFiles:
 
     def test_as_encoded_alone(self, tmp_path):
         write(tmp_path / "in", 2)
-        run(tmp_path / "in", tmp_path / "out", dataclasses.replace(OPTIONS, batch_size=1))
+        encode_dataset(tmp_path / "in", tmp_path / "out", dataclasses.replace(OPTIONS, batch_size=1))
         assert (tmp_path / "out/000.inr").read_bytes() == inrc.encode(tmp_path / "in/000.png", ENCODE).data
 
     def test_a_bad_picture_is_a_row(self, tmp_path):
@@ -100,7 +101,7 @@ class TestFiles:
         (source / "empty.png").touch()
         (source / "gif.webp").write_bytes(b"GIF89a" + bytes(30))
         tar_of(source / "t.tar", {"../x.png": png(1), "y.png": png(2)})
-        totals = run(source, tmp_path / "out", OPTIONS)
+        totals = encode_dataset(source, tmp_path / "out", OPTIONS)
         assert counts(totals) == {"items": 9, "done": 4, "failed": 5}
         rows = {row.name: row for row in load_manifest(tmp_path / "out")}
         assert {name: row.status for name, row in rows.items() if not row.is_ok} == {
@@ -118,7 +119,7 @@ class TestFiles:
             + [f"out/{name}" for name in ("000.inr", "001.inr", "below/002.inr", "t/y.inr", "manifest.jsonl")]
         )
 
-    def test_options_that_do_not_suit_one_picture_are_its_row(self, tmp_path):
+    def test_options_that_do_not_suit_one_picture_give_an_error_row(self, tmp_path):
         from tests.shared_init.inits import random_init
 
         path = tmp_path / "init.npz"
@@ -127,7 +128,11 @@ class TestFiles:
         write_image(tmp_path / "in/alpha.png", picture(0, 8, 8, 4))
         write_image(tmp_path / "in/small.png", picture(0, 8, 8))
         options = RunOptions(EncodeOptions(init=str(path), fit=ENCODE.fit))
-        assert counts(run(tmp_path / "in", tmp_path / "out", options)) == {"items": 2, "done": 1, "failed": 1}
+        assert counts(encode_dataset(tmp_path / "in", tmp_path / "out", options)) == {
+            "items": 2,
+            "done": 1,
+            "failed": 1,
+        }
         alpha, small = load_manifest(tmp_path / "out")
         assert (alpha.status, small.status, small.init) == ("ConfigError", "ok", random_init().id.hex())
 
@@ -135,20 +140,20 @@ class TestFiles:
         source, out = tmp_path / "in", tmp_path / "out"
         source.mkdir()
         write_image(source / "a.png", picture(0))
-        run(source, out, OPTIONS)
+        encode_dataset(source, out, OPTIONS)
         write_image(source / "a.webp", picture(1))
-        assert counts(run(source, out, OPTIONS)) == {"items": 2, "done": 1, "kept": 1}
+        assert counts(encode_dataset(source, out, OPTIONS)) == {"items": 2, "done": 1, "kept": 1}
         assert files_in(out) == ["a.inr", "a.webp.inr", "manifest.jsonl"]
         write_image(source / "a.png", picture(2))
-        assert counts(run(source, out, OPTIONS)) == {"items": 2, "done": 1, "kept": 1}
+        assert counts(encode_dataset(source, out, OPTIONS)) == {"items": 2, "done": 1, "kept": 1}
         assert files_in(out) == ["a.png.inr", "a.webp.inr", "manifest.jsonl"]  # a.inr was of the old picture
 
 
 class TestShards:
     def test_files_are_the_same_as_without(self, tmp_path):
         write(tmp_path / "in", 7)
-        run(tmp_path / "in", tmp_path / "tree", OPTIONS)
-        run(tmp_path / "in", tmp_path / "shards", dataclasses.replace(OPTIONS, images_per_shard=3))
+        encode_dataset(tmp_path / "in", tmp_path / "tree", OPTIONS)
+        encode_dataset(tmp_path / "in", tmp_path / "shards", dataclasses.replace(OPTIONS, images_per_shard=3))
         assert files_in(tmp_path / "shards") == ["manifest.jsonl", *(f"shard-0-00000{i}.tar" for i in range(3))]
         found = {}
         for path in (tmp_path / "shards").glob("*.tar"):
@@ -158,79 +163,79 @@ class TestShards:
         for row in load_manifest(tmp_path / "shards"):
             assert contents(tmp_path / "shards" / row.shard)[row.output] == found[row.output]
 
-    def test_are_left_alone_until_something_changes(self, tmp_path, fake):
+    def test_are_kept_until_something_changes(self, tmp_path, fake):
         options = dataclasses.replace(FAKE, images_per_shard=2)
         write(tmp_path / "in", 5)
-        run(tmp_path / "in", tmp_path / "out", options)
-        assert counts(run(tmp_path / "in", tmp_path / "out", options)) == {"items": 5, "kept": 5}
+        encode_dataset(tmp_path / "in", tmp_path / "out", options)
+        assert counts(encode_dataset(tmp_path / "in", tmp_path / "out", options)) == {"items": 5, "kept": 5}
         (tmp_path / "in/000.png").write_bytes(png(99))
-        assert counts(run(tmp_path / "in", tmp_path / "out", options)) == {"items": 5, "kept": 4, "done": 1}
+        assert counts(encode_dataset(tmp_path / "in", tmp_path / "out", options)) == {"items": 5, "kept": 4, "done": 1}
         members = [name for path in (tmp_path / "out").glob("*.tar") for name in contents(path)]
         assert sorted(members) == ["000.inr", "001.inr", "003.inr", "004.inr", "below/002.inr"]  # the old one is gone
         row = load_manifest(tmp_path / "out")[1]
         (tmp_path / "out" / row.shard).unlink()
-        assert counts(run(tmp_path / "in", tmp_path / "out", options))["done"] in (1, 2)
+        assert counts(encode_dataset(tmp_path / "in", tmp_path / "out", options))["done"] in (1, 2)
 
 
 class TestAgain:
-    def test_what_is_done_is_left_alone(self, tmp_path, fake):
+    def test_finished_pictures_are_skipped(self, tmp_path, fake):
         source, out = tmp_path / "in", tmp_path / "out"
         write(source, 6)
-        assert counts(run(source, out, FAKE)) == {"items": 6, "done": 6}
+        assert counts(encode_dataset(source, out, FAKE)) == {"items": 6, "done": 6}
         n_batches = len(fake.batches)
         times = {path: path.stat().st_mtime_ns for path in out.rglob("*.inr")}
-        assert counts(run(source, out, FAKE)) == {"items": 6, "kept": 6}
+        assert counts(encode_dataset(source, out, FAKE)) == {"items": 6, "kept": 6}
         assert len(fake.batches) == n_batches
         write(source, 1, first=50)
-        assert counts(run(source, out, FAKE)) == {"items": 7, "kept": 6, "done": 1}
+        assert counts(encode_dataset(source, out, FAKE)) == {"items": 7, "kept": 6, "done": 1}
         assert {path: path.stat().st_mtime_ns for path in times} == times
 
     def test_missing_and_cut_files_are_made_again(self, tmp_path, fake):
         write(tmp_path / "in", 4)
-        run(tmp_path / "in", tmp_path / "out", FAKE)
+        encode_dataset(tmp_path / "in", tmp_path / "out", FAKE)
         before = (tmp_path / "out/001.inr").read_bytes()
         (tmp_path / "out/000.inr").unlink()
         (tmp_path / "out/001.inr").write_bytes(before[:-1])
-        assert counts(run(tmp_path / "in", tmp_path / "out", FAKE)) == {"items": 4, "kept": 2, "done": 2}
+        assert counts(encode_dataset(tmp_path / "in", tmp_path / "out", FAKE)) == {"items": 4, "kept": 2, "done": 2}
         assert (tmp_path / "out/001.inr").read_bytes() == before
 
-    def test_changed_pictures_are_done_again_and_touched_ones_are_not(self, tmp_path, fake):
+    def test_changed_pictures_are_encoded_again_and_touched_ones_are_not(self, tmp_path, fake):
         source, out = tmp_path / "in", tmp_path / "out"
         write(source, 3)
-        run(source, out, FAKE)
+        encode_dataset(source, out, FAKE)
         n_batches = len(fake.batches)
         for path in source.rglob("*.png"):
             os.utime(path, (1, 1))
-        assert counts(run(source, out, FAKE)) == {"items": 3, "kept": 3}
+        assert counts(encode_dataset(source, out, FAKE)) == {"items": 3, "kept": 3}
         assert len(fake.batches) == n_batches  # the hash was the same
-        assert counts(run(source, out, FAKE)) == {"items": 3, "kept": 3}
+        assert counts(encode_dataset(source, out, FAKE)) == {"items": 3, "kept": 3}
         old = {row.name: row for row in load_manifest(out)}
         (source / "000.png").write_bytes(png(77))
-        run(source, out, FAKE)
+        encode_dataset(source, out, FAKE)
         new = {row.name: row for row in load_manifest(out)}
         assert [name for name in old if old[name].input_hash != new[name].input_hash] == ["000.png"]
 
-    def test_other_options_do_everything_again(self, tmp_path, fake):
+    def test_other_options_encode_everything_again(self, tmp_path, fake):
         write(tmp_path / "in", 3)
-        run(tmp_path / "in", tmp_path / "out", FAKE)
+        encode_dataset(tmp_path / "in", tmp_path / "out", FAKE)
         other = dataclasses.replace(FAKE, encode=dataclasses.replace(ENCODE, seed=1))
-        assert counts(run(tmp_path / "in", tmp_path / "out", other)) == {"items": 3, "done": 3}
+        assert counts(encode_dataset(tmp_path / "in", tmp_path / "out", other)) == {"items": 3, "done": 3}
         more = dataclasses.replace(other, batch_size=3, n_readers=3, memory_bytes=10**6)  # these do not decide bytes
-        assert counts(run(tmp_path / "in", tmp_path / "out", more)) == {"items": 3, "kept": 3}
+        assert counts(encode_dataset(tmp_path / "in", tmp_path / "out", more)) == {"items": 3, "kept": 3}
 
-    def test_failures_are_tried_again_when_asked_or_changed(self, tmp_path, fake):
+    def test_failures_are_tried_again_on_request_or_when_changed(self, tmp_path, fake):
         source, out = tmp_path / "in", tmp_path / "out"
         write(source, 2)
         (source / "a.png").write_bytes(b"bad")
         (source / "b.png").write_bytes(b"bad")
-        assert counts(run(source, out, FAKE)) == {"items": 4, "done": 2, "failed": 2}
-        assert counts(run(source, out, FAKE)) == {"items": 4, "kept": 2, "kept_failed": 2}
+        assert counts(encode_dataset(source, out, FAKE)) == {"items": 4, "done": 2, "failed": 2}
+        assert counts(encode_dataset(source, out, FAKE)) == {"items": 4, "kept": 2, "kept_failed": 2}
         again = dataclasses.replace(FAKE, again=True)
-        assert counts(run(source, out, again)) == {"items": 4, "kept": 2, "failed": 2}
+        assert counts(encode_dataset(source, out, again)) == {"items": 4, "kept": 2, "failed": 2}
         (source / "a.png").write_bytes(png(5))
-        assert counts(run(source, out, FAKE)) == {"items": 4, "kept": 2, "kept_failed": 1, "done": 1}
+        assert counts(encode_dataset(source, out, FAKE)) == {"items": 4, "kept": 2, "kept_failed": 1, "done": 1}
 
-    def test_the_hash_follows_all_that_decides_bytes(self, monkeypatch):
+    def test_the_hash_depends_on_all_that_decides_bytes(self, monkeypatch):
         changes = {
             "effort": 4,
             "quality": 51.0,
@@ -284,7 +289,7 @@ class TestPipeline:
             nonlocal n_rows
             n_rows += len(rows)
 
-        tasks = (Task(dataclasses.replace(item, name=str(i)), f"{i % 50}.inr", "c0") for i in range(2000))
+        tasks = (EncodeTask(dataclasses.replace(item, name=str(i)), f"{i % 50}.inr", "c0") for i in range(2000))
         options = dataclasses.replace(FAKE, memory_bytes=64 * 16 * 16 * 3 * 9)
         encode_tasks(tasks, str(tmp_path / "out"), options, count, encoder=encoder)
         assert n_rows == 2000
@@ -303,7 +308,7 @@ class TestPipeline:
         assert failed == {"5.png": ("RuntimeError", "the device is out of memory")}
         assert files_in(tmp_path / "out") == [f"{i}.inr" for i in range(8) if i != 5]
 
-    def test_what_cannot_be_finished_together_is_done_one_by_one(self, tmp_path):
+    def test_a_batch_that_cannot_be_finished_is_fitted_one_by_one(self, tmp_path):
         class Fragile(FakeEncoder):
             def finish(self, fitted):
                 if len(fitted.files) > 1:
@@ -376,26 +381,33 @@ class TestElsewhere:
         for seed in range(6):
             memory.pipe_file(f"/in/{'b/' * (seed % 2)}{seed}.png", png(seed))
         memory.pipe_file("/in/bad.png", b"bad")
-        assert counts(run("memory://in", "memory://out", options)) == {"items": 7, "done": 6, "failed": 1}
+        assert counts(encode_dataset("memory://in", "memory://out", options)) == {"items": 7, "done": 6, "failed": 1}
         found = {path.removeprefix("/out/") for path in memory.find("/out")}
         if shards:
             assert found == {"manifest.jsonl", "shard-0-000000.tar", "shard-0-000001.tar"}
         else:
             assert found == {"0.inr", "2.inr", "4.inr", "b/1.inr", "b/3.inr", "b/5.inr", "manifest.jsonl"}
-        assert counts(run("memory://in", "memory://out", options)) == {"items": 7, "kept": 6, "kept_failed": 1}
+        assert counts(encode_dataset("memory://in", "memory://out", options)) == {
+            "items": 7,
+            "kept": 6,
+            "kept_failed": 1,
+        }
         time.sleep(0.002)
         memory.pipe_file("/in/0.png", png(50))
-        assert counts(run("memory://in", "memory://out", options)) == {
+        assert counts(encode_dataset("memory://in", "memory://out", options)) == {
             "items": 7, "kept": 5, "kept_failed": 1, "done": 1,
         }  # fmt: skip
         assert len(load_manifest("memory://out")) == 7
         memory.rm("/out/shard-0-000000.tar" if shards else "/out/b/1.inr")
-        assert counts(run("memory://in", "memory://out", options))["done"] in ((3, 4) if shards else (1,))
+        assert counts(encode_dataset("memory://in", "memory://out", options))["done"] in ((3, 4) if shards else (1,))
 
     def test_file_urls(self, tmp_path, fake):
         write(tmp_path / "in", 3)
-        assert counts(run(f"file://{tmp_path}/in", f"file://{tmp_path}/out", FAKE)) == {"items": 3, "done": 3}
-        assert counts(run(tmp_path / "in", tmp_path / "out", FAKE)) == {"items": 3, "kept": 3}
+        assert counts(encode_dataset(f"file://{tmp_path}/in", f"file://{tmp_path}/out", FAKE)) == {
+            "items": 3,
+            "done": 3,
+        }
+        assert counts(encode_dataset(tmp_path / "in", tmp_path / "out", FAKE)) == {"items": 3, "kept": 3}
 
 
 class TestRun:
@@ -405,15 +417,15 @@ class TestRun:
 
         def engine(tasks, output, options, on_rows, *, stop):
             with pytest.raises(RecordError, match="another run writes"):
-                run(tmp_path / "in", output, options)
+                encode_dataset(tmp_path / "in", output, options)
             refused.append(output)
 
-        run(tmp_path / "in", tmp_path / "out", FAKE, engine=engine)
+        encode_dataset(tmp_path / "in", tmp_path / "out", FAKE, engine=engine)
         assert len(refused) == 1
 
     def test_an_engine_gets_what_is_left_and_gives_rows(self, tmp_path, fake):
         write(tmp_path / "in", 5)
-        run(tmp_path / "in", tmp_path / "out", FAKE)
+        encode_dataset(tmp_path / "in", tmp_path / "out", FAKE)
         (tmp_path / "out/000.inr").unlink()
         (tmp_path / "out/below/002.inr").unlink()
         seen, steps = [], []
@@ -426,12 +438,12 @@ class TestRun:
         def progress(totals):
             steps.append(totals.n_left)
 
-        totals = run(tmp_path / "in", tmp_path / "out", FAKE, engine=engine, progress=progress)
+        totals = encode_dataset(tmp_path / "in", tmp_path / "out", FAKE, engine=engine, progress=progress)
         assert seen == ["000.png", "below/002.png"]
         assert steps == [2, 1, 0]
         assert counts(totals) == {"items": 5, "kept": 3, "done": 2}
 
-    def test_shards_of_a_lost_worker_are_closed(self, tmp_path, fake, monkeypatch):
+    def test_shards_of_a_lost_worker_are_completed(self, tmp_path, fake, monkeypatch):
         write(tmp_path / "in", 3)
 
         def engine(tasks, output, options, on_rows, *, stop):
@@ -440,19 +452,19 @@ class TestRun:
                 patch.setattr(type(sink), "close", lambda self: self._file.close())  # as if it were killed
                 encode_tasks(tasks, output, options, on_rows, writer="w1", stop=stop)
 
-        run(tmp_path / "in", tmp_path / "out", dataclasses.replace(FAKE, images_per_shard=10), engine=engine)
+        encode_dataset(tmp_path / "in", tmp_path / "out", dataclasses.replace(FAKE, images_per_shard=10), engine=engine)
         assert files_in(tmp_path / "out") == ["manifest.jsonl", "shard-w1-000000.tar"]
         assert len(contents(tmp_path / "out/shard-w1-000000.tar")) == 3
 
     def test_a_folder_without_pictures_is_a_typed_error_and_makes_nothing(self, tmp_path):
         (tmp_path / "in").mkdir()
         with pytest.raises(DatasetError, match="nothing to read"):
-            run(tmp_path / "in", tmp_path / "out")
+            encode_dataset(tmp_path / "in", tmp_path / "out")
         assert not (tmp_path / "out").exists()
         (tmp_path / "file").touch()
         write(tmp_path / "in", 1)
         with pytest.raises(DatasetError, match="cannot write to"):
-            run(tmp_path / "in", tmp_path / "file/out")
+            encode_dataset(tmp_path / "in", tmp_path / "file/out")
 
     def test_options_out_of_range(self):
         for name in ("batch_size", "n_readers", "memory_bytes"):
@@ -475,8 +487,8 @@ class TestRun:
 
 def test_a_moved_dataset_is_still_done(tmp_path, fake):
     write(tmp_path / "in", 3)
-    run(tmp_path / "in", tmp_path / "out", FAKE)
+    encode_dataset(tmp_path / "in", tmp_path / "out", FAKE)
     shutil.move(tmp_path / "in", tmp_path / "elsewhere")
     shutil.move(tmp_path / "out", tmp_path / "out2")
-    assert counts(run(tmp_path / "elsewhere", tmp_path / "out2", FAKE)) == {"items": 3, "kept": 3}
+    assert counts(encode_dataset(tmp_path / "elsewhere", tmp_path / "out2", FAKE)) == {"items": 3, "kept": 3}
     assert runs.plan([], {}, str(tmp_path), "", FAKE, Totals()) == []

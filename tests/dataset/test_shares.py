@@ -1,25 +1,25 @@
-"""How pictures are shared among workers: chunks that shrink, and what becomes of those of lost workers."""
+"""Pictures are shared among workers: chunks shrink, and the pictures of lost workers go to others."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from inrc.dataset.manifest import OK, Row
-from inrc.dataset.pipeline import Task
 from inrc.dataset.shares import Shares, chunk_size
 from inrc.dataset.sources import Item
+from inrc.dataset.tasks import EncodeTask
 from inrc.errors import DatasetError
 
 
-def tasks(n: int) -> list[Task]:
-    return [Task(Item(f"{i:04}.png", f"/in/{i:04}.png", f"stamp {i}"), f"{i:04}.inr", "hash") for i in range(n)]
+def tasks(n: int) -> list[EncodeTask]:
+    return [EncodeTask(Item(f"{i:04}.png", f"/in/{i:04}.png", f"stamp {i}"), f"{i:04}.inr", "hash") for i in range(n)]
 
 
-def names(chunk: list[Task]) -> list[str]:
+def names(chunk: list[EncodeTask]) -> list[str]:
     return [task.item.name for task in chunk]
 
 
-def rows(chunk: list[Task]) -> list[Row]:
+def rows(chunk: list[EncodeTask]) -> list[Row]:
     return [Row(name, OK) for name in names(chunk)]
 
 
@@ -33,7 +33,7 @@ def test_a_chunk_is_half_of_a_part_within_bounds(n_left, n_workers, expected):
 
 def test_chunks_of_whole_shards():
     assert chunk_size(10_000, 2, least=1000, most=1000) == 1000
-    assert chunk_size(1500, 2, least=1000, most=1000) == 750  # or one worker would have nothing
+    assert chunk_size(1500, 2, least=1000, most=1000) == 750  # else one worker would have no picture
 
 
 def test_idle_workers_take_what_is_left_in_chunks_that_shrink():
@@ -72,7 +72,7 @@ def test_rows_count_once_and_for_the_worker_that_has_the_picture():
 
 
 def test_a_picture_that_costs_workers_fails_alone():
-    """With 100 pictures on 3 workers, one of which ends whoever has it: 99 are finished."""
+    """Of 100 pictures on 3 workers one kills every worker that has it; the other 99 are finished."""
     poison, shares, done, n_lost = "0077.png", Shares(tasks(100)), [], 0
     while not shares.is_done:
         chunk = shares.take("one", 3)
@@ -115,7 +115,7 @@ def test_workers_that_never_finish_anything_end_the_run():
     events=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 30), st.booleans()), max_size=60),
 )
 def test_whatever_happens_every_picture_has_one_row(n, least, events):
-    """Workers finish some pictures of their chunks, and end well or are lost, in any order."""
+    """Workers finish some pictures of their chunks, and then end or are lost, in any order."""
     shares, done, busy = Shares(tasks(n), least=least), [], {}
     for worker, n_rows, is_lost in [*events, *((i % 4, 100, False) for i in range(4 * n + 8))]:
         name = str(worker)

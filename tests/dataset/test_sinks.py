@@ -116,8 +116,8 @@ class TestRecovery:
         sink.write([written(name, name.encode() * 300) for name in "abc"])  # 1024 bytes each
         part = tmp_path / "shard-0-000000.tar.part"
         assert part.stat().st_size == 3072
-        with part.open("r+b") as file:  # as a process leaves it that was killed while it wrote
-            file.truncate(cut)  # or longer than it was: zeros of an end that is not whole
+        with part.open("r+b") as file:  # as a process leaves it that is killed during a write
+            file.truncate(cut)  # or longer than before: a part of the zeros at the end
         recover(str(tmp_path), lambda: rows)
         n_whole = cut // 1024 + (cut % 1024 >= 812)  # a header of 512 bytes, 300 bytes, padding
         expected = {f"{name}.inr": name.encode() * 300 for name in "abc"[:n_whole]}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from inrc.entropy import coder, tables, weight_scales
 from inrc.entropy.stream import new_encoder
 from inrc.errors import CorruptFileError, LimitExceededError
-from tests.bitstream import stranger
+from tests.bitstream import reference_decoder
 from tests.entropy import weight_stream
 from tests.entropy.priors import with_prior
 
@@ -23,7 +23,7 @@ INTEGERS = st.one_of(
     st.sampled_from(LANDMARKS).flatmap(lambda m: st.sampled_from([m, -m])),
     st.integers(-coder.MAX_MAGNITUDE, coder.MAX_MAGNITUDE),
 )
-SIDE = st.lists(st.tuples(st.integers(-2000, 2000), st.integers(0, 63)), max_size=4)
+STEP_DELTAS = st.lists(st.tuples(st.integers(-2000, 2000), st.integers(0, 63)), max_size=4)
 
 
 @st.composite
@@ -31,10 +31,12 @@ def matrix_lists(draw) -> list[np.ndarray]:
     return [draw(arrays.arrays(np.int32, shape, elements=INTEGERS)) for shape in draw(SHAPES)]
 
 
-def round_trip(side, matrices) -> bytes:
-    stream = weight_stream.encode(side, matrices)
-    got_side, got = weight_stream.decode(stream, [index for _, index in side], [m.shape for m in matrices])
-    assert got_side == [value for value, _ in side]
+def round_trip(step_deltas, matrices) -> bytes:
+    stream = weight_stream.encode(step_deltas, matrices)
+    got_step_deltas, got = weight_stream.decode(
+        stream, [index for _, index in step_deltas], [m.shape for m in matrices]
+    )
+    assert got_step_deltas == [value for value, _ in step_deltas]
     for matrix, back in zip(matrices, got, strict=True):
         np.testing.assert_array_equal(back, matrix)
         assert back.dtype == np.int32
@@ -52,23 +54,22 @@ def fitted(seed: int = 0) -> list[np.ndarray]:
 
 
 HASH_WITH_PRIOR = "32d9b2e862593be605d8fb407642639ba201c28ff97b1a91d045989b6dc6f6ca"
-SIDE_OF_THREE = [(-9, 32), (4, 28), (17, 28)]
+THREE_STEP_DELTAS = [(-9, 32), (4, 28), (17, 28)]
 
 
 @settings(max_examples=60, deadline=None)
-@given(SIDE, matrix_lists())
-def test_any_integers_come_back(side, matrices):
-    round_trip(side, matrices)
+@given(STEP_DELTAS, matrix_lists())
+def test_any_integers_come_back(step_deltas, matrices):
+    round_trip(step_deltas, matrices)
 
 
 @settings(max_examples=25, deadline=None)
 @given(matrix_lists())
-def test_the_stranger_reads_the_same_integers(matrices):
+def test_the_reference_decoder_reads_the_same_integers(matrices):
     steps = [128 + 5] * len(matrices)
-    side = [(5, 32), *[(0, 28)] * (len(matrices) - 1)]
-    got_steps, got = stranger.weights(
-        stranger.RangeDecoder(weight_stream.encode(side, matrices)), [m.shape for m in matrices]
-    )
+    step_deltas = [(5, 32), *[(0, 28)] * (len(matrices) - 1)]
+    decoder = reference_decoder.RangeDecoder(weight_stream.encode(step_deltas, matrices))
+    got_steps, got = reference_decoder.weights(decoder, [m.shape for m in matrices])
     assert got_steps == steps
     for matrix, back in zip(matrices, got, strict=True):
         np.testing.assert_array_equal(back, matrix)
@@ -88,17 +89,17 @@ def test_integers_beyond_the_limit_are_refused():
 def test_a_stream_of_zeros_is_empty_and_an_empty_stream_decodes():
     matrices = [np.zeros((40, 30), np.int32)]
     assert len(weight_stream.encode([], matrices)) <= 12  # 1200 integers at less than a tenth of a bit
-    side, got = weight_stream.decode(b"", [32], [(2, 2)])
-    assert len(side) == 1
+    step_deltas, got = weight_stream.decode(b"", [32], [(2, 2)])
+    assert len(step_deltas) == 1
     assert got[0].shape == (2, 2)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_coded_size_is_within_two_bytes_of_the_code_length(seed):
     matrices = fitted(seed)
-    ideal = coder.ideal_bits(SIDE_OF_THREE, matrices) / 8
+    ideal = coder.ideal_bits(THREE_STEP_DELTAS, matrices) / 8
     assert ideal > 500
-    size = len(round_trip(SIDE_OF_THREE, matrices))
+    size = len(round_trip(THREE_STEP_DELTAS, matrices))
     assert ideal - 1 < size < ideal + 2
     assert size < 1.01 * ideal
 
@@ -114,18 +115,18 @@ def test_code_length_of_one_integer_is_that_of_its_table():
 
 
 def test_the_stream_is_cut_to_its_shortest():
-    stream = round_trip(SIDE_OF_THREE, fitted())
+    stream = round_trip(THREE_STEP_DELTAS, fitted())
     assert stream[-1] != 0
-    side, shapes = [i for _, i in SIDE_OF_THREE], [m.shape for m in fitted()]
-    expected = weight_stream.decode(stream, side, shapes)
-    longer = weight_stream.decode(stream + bytes(9), side, shapes)
-    shorter = weight_stream.decode(stream[:-1], side, shapes)
+    scale_indices, shapes = [i for _, i in THREE_STEP_DELTAS], [m.shape for m in fitted()]
+    expected = weight_stream.decode(stream, scale_indices, shapes)
+    longer = weight_stream.decode(stream + bytes(9), scale_indices, shapes)
+    shorter = weight_stream.decode(stream[:-1], scale_indices, shapes)
     assert all(np.array_equal(a, b) for a, b in zip(expected[1], longer[1], strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(expected[1], shorter[1], strict=True))
 
 
 def test_the_bytes_of_a_stream_never_change():
-    stream = weight_stream.encode(SIDE_OF_THREE, fitted())
+    stream = weight_stream.encode(THREE_STEP_DELTAS, fitted())
     small = weight_stream.encode([(3, 32), (-1, 28)], [np.arange(-6, 6).reshape(3, 4), np.array([[5000, -70000]])])
     assert small.hex() == "9549aa8bd594af22447dc28352a6efeff7"
     assert hashlib.sha256(stream).hexdigest() == "4a6135841b5a06d23d635aaab0c001ef4b9a7cb8decd2d85f487ab5e629ef310"
@@ -138,14 +139,14 @@ class TestContexts:
     def bits(self, *matrices: np.ndarray) -> float:
         return coder.ideal_bits([], list(matrices))
 
-    def test_a_loud_unit_is_learnt(self):
+    def test_a_unit_of_large_magnitudes_is_learnt(self):
         generator = np.random.default_rng(0)
         matrix = np.rint(generator.laplace(0, 2, (16, 64))).astype(np.int32)
         matrix[3] *= 40
         shuffled = generator.permutation(matrix.ravel()).reshape(matrix.shape)
         assert self.bits(matrix) < 0.93 * self.bits(shuffled)
 
-    def test_a_loud_input_is_learnt(self):
+    def test_an_input_of_large_magnitudes_is_learnt(self):
         generator = np.random.default_rng(1)
         matrix = np.rint(generator.laplace(0, 2, (64, 16))).astype(np.int32)
         matrix[:, 3] *= 40
@@ -185,14 +186,14 @@ class TestPriors:
         return weight_stream.decode(stream, [], [e.shape for e in exponents], exponents)[1]
 
     @settings(max_examples=60, deadline=None)
-    @given(matrices_with_exponents(), SIDE)
-    def test_any_integers_come_back_under_any_prior(self, drawn, side):
+    @given(matrices_with_exponents(), STEP_DELTAS)
+    def test_any_integers_come_back_under_any_prior(self, drawn, step_deltas):
         matrices, exponents = drawn
-        stream = weight_stream.encode(side, matrices, exponents)
-        got_side, got = weight_stream.decode(
-            stream, [index for _, index in side], [m.shape for m in matrices], exponents
+        stream = weight_stream.encode(step_deltas, matrices, exponents)
+        got_step_deltas, got = weight_stream.decode(
+            stream, [index for _, index in step_deltas], [m.shape for m in matrices], exponents
         )
-        assert got_side == [value for value, _ in side]
+        assert got_step_deltas == [value for value, _ in step_deltas]
         for matrix, back in zip(matrices, got, strict=True):
             np.testing.assert_array_equal(back, matrix)
 
@@ -217,13 +218,14 @@ class TestPriors:
         assert coder.ideal_bits([], matrices, exponents) < 1.05 * best
 
     def test_weights_below_a_step_do_not_hide_the_others(self):
-        # Nine in ten never leave 0; the tenth has a scale of eight steps. Units and inputs must not grow quiet by that.
+        # Nine in ten weights stay 0, every tenth has a scale of eight steps. The zeros must not lower the means of its
+        # unit and of its input.
         generator = np.random.default_rng(0)
         exponents = np.where(generator.uniform(size=(40, 50)) < 0.9, -40, 24).astype(np.int32)
         matrix = np.rint(generator.laplace(0, 2 ** (exponents / 8))).astype(np.int32)
-        loud = matrix[exponents > 0]
+        large = matrix[exponents > 0]
         index = tables.index_of_scale(8 << 16)
-        alone = sum(coder.ideal_bits([(int(value), index)], []) for value in loud)
+        alone = sum(coder.ideal_bits([(int(value), index)], []) for value in large)
         assert coder.ideal_bits([], [matrix], [exponents]) < 1.03 * alone
 
     @pytest.mark.parametrize("factor", [1 / 3, 3.0])
@@ -234,11 +236,12 @@ class TestPriors:
         assert wrong < 1.03 * right
 
     @pytest.mark.parametrize("seed", range(3))
-    def test_the_stranger_reads_the_same_integers(self, seed):
+    def test_the_reference_decoder_reads_the_same_integers(self, seed):
         matrices, exponents = with_prior(0.7, seed=seed)
         scale_indices = [e + 128 + 5 for e in exponents]
         stream = weight_stream.encode([(5, 32), (0, 28), (0, 28)], matrices, exponents)
-        steps, got = stranger.weights(stranger.RangeDecoder(stream), [m.shape for m in matrices], scale_indices)
+        decoder = reference_decoder.RangeDecoder(stream)
+        steps, got = reference_decoder.weights(decoder, [m.shape for m in matrices], scale_indices)
         assert steps == [133] * 3
         for matrix, back in zip(matrices, got, strict=True):
             np.testing.assert_array_equal(back, matrix)

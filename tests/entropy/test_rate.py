@@ -1,4 +1,4 @@
-"""The differentiable rate: a twin of the tables, and of what the adaptive coder writes."""
+"""The differentiable rate model against the tables, and against what the adaptive coder writes."""
 
 import jax
 import jax.numpy as jnp
@@ -67,7 +67,7 @@ def test_a_rounded_matrix_costs_about_what_the_coder_writes():
     scales = np.exp(generator.normal(0, 0.7, (40, 1)) + generator.normal(0, 0.7, (1, 50)))
     matrices = [np.rint(generator.laplace(0, 2 * scales)).astype(np.int32), np.zeros((5, 8), np.int32)]
     estimate = float(flat_bits(*(jnp.asarray(m, jnp.float32) for m in matrices)))
-    # The twin knows every mean beforehand; the coder has to learn them.
+    # The rate model knows every mean beforehand; the coder has to learn them.
     assert estimate < coder.ideal_bits([], matrices) < 1.1 * estimate
 
 
@@ -111,11 +111,11 @@ class TestPriors:
                 assert np.isfinite(part).all()
 
     def test_a_scale_that_fits_is_the_cheapest(self):
-        # Quiet and loud weights alternate, so that neither units nor inputs tell them apart.
-        quiet = np.indices((30, 30)).sum(0) % 2 == 0
-        drawn = np.random.default_rng(4).laplace(0, np.where(quiet, 0.2, 5.0))
+        # Small and large magnitudes alternate, so that neither units nor inputs tell them apart.
+        small = np.indices((30, 30)).sum(0) % 2 == 0
+        drawn = np.random.default_rng(4).laplace(0, np.where(small, 0.2, 5.0))
         costs = [
-            float(total_bits([jnp.asarray(np.rint(drawn), jnp.float32)], [jnp.where(quiet, scale, jnp.float32(5.0))]))
+            float(total_bits([jnp.asarray(np.rint(drawn), jnp.float32)], [jnp.where(small, scale, jnp.float32(5.0))]))
             for scale in (0.02, 0.2, 1.0, 5.0, 50.0)
         ]
         assert min(costs) == costs[1]

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from inrc.entropy import coder, context, latent_rate, stream, wavefront
 from inrc.entropy import latent_tables as tables
 from inrc.errors import CorruptFileError, LimitExceededError
-from tests.bitstream.stranger import RangeDecoder
-from tests.entropy import latent_stranger, latents, weight_stream
+from tests.bitstream.reference_decoder import RangeDecoder
+from tests.entropy import latent_reference_decoder, latents, weight_stream
 
 SIDE = st.integers(1, 40)
 
@@ -81,12 +81,12 @@ def test_any_latents_come_back(case):
 
 @settings(max_examples=25, deadline=None)
 @given(cases(st.integers(1, 12)))
-def test_the_stranger_reads_the_same_integers(case):
+def test_the_reference_decoder_reads_the_same_integers(case):
     weights, network, plans, grids = case
     kinds = [(p.level, i + 1 < len(plans) and plans[i + 1].level == p.level) for i, p in enumerate(plans)]
     matrices = {name: matrix.tolist() for name, matrix in weights.items()}
     symbol = RangeDecoder(encoded(network, plans, grids)).symbol
-    got = latent_stranger.decode(symbol, matrices, plans[-1].shape, kinds, len(network.offsets))
+    got = latent_reference_decoder.decode(symbol, matrices, plans[-1].shape, kinds, len(network.offsets))
     assert got == [grid.tolist() for grid in grids]
 
 

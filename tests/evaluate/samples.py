@@ -1,4 +1,4 @@
-"""Records made up for tests: of curves that are known exactly."""
+"""Records for tests, of curves that are known exactly."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ N_PIXELS = 768 * 512
 
 
 def make_record(**changes: Any) -> Record:
-    """A record in which everything agrees: bytes and rate, error and PSNR.
+    """Returns a record in which everything agrees: bytes and rate, error and PSNR.
 
     Args:
       **changes: fields of `Record`. The rate decides the bytes and the PSNR the mean squared error, and codec and point
@@ -57,7 +57,7 @@ def make_curve_records(
     pictures: Iterable[str] = PICTURES,
     **changes: Any,
 ) -> list[Record]:
-    """Records of one codec whose PSNR is 32 dB at 0.8 bpp and 3 dB more at every doubling of the rate.
+    """Returns records of one codec whose PSNR is 32 dB at 0.8 bpp and 3 dB more at every doubling of the rate.
 
     The MS-SSIM is 10 dB at 0.8 bpp on the scale -10 log10(1 - MS-SSIM) and rises by 2 dB.
 

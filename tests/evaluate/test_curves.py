@@ -75,7 +75,7 @@ def test_curves_without_overlap_have_no_bd_rate():
     records = [*make_curve_records(), *make_curve_records("inrc", psnr_shift=40)]
     (row,) = curves.bd_table(records, "jpeg_444")
     assert (row.of_means, row.mean_of_pictures, dict(row.by_picture)) == (None, None, {})
-    with pytest.raises(RecordError, match="there is no record of avif; there are jpeg_444, inrc"):
+    with pytest.raises(RecordError, match="there is no record of avif; there are records of jpeg_444, inrc"):
         curves.bd_table(records, "avif")
 
 

@@ -1,4 +1,4 @@
-"""What figures show: their lines, labels and scales, and that saving them twice gives the same bytes."""
+"""Figures: their lines, labels and scales, and that saving a figure twice gives the same bytes."""
 
 import dataclasses
 import math
@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import pytest
 
+from inrc.baselines import anchors
 from inrc.errors import InrcError, RecordError
-from inrc.evaluate import drawing, figures
+from inrc.evaluate import ablation_figures, drawing, figures, looks
 from inrc.evaluate.pictures import kodak
 from inrc.evaluate.published import PublishedCurve, choose
 from inrc.evaluate.records import Record
@@ -98,15 +99,20 @@ def test_a_codec_keeps_its_colour_in_every_figure():
 
 def test_more_codecs_than_colours_differ_by_their_markers():
     records = [record for i in range(10) for record in ours(f"codec {i}")]
-    looks = {(line.get_color(), line.get_marker()) for line in figures.rate_distortion(records).axes[0].lines}
-    assert len(looks) == 10
+    drawn = {(line.get_color(), line.get_marker()) for line in figures.rate_distortion(records).axes[0].lines}
+    assert len(drawn) == 10
+
+
+def test_every_anchor_has_a_colour_of_its_own():
+    assert set(looks._OF_ANCHORS) == {codec.name for codec in anchors()}
+    assert len(set(looks._OF_ANCHORS.values())) == len(looks._OF_ANCHORS)
 
 
 def test_single_points_can_be_drawn():
     records = [*ours("a", bpp=(0.2,), psnr_shift=1), *ours("b", bpp=(0.2,))]
     assert lines(figures.rate_distortion(records))["a"] == pytest.approx(np.array([(0.2, 26.0)]))
     assert len(figures.quality_by_seconds(records).axes[0].lines) == 2
-    assert len(figures.variants(records).axes) == 3
+    assert len(ablation_figures.variants(records).axes) == 3
 
 
 def test_quality_is_compared_at_one_rate():
@@ -159,29 +165,29 @@ def test_bd_rate_bars_are_the_pictures_bd_rates():
 
 
 def test_variants_have_a_panel_for_each_of_few_pictures():
-    few = figures.variants([*ours("a"), *ours("b", psnr_shift=1)])
+    few = ablation_figures.variants([*ours("a"), *ours("b", psnr_shift=1)])
     assert [axes.get_title(loc="left") for axes in few.axes] == list(PICTURES)
     assert np.array(few.axes[1].lines[1].get_ydata())[3] == pytest.approx(32)  # 32 dB at 0.8 bpp, 1 lower, 1 higher
     assert [text.get_text() for text in few.legends[0].get_texts()] == ["a", "b"]
-    many = figures.variants(on_kodak(ours("a", pictures=("one",))))
+    many = ablation_figures.variants(on_kodak(ours("a", pictures=("one",))))
     assert [axes.get_title(loc="left") for axes in many.axes] == ["means"]
 
 
 def test_variant_bars_are_differences_from_the_first():
     records = [*ours("a"), *ours("b", psnr_shift=0.5, rate_factor=1.1), *ours("c", bpp=(99.0,))]
-    figure = figures.variant_bars(records)
+    figure = ablation_figures.variant_bars(records)
     assert widths(figure) == pytest.approx([0.5])
     assert lines(figure)["_child1"][:, 0] == pytest.approx([0.5] * 3)
     assert labels(figure) == ["+0.50, bytes +10.0 %"]
     with pytest.raises(RecordError, match="no codec has a point"):
-        figures.variant_bars(ours("a"))
+        ablation_figures.variant_bars(ours("a"))
 
 
 def test_labels_move_apart_as_little_as_possible():
-    assert drawing.spread([0.2, 0.5, 0.9], 0.1) == pytest.approx([0.2, 0.5, 0.9])
-    assert drawing.spread([0.5, 0.5, 0.5], 0.1) == pytest.approx([0.4, 0.5, 0.6])
-    assert drawing.spread([0.0, 0.0, 0.9, 1.0, 1.0], 0.1) == pytest.approx([0.0, 0.1, 0.8, 0.9, 1.0])
-    assert drawing.spread([], 0.1) == []
+    assert drawing.spread_apart([0.2, 0.5, 0.9], 0.1) == pytest.approx([0.2, 0.5, 0.9])
+    assert drawing.spread_apart([0.5, 0.5, 0.5], 0.1) == pytest.approx([0.4, 0.5, 0.6])
+    assert drawing.spread_apart([0.0, 0.0, 0.9, 1.0, 1.0], 0.1) == pytest.approx([0.0, 0.1, 0.8, 0.9, 1.0])
+    assert drawing.spread_apart([], 0.1) == []
 
 
 def test_saving_twice_gives_the_same_bytes(tmp_path):

@@ -12,7 +12,7 @@ from inrc.config import ModelConfig
 from inrc.errors import ConfigError, InitMismatchError
 from inrc.evaluate import ours
 from inrc.evaluate.ours import inrc_codec, native, settings
-from inrc.fit.config import FitConfig
+from inrc.fit.coordinate.config import CoordinateFitConfig
 from tests.shared_init.inits import random_init
 
 
@@ -47,14 +47,14 @@ def test_one_encode_serves_several_ways_to_decode(coffee_small):
     assert native(encoded(other, coffee_small).data).shape == (32, 48, 3)
 
 
-def test_other_losses_have_no_psnr_on_the_way(coffee_small):
+def test_other_losses_have_no_trace_of_psnr(coffee_small):
     assert encoded(inrc_codec("l1", (50.0,), effort=1, loss="l1"), coffee_small).trace == []
 
 
 def test_files_with_a_named_init_are_decoded_with_it(coffee_small, tmp_path):
     init = random_init()
     shared_init.save(init, tmp_path / "init.npz")
-    codec = inrc_codec("inrc", (50.0,), fit=FitConfig(n_passes=2), init=str(tmp_path / "init.npz"))
+    codec = inrc_codec("inrc", (50.0,), fit=CoordinateFitConfig(n_passes=2), init=str(tmp_path / "init.npz"))
     data = encoded(codec, coffee_small).data
     np.testing.assert_array_equal(codec.decode(data), inrc.decode(data, init=init).pixels)
     with pytest.raises(InitMismatchError):
@@ -69,7 +69,7 @@ class TestSettings:
         assert values["model"]["widths"][0] > values["model"]["widths"][-1]
         assert "target_bpp" not in values
 
-    def test_every_option_moves_them(self):
+    def test_every_option_changes_them(self):
         base = settings(EncodeOptions())
         changed = (
             EncodeOptions(quality=51.0),
@@ -79,10 +79,12 @@ class TestSettings:
             EncodeOptions(codec="fourier"),
         )
         assert all(settings(options) != base for options in changed)
-        assert settings(EncodeOptions(fit=FitConfig(weight_bits=4))) != settings(EncodeOptions(fit=FitConfig()))
+        assert settings(EncodeOptions(fit=CoordinateFitConfig(weight_bits=4))) != settings(
+            EncodeOptions(fit=CoordinateFitConfig())
+        )
 
-    def test_without_an_init_they_do_not_speak_of_inits(self):
-        # Records of releases without inits are found by the digest of these.
+    def test_without_an_init_they_do_not_mention_inits(self):
+        # Records of releases without inits are found by the digest of these settings.
         base = settings(EncodeOptions(codec="siren"))
         assert "init" not in base
         assert settings(EncodeOptions(codec="siren", init="none")) == base

@@ -51,7 +51,7 @@ class TestJson:
         again = records.from_json(records.to_json(record))
         assert (again.bpp, again.picture) == (number, name)
 
-    def test_infinite_psnr_is_kept_and_the_unknown_is_null(self):
+    def test_infinite_psnr_is_kept_and_an_unknown_number_is_null(self):
         line = records.to_json(dataclasses.replace(RECORD, psnr_db=math.inf, lpips=math.nan))
         values = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
         assert (values["psnr_db"], values["lpips"]) == ("inf", None)
@@ -80,7 +80,7 @@ class TestFile:
             records.load_all([tmp_path / "none.jsonl"])
 
     @pytest.mark.parametrize("n_kept", [0, 1, 100])
-    def test_a_torn_last_line_is_passed_over_and_replaced(self, tmp_path, n_kept):
+    def test_a_torn_last_line_is_ignored_and_replaced(self, tmp_path, n_kept):
         path = tmp_path / "some.jsonl"
         records.append(path, of_point(1.0))
         with path.open("ab") as file:

@@ -1,4 +1,4 @@
-"""The page of records: what it says, what it refers to, and which pictures it shows."""
+"""The page of records: its numbers, that it loads nothing from elsewhere, and the pictures that it shows."""
 
 import base64
 import dataclasses
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inrc.cli.report import Report, run
+from inrc.cli.report import Report, report_command
 from inrc.codec.decode import decode
 from inrc.errors import ConfigError, RecordError
 from inrc.evaluate import comparison, records, report
@@ -36,12 +36,12 @@ PUBLISHED = PublishedCurve(
 
 
 def embedded(page: str) -> dict:
-    """What the page's script reads, as a browser does: up to the first end of a script element."""
+    """Returns the data of the page's script as a browser reads it: up to the first end of a script element."""
     return json.loads(page.split('<script type="application/json" id="data">')[1].split("</script>")[0])
 
 
 def curves() -> list[Record]:
-    """Two codecs, the second of which needs 30 % less."""
+    """Returns records of two codecs, the second of which needs 30 % fewer bytes."""
     settings = {"format": "JPEG", "subsampling": "4:4:4"}
     return [
         *make_curve_records("jpeg_444", settings=settings),
@@ -51,7 +51,7 @@ def curves() -> list[Record]:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a run has left behind: the original, its file and the record."""
+    """The results of a run: the original, its file and the record."""
 
     originals: Path
     files: Path
@@ -67,7 +67,7 @@ class Run:
 
 @pytest.fixture
 def kept(tmp_path) -> Run:
-    """An .inr file of 64x48 pixels and an original that it resembles."""
+    """An .inr file of 64x48 pixels, and an original that resembles it."""
     originals, files = tmp_path / "originals", tmp_path / "files"
     originals.mkdir()
     files.mkdir()
@@ -240,7 +240,7 @@ class TestComparisons:
         assert found.pairs == ()
         assert "other pixels" in found.notes[0]
 
-    def test_a_file_that_was_measured_otherwise_is_left_out(self, kept):
+    def test_a_file_that_was_measured_at_another_size_is_left_out(self, kept):
         otherwise = dataclasses.replace(kept.record, psnr_db=kept.record.psnr_db - 1)
         found = comparison.compare([otherwise], originals=[kept.originals], files=kept.files)
         assert found.pairs == ()
@@ -251,18 +251,18 @@ class TestComparisons:
         assert found.pairs == ()
         assert "--max-mb" in found.notes[0]
 
-    def test_an_unknown_codec_and_no_records_are_said(self, kept):
+    def test_an_unknown_codec_and_missing_records_are_reported(self, kept):
         assert "by nobody" in kept.compare(codec="nobody").notes[0]
         assert len(comparison.compare([], originals=[], files=kept.files).notes) == 1
 
-    def test_none_can_be_asked_for_but_not_fewer(self, kept):
+    def test_the_number_of_pictures_may_be_zero_but_not_negative(self, kept):
         assert kept.compare(pictures=0) == comparison.Comparisons()
-        with pytest.raises(ConfigError, match="-1 rates are asked for; give 0 or more"):
+        with pytest.raises(ConfigError, match="pictures and -1 rates; give 0 or more"):
             kept.compare(rates=-1)
 
     @pytest.mark.parametrize(("n", "expected"), [(0, []), (1, [0]), (2, [0, 9]), (4, [0, 3, 6, 9]), (20, [*range(10)])])
     def test_items_are_chosen_at_equal_distances(self, n, expected):
-        assert comparison.spread(range(10), n) == expected
+        assert comparison.evenly_spaced(range(10), n) == expected
 
 
 class TestCommand:
@@ -270,7 +270,7 @@ class TestCommand:
         monkeypatch.delenv("INRC_KODAK", raising=False)
         results, output = tmp_path / "some.jsonl", tmp_path / "new" / "page.html"
         records.append(results, kept.record)
-        run(Report(results=(results,), output=output, pictures=(tmp_path, kept.originals), files=kept.files))
+        report_command(Report(results=(results,), output=output, pictures=(tmp_path, kept.originals), files=kept.files))
         values = embedded(output.read_text())
         assert [pair["picture"] for pair in values["comparisons"]] == ["kodim01"]
         said = capsys.readouterr()
@@ -279,4 +279,4 @@ class TestCommand:
 
     def test_a_missing_file_of_records_is_an_error(self, tmp_path):
         with pytest.raises(RecordError, match="run its experiment first"):
-            run(Report(results=(tmp_path / "none.jsonl",), output=tmp_path / "page.html"))
+            report_command(Report(results=(tmp_path / "none.jsonl",), output=tmp_path / "page.html"))

@@ -1,4 +1,4 @@
-"""The page in a browser: it draws, answers to pointer and keyboard, asks the network for nothing and logs no error."""
+"""The page in a browser: it draws, reacts to pointer and keyboard, requests nothing and logs no error."""
 
 import shutil
 from pathlib import Path
@@ -24,7 +24,7 @@ RATES = (0.1, 0.2)  # few enough that the page shows all rows
 
 
 def sides(seed: int) -> tuple[Side, ...]:
-    """Three versions of one small picture."""
+    """Returns three versions of one small picture."""
     pixels = np.random.default_rng(seed).integers(0, 256, (48, 64, 3), np.uint8)
     pixels[8:40, 8:56] = 60
     images = [comparison._lossless(pixels), comparison._lossless(pixels // 2), comparison._lossless(255 - pixels)]
@@ -40,7 +40,7 @@ def browser():
         pytest.skip("there is no Chromium: install it (on Debian: apt-get install chromium)")
     api = pytest.importorskip("playwright.sync_api")
     with api.sync_playwright() as playwright:
-        # Without its sandbox, which needs rights that containers rarely have: the page is our own.
+        # The sandbox is off, since containers rarely have the rights for it, and the page is our own.
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
@@ -66,7 +66,7 @@ def path(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def tab(browser, path, request):
-    """The open page; fails afterwards if it logged anything or asked for anything."""
+    """The open page; the test fails afterwards if the page logged or requested anything."""
     options = {"viewport": {"width": 1280, "height": 900}, **getattr(request, "param", {})}
     context = browser.new_context(**options)
     tab = context.new_page()
@@ -106,7 +106,7 @@ def test_the_legend_switches_curves(tab):
     assert tab.locator("#chart .curve").count() == n_curves - 1
 
 
-def test_points_speak_to_pointer_and_keyboard(tab):
+def test_points_react_to_pointer_and_keyboard(tab):
     tab.locator("#chart").focus()
     tab.keyboard.press("ArrowRight")
     tab.keyboard.press("ArrowRight")
@@ -160,7 +160,7 @@ def test_the_divider_moves_by_keyboard_and_pointer(tab):
 
 def test_the_wheel_keeps_what_is_under_the_pointer_and_dragging_moves_it(tab):
     def under(x: float) -> float:
-        """Column of the picture at a place of the screen."""
+        """Returns the column of the picture at a place on the screen."""
         box = tab.locator("#left-image").bounding_box()
         return (x - box["x"]) / box["width"] * 64
 

@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 class Coarse:
-    """A codec that keeps the upper bits of every sample; `calls` are the points that it has encoded."""
+    """A codec that keeps the upper bits of every sample; `calls` holds the points that it has encoded."""
 
     def __init__(self, name: str = "coarse", points: tuple[float, ...] = (1.0, 3.0), broken_at: float = -1.0) -> None:
         self.calls: list[float] = []
@@ -52,7 +52,7 @@ def experiment(*codecs: MeasuredCodec, pictures: PictureSet = PICTURES) -> Exper
 
 
 def run(tmp_path, value: Experiment, **options):
-    return runner.run(value, results=tmp_path, files=tmp_path / "files", **options)
+    return runner.run_experiment(value, results=tmp_path, files=tmp_path / "files", **options)
 
 
 def test_records_hold_what_the_written_file_decodes_to(tmp_path, coffee_small):
@@ -83,7 +83,7 @@ def test_records_hold_what_the_written_file_decodes_to(tmp_path, coffee_small):
     assert [records.to_json(record) for record in again] == [records.to_json(record) for record in found]
 
 
-def test_what_has_a_record_is_not_measured_again(tmp_path):
+def test_a_point_with_a_record_is_not_measured_again(tmp_path):
     coarse = Coarse()
     first = run(tmp_path, experiment(coarse.codec))
     assert coarse.calls == [1.0, 3.0]
@@ -98,7 +98,7 @@ def test_what_has_a_record_is_not_measured_again(tmp_path):
     assert [r.measured_at for r in second[1:]] == [r.measured_at for r in first]
 
 
-def test_other_settings_are_another_record(tmp_path):
+def test_other_settings_give_another_record(tmp_path):
     coarse = Coarse()
     run(tmp_path, experiment(coarse.codec))
     changed = dataclasses.replace(coarse.codec, settings=lambda point: {"bits": point, "dither": True})
@@ -149,7 +149,7 @@ def test_quality_is_measured_against_the_codecs_reference(tmp_path, coffee_small
     assert record.bpp == 8 * record.n_bytes / (48 * 32)
 
 
-def test_a_file_that_is_gone_is_made_again_when_asked_for(tmp_path):
+def test_a_file_that_is_gone_is_made_again_on_request(tmp_path):
     coarse = Coarse()
     first, _ = run(tmp_path, experiment(coarse.codec))
     (tmp_path / "files" / first.file_name).unlink()
@@ -181,11 +181,12 @@ def slow(pixels, point):
     time.sleep(60.0 if point == 3.0 else 0.0)
     return inner(pixels, point)
 import dataclasses
-runner.run(experiment(dataclasses.replace(coarse.codec, encode=slow)), results=Path({folder!r}), files=Path({folder!r}))
+slowly = experiment(dataclasses.replace(coarse.codec, encode=slow))
+runner.run_experiment(slowly, results=Path({folder!r}), files=Path({folder!r}))
 """
 
 
-def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path):
+def test_a_run_that_is_killed_resumes_where_it_was(tmp_path):
     mark = tmp_path / "mark"
     program = textwrap.dedent(KILLED.format(mark=str(mark), folder=str(tmp_path)))
     process = subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": "."})

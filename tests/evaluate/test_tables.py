@@ -1,4 +1,4 @@
-"""Cells of tables of records whose numbers are known, and what Markdown and rich make of them."""
+"""Cells of tables of records with known numbers, and their forms in Markdown and on a terminal."""
 
 import dataclasses
 import io
@@ -16,7 +16,7 @@ from tests.evaluate.samples import BPP, PICTURES, make_curve_records, make_recor
 
 
 def make_published(name: str = "Paper", *, rate_factor: float = 1.0) -> PublishedCurve:
-    """The curve of `make_curve_records` over one picture, at other rates."""
+    """Returns the curve of `make_curve_records` over one picture, at other rates."""
     points = tuple((rate_factor * bpp, 32 + 3 * math.log2(bpp / 0.8)) for bpp in BPP)
     return PublishedCurve(name.lower(), name, "implicit", "A. Author, 2025", "a table", "none", points)
 

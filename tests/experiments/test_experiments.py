@@ -1,4 +1,4 @@
-"""Every experiment of the repository loads, says what it costs, and is small in its smoke mode."""
+"""Every experiment of the repository loads, states its cost, and is small in its smoke mode."""
 
 import ast
 import dataclasses
@@ -53,14 +53,14 @@ def test_the_quick_set_shares_its_records_with_the_whole():
 
 
 def test_the_codec_of_contributing_joins_the_figure(tmp_path):
-    """The guide's own example, as it is written there."""
+    """The example of CONTRIBUTING.md runs as it is written there."""
     guide = (FOLDER.parent / "CONTRIBUTING.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)
     (tmp_path / "mine.py").write_text(example)
     experiment = load_experiment(tmp_path / "mine.py")
     assert [codec.name for codec in experiment.codecs][-2:] == ["inrc", "palette"]
     small = dataclasses.replace(experiment, pictures=bundled(COFFEE_SMALL), codecs=experiment.codecs[-1:])
-    found = runner.run(small, results=tmp_path, files=tmp_path)
+    found = runner.run_experiment(small, results=tmp_path, files=tmp_path)
     assert [record.failure for record in found] == [""] * 3
     assert found[0].psnr_db < found[1].psnr_db < found[2].psnr_db
     assert found[0].n_bytes < found[1].n_bytes < found[2].n_bytes

@@ -1,11 +1,11 @@
-"""The ablation of starts: its variants, and a tiny one that is run twice."""
+"""The ablation of starts: its variants, and a tiny ablation that is run twice."""
 
 import json
 
 import pytest
 
 from experiments import init_ablation
-from inrc.meta.recipe import Method, Scales
+from inrc.meta.stages import Method, Scales
 from meta_init.family import siren
 from tests.meta import tiny
 
@@ -25,7 +25,7 @@ def test_all_have_the_same_seconds_and_no_scales():
     assert len({(variant.model, variant.shape) for variant in variants}) == 1
 
 
-def test_it_goes_on_where_it_was_stopped_and_writes_a_record(tmp_path):
+def test_it_resumes_where_it_was_stopped_and_writes_a_record(tmp_path):
     (tmp_path / "pictures").mkdir()
     tiny.write_pictures(tmp_path / "pictures")
     recipes = init_ablation.variants(tiny.RECIPE, 60.0, n_steps=2)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from experiments import latent_rd
+from experiments import kodak_quick, latent_rd
 from inrc.evaluate import records, tables
 from inrc.evaluate.curves import mean_curve
 from inrc.evaluate.published import choose, load_published
@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text()
 RESULTS = REPOSITORY / "experiments" / "results"
 PUBLISHED = REPOSITORY / "experiments" / "published" / "kodak"
-QUICK = {f"kodim{number:02d}" for number in (1, 5, 13, 15, 20, 23)}
+QUICK = set(kodak_quick.PICTURES.names)
 
 
 def kodak() -> list[Record]:
@@ -21,7 +21,7 @@ def kodak() -> list[Record]:
 
 
 def body(table: tables.Table) -> str:
-    """A table's Markdown without its title and its note."""
+    """Returns a table in Markdown without its title and its note."""
     return "\n".join(line for line in tables.to_markdown(table).splitlines() if line.startswith("|"))
 
 

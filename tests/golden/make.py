@@ -26,8 +26,8 @@ from inrc.codec import pack
 from inrc.codec.encode import encode
 from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
-from inrc.fit.config import FitConfig
-from inrc.fit.latent_config import LatentFitConfig
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.latent.config import LatentFitConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.layout import feature_counts
 from inrc.shared_init import SharedInit
@@ -41,7 +41,7 @@ INIT = "init.npz"
 MAX_BYTES = 90_000
 
 _ADAM = OptimiserConfig(preconditioned=False)  # compiles in half the time
-_FIT = FitConfig(n_passes=60, phase_factor=2, steps_per_group=10, groups_per_chunk=2, optimiser=_ADAM)
+_FIT = CoordinateFitConfig(n_passes=60, phase_factor=2, steps_per_group=10, groups_per_chunk=2, optimiser=_ADAM)
 _LATENT_FIT = LatentFitConfig(n_steps=120, lambda_rd=2e-4, groups_per_chunk=3, optimiser=_ADAM)
 _SMALL_GRIDS = LatentGridConfig(
     n_grids=4, n_hyper=2, n_spatial=6, n_cross=3, n_cross_levels=2, context_layers=1, synthesis_width=6, n_residual=1

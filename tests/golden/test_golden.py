@@ -17,7 +17,7 @@ from inrc.codec import pack
 from inrc.config import LatentGridConfig, ModelConfig
 from inrc.presets import CODECS, LATENT_CODECS
 from inrc.signal.image import read_image
-from tests.bitstream import stranger
+from tests.bitstream import reference_decoder
 from tests.golden import make
 
 INIT = make.FOLDER / make.INIT
@@ -71,7 +71,7 @@ def test_the_latents_are_of_every_kind():
         if name.startswith("latent-")
     }
     assert largest["latent-zero"] == [0] * 6
-    assert max(largest["latent-loud"]) == 1 << 15
+    assert max(largest["latent-loud"]) == 1 << 15  # large-magnitude latents, beyond their tables
     assert len(largest["latent-single"]) == 1
     assert len(largest["latent-large"]) == 13
 
@@ -100,14 +100,14 @@ def test_pixels_are_within_1(record, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_decoder_written_from_the_document_agrees(record, name):
-    file = stranger.read(data_of(name), INIT.read_bytes())
+    file = reference_decoder.read(data_of(name), INIT.read_bytes())
     digest = hashlib.sha256(np.array(file.step_indices, "<i4").tobytes())
     for matrix in (*file.matrices, *file.grids):
         digest.update(matrix.astype("<i4").tobytes())
     assert digest.hexdigest() == record[name]["integers_sha256"]
     expected = read_image(make.FOLDER / f"{name}.png").pixels
     tolerance = 1 if record[name]["bit_depth"] == 8 else 16  # FORMAT.md, section 9
-    assert np.abs(stranger.pixels(file).astype(int) - expected.astype(int)).max() <= tolerance
+    assert np.abs(reference_decoder.pixels(file).astype(int) - expected.astype(int)).max() <= tolerance
 
 
 def test_packing_the_integers_again_gives_the_same_bytes():

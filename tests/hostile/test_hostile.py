@@ -132,7 +132,7 @@ def test_random_bytes_are_typed_errors(data):
         assert spend(candidate, render=False)[0] not in ("parsed", "rendered")
 
 
-def loud(header: Header, step_index: int, magnitude: int, reference: Reference | None = None) -> bytes:
+def of_magnitude(header: Header, step_index: int, magnitude: int, reference: Reference | None = None) -> bytes:
     """A file whose integers all have one magnitude."""
     generator = np.random.default_rng(0)
     shapes = [shape for _, shape in pack.matrices_of(header)]
@@ -144,7 +144,7 @@ def loud(header: Header, step_index: int, magnitude: int, reference: Reference |
 def test_weights_of_every_size_give_pictures(step_index, magnitude):
     """Sines of 10^8 and products that overflow."""
     header = inrc.info(mutations.sound()[0], limits=LIMITS).header
-    assert inrc.decode(loud(header, step_index, magnitude), limits=LIMITS).pixels.shape == (13, 19, 3)
+    assert inrc.decode(of_magnitude(header, step_index, magnitude), limits=LIMITS).pixels.shape == (13, 19, 3)
 
 
 @pytest.mark.parametrize(("step_index", "magnitude"), [(255, 1 << 20), (255, 3), (0, 1), (0, 1 << 20)])
@@ -153,7 +153,7 @@ def test_differences_of_every_size_give_pictures(step_index, magnitude):
     header = inrc.info(mutations.sound()[-1], init=mutations.INIT, limits=LIMITS).header
     assert header.transposed
     reference = reference_of(mutations.INIT, header.shape, header.channels)
-    data = loud(header, step_index, magnitude, reference)
+    data = of_magnitude(header, step_index, magnitude, reference)
     assert inrc.decode(data, init=mutations.INIT, limits=LIMITS).pixels.shape == (16, 7, 1)
 
 
@@ -204,14 +204,14 @@ def test_networks_of_latents_of_every_size_give_pictures_or_are_refused(step_ind
             integers[i] = generator.choice([-magnitude, magnitude], shape).astype(np.int32)
             steps[i] = step_index
     encoder = stream.new_encoder()
-    loud = pack.Weights(tuple(steps), tuple(integers))
-    coder.encode_weights(encoder, loud.side(), loud.integers, None)
+    large = pack.Weights(tuple(steps), tuple(integers))
+    coder.encode_weights(encoder, large.side(), large.integers, None)
     data = container.pack(Container(header, stream.finish(encoder) + bytes(range(256)), {}))
     expected = {"CorruptFileError"} if everywhere and step_index else {"CorruptFileError", "rendered"}
     assert spend(data, render=True)[0] in expected
     if not everywhere:
         latents = weights.latents
-        assert spend(pack.pack(header, dataclasses.replace(loud, latents=latents)), render=True)[0] == "rendered"
+        assert spend(pack.pack(header, dataclasses.replace(large, latents=latents)), render=True)[0] == "rendered"
 
 
 def test_an_id_costs_a_look_up_and_no_more(tmp_path, monkeypatch):
@@ -235,7 +235,7 @@ def test_the_largest_networks_of_the_limits_are_parsed_and_rendered_in_time():
     seconds = []
     for width in (44, 45):  # two programs; the faster one is less disturbed by what else the machine does
         header = Header(125, 125, 4, 16, ColourTransform.YCBCR, ModelConfig(ModelFamily.SIREN, (width,) * 31, encoding))
-        data = loud(header, 90, 2)
+        data = of_magnitude(header, 90, 2)
         watch = Stopwatch()
         assert inrc.info(data, limits=LIMITS).n_weights > 60_000
         assert watch.seconds() < MAX_SECONDS

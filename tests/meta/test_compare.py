@@ -2,27 +2,32 @@
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from inrc import presets
 from inrc.errors import ConfigError
-from inrc.fit import loop
-from inrc.fit.config import FitConfig, Target
-from inrc.fit.loop import fit
-from inrc.fit.program import rounded_cost
-from inrc.fit.stages import Schedule
-from inrc.fit.start import first_state, prior_of
+from inrc.fit.coordinate import fitting
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.coordinate.fitting import fit_network
+from inrc.fit.coordinate.program import rounded_cost, stacks_of
+from inrc.fit.coordinate.schedule import Schedule
+from inrc.fit.coordinate.start import first_state
+from inrc.fit.stacks import stacked, stacked_scalars
+from inrc.fit.task import Target
+from inrc.fit.weights import prior_of
 from inrc.meta.compare import STEPS, compare, follow
 from inrc.meta.data import output_transform
-from inrc.meta.prior import shared_init_of, start_of
+from inrc.meta.prior import shared_init_of
+from inrc.meta.starts import start_of
 from inrc.signal.image import to_unit
 from tests.meta import tiny
 from tests.models.networks import random_params
 
 PICTURES = tiny.collection().validation
 N_STEPS = 20
-CONFIG = FitConfig(phase_factor=2, schedule=Schedule(learning_rate=0.01), optimiser=tiny.ADAM, seed=3)
+CONFIG = CoordinateFitConfig(phase_factor=2, schedule=Schedule(learning_rate=0.01), optimiser=tiny.ADAM, seed=3)
 INIT = shared_init_of(tiny.RECIPE, tiny.start())
 
 
@@ -33,23 +38,24 @@ def psnr_db(mse: float) -> float:
 @pytest.mark.parametrize("start", [None, start_of(INIT)], ids=["random", "learned"])
 def test_its_end_is_that_of_the_fit_itself(start, monkeypatch):
     """A fit of as many steps in one chunk looks at its rounded weights once, at the end."""
-    monkeypatch.setattr(loop, "_MIN_CHUNKS", 1)
+    monkeypatch.setattr(fitting, "_MIN_CHUNKS", 1)
     n_groups = N_STEPS // CONFIG.steps_per_group
     config = dataclasses.replace(CONFIG, n_passes=N_STEPS / 4, groups_per_chunk=n_groups)
     pixels = PICTURES.pixels[0]
     target = Target(to_unit(pixels), *output_transform(tiny.MODEL, tiny.SHAPE))
-    result = fit(target, tiny.MODEL, config, start=start)
+    result = fit_network(target, tiny.MODEL, config, start=start)
     assert result.n_steps == N_STEPS
-    problem, prior = result.problem, prior_of(result.problem, start)
+    problem, stacks = result.problem, stacks_of(result.problem)
+    prior = prior_of(stacks, start)
     state = first_state(problem, config, target.mean_outputs, start, prior, 0)
     kept = state._replace(
-        params={name: np.asarray(matrix) for name, matrix in result.params.items()},
-        log_steps={name: np.float32(np.log(step)) for name, step in result.steps.items()},
+        params=stacked(stacks, {name: jnp.asarray(matrix) for name, matrix in result.params.items()}),
+        log_steps=stacked_scalars(stacks, {name: jnp.float32(np.log(step)) for name, step in result.steps.items()}),
     )
-    mse, bits = rounded_cost(problem, kept, result.signal, prior)
+    measured = rounded_cost(problem, kept, result.signal, prior)
     _, rounded, bpp = follow(pixels, tiny.MODEL, CONFIG, start, (N_STEPS,))
-    assert rounded == pytest.approx(psnr_db(float(mse)), abs=1e-3)
-    assert bpp == pytest.approx(float(bits) / (16 * 24), rel=1e-3)
+    assert rounded == pytest.approx(psnr_db(float(measured.distortion)), abs=1e-3)
+    assert bpp == pytest.approx(float(measured.bits) / (16 * 24), rel=1e-3)
 
 
 def test_looking_between_groups_does_not_disturb_the_fit():
@@ -80,7 +86,9 @@ def test_summaries_are_means_over_pictures_and_random_is_always_among_them():
         assert summary.deviation_db == pytest.approx(values.std(0))
         assert summary.bpp == pytest.approx(np.mean([t.bpp for t in of_start]))
         assert summary.rounded_psnr_db == pytest.approx(np.mean([t.rounded_psnr_db for t in of_start]))
-    config = FitConfig(lambda_rd=INIT.lambda_rd, schedule=Schedule(learning_rate=presets.learning_rate_for(tiny.MODEL)))
+    config = CoordinateFitConfig(
+        lambda_rd=INIT.lambda_rd, schedule=Schedule(learning_rate=presets.learning_rate_for(tiny.MODEL))
+    )
     alone = follow(PICTURES.pixels[1], tiny.MODEL, config, start_of(INIT), (0, 10))
     assert met[3].psnr_db == alone[0]
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from inrc.errors import ImageError, MissingDataError
 from inrc.meta import data
-from inrc.meta.recipe import Sampling
+from inrc.meta.stages import Sampling
 from inrc.signal.colour import ColourTransform
 from inrc.signal.coordinates import pixel_centres
 from tests.meta import tiny

@@ -9,15 +9,20 @@ import numpy as np
 import pytest
 
 from inrc.errors import CheckpointMismatchError, ConfigError, InrcError
-from inrc.fit.config import FitConfig
-from inrc.fit.latent_config import LatentFitConfig
-from inrc.fit.latent_program import BitWeights, LatentProblem, LatentSignal, rounded_latent_cost
-from inrc.fit.latent_start import first_latent_state, latent_prior
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.latent.config import LatentFitConfig
+from inrc.fit.latent.program import LatentProblem, LatentSignal, rounded_cost, stacks_of
+from inrc.fit.latent.start import first_latent_state
+from inrc.fit.measured import BitWeights
+from inrc.fit.optimiser import SoapState
+from inrc.fit.weights import prior_of
 from inrc.latent_layout import latent_layout
 from inrc.meta.export import export
-from inrc.meta.latent_pool import Crops, place_at, pool_step, scaled, train_pool
-from inrc.meta.recipe import Centre, LatentRecipe, PoolLearning, PriorStage, Recipe
-from inrc.meta.run import load_run, run
+from inrc.meta.latent_pool import CropLatents, PoolPlan, PoolState, place_at, pool_step, scaled
+from inrc.meta.recipe import CoordinateRecipe, LatentRecipe
+from inrc.meta.run import load_run, run_recipe
+from inrc.meta.stages import Centre, PoolLearning, PriorStage
+from inrc.meta.train_pool import PoolResult, train_pool
 from inrc.models.latent_grid.forward import render
 from inrc.models.latent_grid.packing import mask_of, packing_of, unpack
 from inrc.shared_init import load
@@ -31,6 +36,10 @@ RECIPE = LatentRecipe("pool", MODEL, SHAPE, LEARNING, PriorStage(FIT, n_pictures
 PIXELS = tiny.pixels(5, SHAPE)
 
 
+def trained(learning: PoolLearning, *arguments, **options) -> PoolResult:
+    return train_pool(learning, MODEL, *arguments, **options)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("runs")
@@ -39,7 +48,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(folder):
     """The run that is never stopped."""
-    return train_pool(RECIPE, PIXELS, folder / "whole")
+    return trained(LEARNING, PIXELS, folder / "whole")
 
 
 def test_crops_change_one_after_the_other_after_a_horizon_together():
@@ -51,7 +60,7 @@ def test_crops_change_one_after_the_other_after_a_horizon_together():
     np.testing.assert_array_equal(ages[30:50, 1], np.arange(20))
     order = [places[0][0].crop, places[0][1].crop, places[20][0].crop, places[30][1].crop, places[40][0].crop]
     assert sorted(order) == [0, 1, 2, 3, 4]
-    again = dataclasses.replace(LEARNING, begin="another")
+    again = dataclasses.replace(LEARNING, start_from="another")
     assert [place_at(again, 5, i, 10).age for i in (0, 1)] == [10, 0]
 
 
@@ -63,35 +72,47 @@ def test_a_step_is_adams_for_latents_and_goes_along_the_mean_for_networks():
     first = first_latent_state(problem, PIXELS.mean((0, 2, 3)) / 255, 1.0, None, 0)
     latents = 3 * np.random.default_rng(0).normal(size=packing.size).astype(np.float32) * mask
     names = LEARNING.schedule.at(np.zeros(2))
-    values = {**dict.fromkeys(names, 0.0), "temperature": 1.0, "hard": 1.0, "latent_rate": 0.5}
+    values = {**dict.fromkeys(names, 0.0), "temperature": 1.0, "hard": 1.0, "latent_rate": 0.5, "rate": 1.0}
 
-    def step(*which: int, say: tuple[float, float] = (1.0, 1.0)):
-        mean, square = np.zeros((2, 2, packing.size), np.float32)
-        crops = Crops(np.stack([latents] * 2), mean, square, np.zeros(2, np.int32))
-        plan = {name: np.full(2, x, np.float32) for name, x in values.items()} | {"say": np.array(say, np.float32)}
-        numbers = np.float32(1e-3), np.float32(0.01), np.float32(0)
-        return pool_step(problem, first.params, first.moments, crops, PIXELS, np.array(which), plan, *numbers)
+    def step(*crops: int, weights: tuple[float, float] = (1.0, 1.0)):
+        mean, square = jnp.zeros((2, 2, packing.size), jnp.float32)
+        pool = CropLatents(jnp.stack([latents] * 2), mean, square, jnp.zeros(2, jnp.int32))
+        plan = PoolPlan(
+            crops=jnp.array(crops, jnp.int32),
+            ages=jnp.ones(2, jnp.int32),
+            weights=jnp.array(weights, jnp.float32),
+            schedule={name: jnp.full(2, x, jnp.float32) for name, x in values.items()},
+            network_rate=jnp.float32(0.01),
+        )
+        state = PoolState(first.params, first.optimiser, pool, jnp.int32(0))
+        return pool_step(problem, state, jnp.asarray(PIXELS), plan, jnp.float32(1e-3))
 
-    _, both, crops, means = step(0, 1)
-    moved = np.abs(np.asarray(crops.latents) - latents)
+    def momentum(state: PoolState) -> dict[str, np.ndarray]:
+        assert isinstance(state.optimiser, SoapState)
+        return {key: np.asarray(own.momentum) for key, own in state.optimiser.matrices.items()}
+
+    both, means = step(0, 1)
+    moved = np.abs(np.asarray(both.crops.latents) - latents)
     assert set(np.unique(moved.round(4))) <= {0.0, 0.5}  # Adam's first steps have one length
     assert np.mean(moved[:, mask > 0] > 0) > 0.5
-    assert np.asarray(crops.visits).tolist() == [1, 1]
-    (params, one, _, alone), (_, other, _, _) = step(0, 0), step(1, 1)
-    _, unheard, _, heard = step(0, 1, say=(1.0, 0.0))
-    np.testing.assert_allclose(heard.loss, alone.loss, rtol=1e-6)
-    for name, matrix in first.params.items():
-        mean = (one[name].momentum + other[name].momentum) / 2
-        np.testing.assert_allclose(both[name].momentum, mean, atol=1e-6)
-        np.testing.assert_allclose(unheard[name].momentum, one[name].momentum, atol=1e-6)
-        assert np.abs(params[name] - matrix).max() <= 0.0101
+    assert np.asarray(both.crops.n_steps).tolist() == [1, 1]
+    (one, alone), (other, _) = step(0, 0), step(1, 1)
+    weighted, of_first = step(0, 1, weights=(1.0, 0.0))
+    np.testing.assert_allclose(of_first.loss, alone.loss, rtol=1e-6)
+    for key, stack in first.params.items():
+        mean = (momentum(one)[key] + momentum(other)[key]) / 2
+        np.testing.assert_allclose(momentum(both)[key], mean, atol=1e-6)
+        np.testing.assert_allclose(momentum(weighted)[key], momentum(one)[key], atol=1e-6)
+        assert np.abs(one.params[key] - stack).max() <= 0.0101
 
     signal = LatentSignal(jnp.asarray(PIXELS[0] / 255, jnp.float32), jnp.asarray(mask))
-    state = first._replace(latents=jnp.asarray(latents), log_steps=dict.fromkeys(first.params, jnp.float32(-12.0)))
+    state = first._replace(
+        latents=jnp.asarray(latents), log_steps=jax.tree.map(lambda x: jnp.full_like(x, -12.0), first.log_steps)
+    )
     of_fits = LatentProblem(MODEL, SHAPE, 3, FIT.optimiser, FIT.clip_norm, FIT.step_learning_rate)
-    expected = rounded_latent_cost(of_fits, state, signal, latent_prior(of_fits, None))
+    expected = rounded_cost(of_fits, state, signal, prior_of(stacks_of(of_fits), None))
     cost = expected.cost(BitWeights(jnp.float32(1e-3 / 256), jnp.float32(0)))
-    np.testing.assert_allclose([alone.loss, alone.mse], [cost, expected.mse], rtol=1e-3)
+    np.testing.assert_allclose([alone.loss, alone.mse], [cost, expected.distortion], rtol=1e-3)
     assert means.loss != alone.loss
 
 
@@ -105,21 +126,21 @@ def test_a_pool_learns_and_goes_on_where_it_was_stopped(whole, folder):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_pool(RECIPE, PIXELS, folder / "stopped", progress=stop)
-    again = train_pool(RECIPE, PIXELS, folder / "stopped")
+        trained(LEARNING, PIXELS, folder / "stopped", progress=stop)
+    again = trained(LEARNING, PIXELS, folder / "stopped")
     for name, matrix in whole.params.items():
         np.testing.assert_array_equal(again.params[name], matrix)
     with pytest.raises(CheckpointMismatchError):
-        train_pool(RECIPE, PIXELS[::-1], folder / "stopped")
+        trained(LEARNING, PIXELS[::-1], folder / "stopped")
 
 
 @pytest.mark.slow
 def test_a_run_begins_with_the_networks_of_another(whole, folder):
-    other = dataclasses.replace(RECIPE, learning=dataclasses.replace(LEARNING, n_steps=20, begin="whole"))
-    assert train_pool(other, PIXELS, folder / "other").history[0][2] < 0.9 * whole.history[0][2]
-    nowhere = dataclasses.replace(RECIPE, learning=dataclasses.replace(LEARNING, begin="nowhere"))
+    other = dataclasses.replace(LEARNING, n_steps=20, start_from="whole")
+    assert trained(other, PIXELS, folder / "other").history[0][2] < 0.9 * whole.history[0][2]
+    nowhere = dataclasses.replace(LEARNING, start_from="nowhere")
     with pytest.raises(InrcError, match="nowhere"):
-        train_pool(nowhere, PIXELS, folder / "third")
+        trained(nowhere, PIXELS, folder / "third")
 
 
 @pytest.mark.slow
@@ -140,7 +161,7 @@ def test_a_whole_run_is_exported_and_its_init_read_back(tmp_path):
     data = tmp_path / "pictures"
     data.mkdir()
     tiny.write_pictures(data)
-    finished = run(RECIPE, tmp_path / "pool", data=data)
+    finished = run_recipe(RECIPE, tmp_path / "pool", data=data)
     assert load_run(tmp_path / "pool").init.sha256 == finished.init.sha256
     init_path, card_path = export(finished, tmp_path / "exported")
     init = load(init_path)
@@ -150,7 +171,7 @@ def test_a_whole_run_is_exported_and_its_init_read_back(tmp_path):
     card = json.loads(card_path.read_text())
     assert card["pictures"]["training"] == list(tiny.TRAINING_NAMES)
     assert card["outer_steps"] == 60
-    assert card["course"][-1]["step"] == 60
+    assert card["history"][-1]["step"] == 60
     assert card["recipe"]["learning"]["lambda_rd"] == LEARNING.lambda_rd
     params = {name: matrix.astype(np.float32) for name, matrix in init.mean.items()}
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
@@ -158,6 +179,6 @@ def test_a_whole_run_is_exported_and_its_init_read_back(tmp_path):
 
 def test_recipes_do_not_mix_families():
     with pytest.raises(ConfigError, match="LatentFitConfig"):
-        LatentRecipe("x", prior=PriorStage(FitConfig()))
-    with pytest.raises(ConfigError, match="FitConfig"):
-        Recipe("x", tiny.MODEL, prior=PriorStage(FIT))
+        LatentRecipe("x", prior=PriorStage(CoordinateFitConfig()))
+    with pytest.raises(ConfigError, match="CoordinateFitConfig"):
+        CoordinateRecipe("x", tiny.MODEL, prior=PriorStage(FIT))

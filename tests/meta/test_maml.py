@@ -11,7 +11,7 @@ import pytest
 from inrc.meta.data import Samples, draw_task, interleaved
 from inrc.meta.inner import Learned, squared_error
 from inrc.meta.maml import maml
-from inrc.meta.recipe import Method, Objective
+from inrc.meta.stages import Method, Objective
 from tests.meta import tiny
 from tests.models.networks import random_params
 

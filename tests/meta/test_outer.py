@@ -13,8 +13,7 @@ import pytest
 from inrc.meta import outer
 from inrc.meta.data import interleaved
 from inrc.meta.inner import Report
-from inrc.meta.recipe import Method
-from inrc.meta.train import train
+from inrc.meta.stages import Method
 from tests.conftest import COFFEE_SMALL
 from tests.meta import tiny
 
@@ -157,7 +156,6 @@ DEVICES = """
 import contextlib, sys
 import jax, numpy as np
 from pathlib import Path
-from inrc.meta.train import train
 from tests.meta import tiny
 from tests.meta.test_outer import ON_EIGHT, make
 
@@ -168,8 +166,8 @@ def stop_after_two(state):
 assert make(ON_EIGHT.learning)[1].mesh.size == len(jax.devices()) == 8
 folder = Path(sys.argv[1])
 with contextlib.suppress(KeyboardInterrupt):
-    train(ON_EIGHT, tiny.collection(), folder=folder / "checkpoints", progress=stop_after_two)
-trained = train(ON_EIGHT, tiny.collection(), folder=folder / "checkpoints")
+    tiny.train_start(ON_EIGHT, tiny.collection(), folder=folder / "checkpoints", progress=stop_after_two)
+trained = tiny.train_start(ON_EIGHT, tiny.collection(), folder=folder / "checkpoints")
 assert trained.n_steps == 4
 np.savez(folder / "eight.npz", *jax.tree.leaves(trained.learned))
 """
@@ -187,7 +185,7 @@ def test_eight_devices_do_what_one_does(tmp_path, compiled_programs):
     command = [sys.executable, "-c", DEVICES, str(tmp_path)]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    expected = jax.tree.leaves(train(ON_EIGHT, tiny.collection()).learned)
+    expected = jax.tree.leaves(tiny.train_start(ON_EIGHT, tiny.collection()).learned)
     with np.load(tmp_path / "eight.npz") as archive:
         found = [archive[name] for name in archive.files]
     for one, other in zip(found, expected, strict=True):

@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from inrc.fit.config import FitConfig
+from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.layout import layout
 from inrc.meta import prior
 from inrc.meta.data import output_transform
-from inrc.meta.prior import PictureFit, Progress, empirical_bayes, flat_start, learn_prior, shared_init_of, start_of
-from inrc.meta.recipe import Centre, PriorStage, Scales
+from inrc.meta.prior import PictureFit, PriorProgress, empirical_bayes, learn_prior, shared_init_of
+from inrc.meta.stages import Centre, PriorStage, Scales
+from inrc.meta.starts import flat_start, start_of
 from inrc.quant.uniform import STEPS_PER_OCTAVE
 from inrc.shared_init import SharedInit
 from tests.meta import tiny
@@ -152,7 +153,7 @@ def test_a_matrix_of_zeros_has_steps_by_the_others():
 
 def test_rounds_of_fits_move_the_mean_and_finished_fits_are_not_made_twice(tmp_path, monkeypatch):
     recipe = dataclasses.replace(tiny.RECIPE, prior=dataclasses.replace(tiny.RECIPE.prior, n_rounds=2))
-    states: list[Progress] = []
+    states: list[PriorProgress] = []
     first, seconds = learn_prior(recipe, weights(), PICTURES, folder=tmp_path, progress=states.append)
     assert [(s.round, s.fit) for s in states if s.fraction == 1.0] == [(r, f) for r in (1, 2) for f in (1, 2, 3)]
     assert len({s.picture for s in states}) == 3
@@ -163,13 +164,13 @@ def test_rounds_of_fits_move_the_mean_and_finished_fits_are_not_made_twice(tmp_p
     def no_fit(*_: object, **__: object) -> None:
         raise AssertionError("a finished fit is made again")
 
-    monkeypatch.setattr(prior, "fit", no_fit)
+    monkeypatch.setattr(prior, "run_fits", no_fit)
     again, again_seconds = learn_prior(recipe, weights(), PICTURES, folder=tmp_path)
     assert (again.sha256, again_seconds) == (first.sha256, seconds)
 
 
 def test_a_stopped_stage_goes_on_to_the_same_result(tmp_path):
-    def stop(state: Progress) -> None:
+    def stop(state: PriorProgress) -> None:
         if state.fit == 2:
             raise KeyboardInterrupt
 
@@ -190,7 +191,7 @@ def test_fits_are_the_codecs_own():
     """They lower the loss under the start's prior, and the seconds they took are known."""
     stage = dataclasses.replace(tiny.RECIPE.prior, fit=dataclasses.replace(tiny.FIT, n_passes=100, lambda_rd=1e-6))
     picture = PICTURES.pixels[0]
-    fitted = prior.fit_picture(picture, tiny.MODEL, stage, tiny.start())
+    fitted = prior.fit_picture(dataclasses.replace(tiny.RECIPE, prior=stage), picture, tiny.start())
     assert fitted.seconds > 0
     assert list(fitted.params) == list(tiny.start().mean)
     variance = float((picture / 255).var(axis=(1, 2)).mean())
@@ -209,4 +210,4 @@ def test_inits_are_of_the_recipe():
     init = shared_init_of(tiny.RECIPE, tiny.start())
     assert isinstance(init, SharedInit)
     assert (init.model, init.shape, init.n_outputs) == (tiny.MODEL, tiny.SHAPE, 3)
-    assert init.lambda_rd == FitConfig().lambda_rd
+    assert init.lambda_rd == CoordinateFitConfig().lambda_rd

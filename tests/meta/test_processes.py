@@ -112,8 +112,8 @@ import shutil, sys
 from pathlib import Path
 import jax, numpy as np
 from inrc.meta import processes
-from inrc.meta.run import run
-from inrc.meta.train import Progress, train
+from inrc.meta.run import run_recipe
+from inrc.meta.train import TrainProgress
 from tests.meta import tiny
 
 folder, data = Path(sys.argv[1]), Path(sys.argv[2])
@@ -122,18 +122,18 @@ if len(sys.argv) > 3:
 assert jax.device_count() == 2
 
 def stop_after_three(state):
-    if isinstance(state, Progress) and state.step == 3 and jax.process_index() == jax.process_count() - 1:
+    if isinstance(state, TrainProgress) and state.step == 3 and jax.process_index() == jax.process_count() - 1:
         raise KeyboardInterrupt
 
 try:
-    run(tiny.RECIPE, folder, data=data, progress=stop_after_three)
+    run_recipe(tiny.RECIPE, folder, data=data, progress=stop_after_three)
 except KeyboardInterrupt:
     if processes.is_first():
         assert [path.name for path in (folder / "checkpoints").iterdir()] == ["3"]
         shutil.copytree(folder, folder.with_name(folder.name + "-stopped"))
-done = run(tiny.RECIPE, folder, data=data)
+done = run_recipe(tiny.RECIPE, folder, data=data)
 assert done.card["outer_steps"] == 8
-learned = train(tiny.RECIPE, tiny.collection(), folder=folder / "checkpoints").learned
+learned = tiny.train_start(tiny.RECIPE, tiny.collection(), folder=folder / "checkpoints").learned
 np.savez(folder / "learned.npz", *jax.tree.leaves(learned))
 print(done.init.sha256, flush=True)
 if len(sys.argv) > 3:

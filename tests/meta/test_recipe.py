@@ -7,13 +7,15 @@ import json
 import pytest
 
 from inrc import presets
-from inrc.codec.options import EncodeOptions, resolve
+from inrc.codec.families import resolve
+from inrc.codec.options import EncodeOptions
 from inrc.config import ModelConfig
 from inrc.errors import ConfigError, MissingDataError
-from inrc.fit.config import FitConfig
+from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.layout import layout
 from inrc.meta import recipe
-from inrc.meta.recipe import InnerOptimiser, Learning, Method, PriorStage, Recipe, Sampling
+from inrc.meta.recipe import CoordinateRecipe
+from inrc.meta.stages import InnerOptimiser, Learning, Method, PriorStage, Sampling
 from tests.conftest import COFFEE_SMALL
 from tests.meta import tiny
 
@@ -55,9 +57,9 @@ def test_what_is_refused_of_one_kind_is_allowed_of_another():
         ({"n_rounds": -1}, "n_rounds is -1"),
         ({"shrinkage": -1.0}, "shrinkage is -1.0"),
         ({"time_budget": 0.0}, "time_budget is 0.0"),
-        ({"fit": FitConfig(time_budget=1.0)}, "give them passes and a lambda"),
-        ({"fit": FitConfig(target_bits=1.0)}, "give them passes and a lambda"),
-        ({"fit": FitConfig(lambda_rd=0.0)}, "lambda_rd of the prior's fits is 0.0"),
+        ({"fit": CoordinateFitConfig(time_budget=1.0)}, "give them passes and a lambda"),
+        ({"fit": CoordinateFitConfig(target_bits=1.0)}, "give them passes and a lambda"),
+        ({"fit": CoordinateFitConfig(lambda_rd=0.0)}, "lambda_rd of the prior's fits is 0.0"),
     ],
 )
 def test_a_prior_stage_out_of_range_is_refused(changes, message):
@@ -83,13 +85,13 @@ def test_a_recipe_out_of_range_is_refused(changes, message):
 def test_recipes_are_values_of_python_files(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
-        "from inrc.config import ModelConfig\nfrom inrc.meta.recipe import Recipe\n"
-        "RECIPE = Recipe('mine', ModelConfig(widths=(4,)))\n"
+        "from inrc.config import ModelConfig\nfrom inrc.meta.recipe import CoordinateRecipe\n"
+        "RECIPE = CoordinateRecipe('mine', ModelConfig(widths=(4,)))\n"
     )
     found = recipe.load_recipe(path)
     assert (found.name, found.model, found.learning) == ("mine", ModelConfig(widths=(4,)), Learning())
     path.write_text("RECIPE = 1\n")
-    with pytest.raises(ConfigError, match="no Recipe or LatentRecipe called RECIPE"):
+    with pytest.raises(ConfigError, match="no Recipe called RECIPE"):
         recipe.load_recipe(path)
     with pytest.raises(ConfigError, match="name one like meta_init/"):
         recipe.load_recipe(tmp_path / "none.py")
@@ -98,7 +100,7 @@ def test_recipes_are_values_of_python_files(tmp_path):
 @pytest.mark.parametrize(("name", "bpp"), [("siren_0075", 0.075), ("siren_015", 0.15), ("siren_03", 0.3)])
 def test_the_recipes_of_the_repository_are_those_of_the_codec(name, bpp):
     found = recipe.load_recipe(MADE / f"{name}.py")
-    model, fit = resolve(EncodeOptions(init="none"), (512, 768), 3, bpp)
+    model, fit, _ = resolve(EncodeOptions(init="none"), (512, 768), 3, bpp)
     assert (found.name, found.model, found.shape) == (name, model, (512, 768))
     n_weights = sum(rows * columns for _, (rows, columns) in layout(model, found.shape, 3))
     assert n_weights == pytest.approx(presets.n_weights_for(bpp, 512 * 768), rel=0.05)
@@ -130,7 +132,9 @@ def test_pictures_are_where_the_user_or_the_environment_says(tmp_path, monkeypat
 
 
 def test_cards_show_recipes_as_json(tmp_path):
-    shown = json.loads(json.dumps(recipe.as_json(Recipe("one", tiny.MODEL, tiny.SHAPE, tiny.LEARNING, data=tmp_path))))
+    shown = json.loads(
+        json.dumps(recipe.as_json(CoordinateRecipe("one", tiny.MODEL, tiny.SHAPE, tiny.LEARNING, data=tmp_path)))
+    )
     assert shown["learning"]["method"] == "meta_sgd"
     assert shown["model"]["encoding"] == {"kind": "nerf", "n_frequencies": 2, "sigma": 10.0}
     assert shown["prior"]["fit"]["optimiser"]["preconditioned"] is True

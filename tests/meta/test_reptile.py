@@ -5,8 +5,8 @@ import numpy as np
 import optax
 import pytest
 
-from inrc.meta.recipe import InnerOptimiser, Method
 from inrc.meta.reptile import reptile
+from inrc.meta.stages import InnerOptimiser, Method
 from tests.meta import tiny
 
 H = tiny.CURVATURE

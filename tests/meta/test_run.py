@@ -11,7 +11,7 @@ from inrc import shared_init
 from inrc.errors import CheckpointMismatchError, InrcError, MissingDataError
 from inrc.meta.export import export
 from inrc.meta.recipe import as_json
-from inrc.meta.run import Run, load_run, run
+from inrc.meta.run import Run, load_run, run_recipe
 from tests.meta import tiny
 
 
@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(data, folder) -> Run:
-    return run(tiny.RECIPE, folder, data=data)
+    return run_recipe(tiny.RECIPE, folder, data=data)
 
 
 def test_the_card_says_what_came_of_what(finished):
@@ -58,7 +58,7 @@ def test_a_finished_run_is_read_back_and_run_again_does_nothing(finished, folder
     def no_progress(state: object) -> None:
         raise AssertionError(f"something is done again: {state}")
 
-    for again in (load_run(folder), run(tiny.RECIPE, folder, data=data, progress=no_progress)):
+    for again in (load_run(folder), run_recipe(tiny.RECIPE, folder, data=data, progress=no_progress)):
         assert again.init.sha256 == finished.init.sha256
         assert again.init.steps == finished.init.steps
         assert json.loads(json.dumps(again.card)) == json.loads(json.dumps(finished.card))
@@ -67,12 +67,12 @@ def test_a_finished_run_is_read_back_and_run_again_does_nothing(finished, folder
 def test_another_prior_stage_keeps_the_outer_steps(finished, folder, data, tmp_path):
     steps = []
     recipe = dataclasses.replace(tiny.RECIPE, prior=dataclasses.replace(tiny.RECIPE.prior, n_rounds=0))
-    flat = run(recipe, folder, data=data, progress=steps.append)
+    flat = run_recipe(recipe, folder, data=data, progress=steps.append)
     assert steps == []
     assert flat.init.sha256 != finished.init.sha256
-    run(tiny.RECIPE, folder, data=data)
+    run_recipe(tiny.RECIPE, folder, data=data)
     with pytest.raises(CheckpointMismatchError):
-        run(dataclasses.replace(recipe, learning=dataclasses.replace(tiny.LEARNING, seed=1)), folder, data=data)
+        run_recipe(dataclasses.replace(recipe, learning=dataclasses.replace(tiny.LEARNING, seed=1)), folder, data=data)
 
 
 def test_an_export_is_named_by_its_hash(finished, tmp_path):
@@ -108,5 +108,5 @@ def test_a_manifest_that_is_none_is_refused_before_anything_is_done(tmp_path):
     tiny.write_pictures(tmp_path)
     (tmp_path / "train_manifest.json").write_text('["a.png"]')
     with pytest.raises(MissingDataError, match="no list of files and licences"):
-        run(tiny.RECIPE, tmp_path / "run", data=tmp_path)
+        run_recipe(tiny.RECIPE, tmp_path / "run", data=tmp_path)
     assert not (tmp_path / "run").exists()

@@ -15,8 +15,9 @@ import pytest
 from inrc.errors import CheckpointMismatchError, InrcError
 from inrc.meta import outer
 from inrc.meta import train as train_module
-from inrc.meta.recipe import Method, Recipe
-from inrc.meta.train import Progress, Trained, train
+from inrc.meta.recipe import CoordinateRecipe
+from inrc.meta.stages import Method
+from inrc.meta.train import Trained, TrainProgress
 from tests.conftest import COFFEE_SMALL
 from tests.meta import tiny
 
@@ -24,7 +25,7 @@ PICTURES = tiny.collection()
 N_STEPS = tiny.LEARNING.n_steps
 
 
-def with_learning(**changes) -> Recipe:
+def with_learning(**changes) -> CoordinateRecipe:
     return dataclasses.replace(tiny.RECIPE, learning=dataclasses.replace(tiny.LEARNING, **changes))
 
 
@@ -40,12 +41,12 @@ def assert_same(one: Trained, other: Trained) -> None:
 @pytest.fixture(scope="module")
 def whole() -> Trained:
     """The run that is never stopped."""
-    return train(tiny.RECIPE, PICTURES, validate_every=3)
+    return tiny.train_start(tiny.RECIPE, PICTURES, validate_every=3)
 
 
 def test_a_run_takes_its_steps_and_tells_of_each(whole):
-    states: list[Progress] = []
-    assert_same(train(tiny.RECIPE, PICTURES, progress=states.append, validate_every=3), whole)
+    states: list[TrainProgress] = []
+    assert_same(tiny.train_start(tiny.RECIPE, PICTURES, progress=states.append, validate_every=3), whole)
     assert [state.step for state in states] == list(range(1, N_STEPS + 1))
     assert [state.fraction for state in states] == pytest.approx(np.arange(1, N_STEPS + 1) / N_STEPS)
     looked = [state.step for state in states if not math.isnan(state.validation_psnr)]
@@ -62,7 +63,7 @@ def test_no_steps_leave_the_random_start():
     recipe = with_learning(n_steps=0)
     algorithm = outer.algorithm_of(recipe.learning, recipe.model, recipe.shape)
     expected = outer.first_state(recipe.learning, recipe.model, recipe.shape, algorithm).learned
-    found = train(recipe, PICTURES)
+    found = tiny.train_start(recipe, PICTURES)
     assert (found.n_steps, found.history) == (0, ())
     for one, other in zip(jax.tree.leaves(found.learned), jax.tree.leaves(expected), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -70,8 +71,8 @@ def test_no_steps_leave_the_random_start():
 
 def test_seconds_end_a_run_whose_last_step_is_validated():
     began = time.monotonic()
-    states: list[Progress] = []
-    found = train(with_learning(n_steps=10**9, time_budget=2.0), PICTURES, progress=states.append)
+    states: list[TrainProgress] = []
+    found = tiny.train_start(with_learning(n_steps=10**9, time_budget=2.0), PICTURES, progress=states.append)
     assert 2.0 <= found.seconds <= time.monotonic() - began
     assert found.history[-1][0] == found.n_steps == states[-1].step
     assert states[-1].fraction == 1.0
@@ -81,19 +82,23 @@ def test_seconds_end_a_run_whose_last_step_is_validated():
 def test_an_interrupted_run_keeps_its_step_and_goes_on_from_it(whole, tmp_path):
     steps = []
 
-    def stop_after_four(state: Progress) -> None:
+    def stop_after_four(state: TrainProgress) -> None:
         steps.append(state.step)
         if state.step == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(tiny.RECIPE, PICTURES, folder=tmp_path, progress=stop_after_four, validate_every=3)
-    resumed = train(tiny.RECIPE, PICTURES, folder=tmp_path, progress=lambda s: steps.append(s.step), validate_every=3)
+        tiny.train_start(tiny.RECIPE, PICTURES, folder=tmp_path, progress=stop_after_four, validate_every=3)
+    resumed = tiny.train_start(
+        tiny.RECIPE, PICTURES, folder=tmp_path, progress=lambda s: steps.append(s.step), validate_every=3
+    )
     assert steps == [1, 2, 3, 4, 5, 6, 7, 8]
     assert_same(resumed, whole)
     assert resumed.seconds >= resumed.history[-1][1] - 0.1 >= resumed.history[0][1] - 0.1
 
-    done = train(tiny.RECIPE, PICTURES, folder=tmp_path, progress=lambda s: steps.append(s.step), validate_every=3)
+    done = tiny.train_start(
+        tiny.RECIPE, PICTURES, folder=tmp_path, progress=lambda s: steps.append(s.step), validate_every=3
+    )
     assert len(steps) == N_STEPS  # nothing is done twice
     assert_same(done, whole)
 
@@ -101,7 +106,6 @@ def test_an_interrupted_run_keeps_its_step_and_goes_on_from_it(whole, tmp_path):
 KILLED = """
 import sys, time
 from pathlib import Path
-from inrc.meta.train import train
 from tests.meta import tiny
 
 def progress(state):
@@ -109,7 +113,7 @@ def progress(state):
     time.sleep(0.3)
 
 often = {"checkpoint_every": 0.0, "validate_every": 3}
-train(tiny.RECIPE, tiny.collection(), folder=Path(sys.argv[1]), progress=progress, **often)
+tiny.train_start(tiny.RECIPE, tiny.collection(), folder=Path(sys.argv[1]), progress=progress, **often)
 """
 
 
@@ -126,35 +130,37 @@ def test_a_killed_run_ends_in_the_same_arrays_when_run_again(whole, tmp_path, co
                 break
     assert process.returncode == -signal.SIGKILL
     steps = []
-    resumed = train(tiny.RECIPE, PICTURES, folder=tmp_path, validate_every=3, progress=lambda s: steps.append(s.step))
+    resumed = tiny.train_start(
+        tiny.RECIPE, PICTURES, folder=tmp_path, validate_every=3, progress=lambda s: steps.append(s.step)
+    )
     assert steps[0] in (5, 6)
     assert_same(resumed, whole)
 
 
 def test_a_checkpoint_of_another_recipe_or_of_other_pictures_is_refused(tmp_path):
-    train(with_learning(n_steps=1), PICTURES, folder=tmp_path)
+    tiny.train_start(with_learning(n_steps=1), PICTURES, folder=tmp_path)
     for recipe, pictures in (
         (tiny.RECIPE, PICTURES),
         (with_learning(n_steps=1, method=Method.MAML), PICTURES),
         (with_learning(n_steps=1), tiny.collection(seed=7)),
     ):
         with pytest.raises(CheckpointMismatchError, match="another recipe or other pictures"):
-            train(recipe, pictures, folder=tmp_path)
+            tiny.train_start(recipe, pictures, folder=tmp_path)
     # More seconds are no other recipe.
-    assert train(with_learning(n_steps=1, time_budget=60.0), PICTURES, folder=tmp_path).n_steps == 1
+    assert tiny.train_start(with_learning(n_steps=1, time_budget=60.0), PICTURES, folder=tmp_path).n_steps == 1
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):
-    train(with_learning(n_steps=1), PICTURES, folder=tmp_path)
+    tiny.train_start(with_learning(n_steps=1), PICTURES, folder=tmp_path)
     for path in (tmp_path / "1").rglob("*"):
         if path.is_file() and "metadata" not in path.name.lower():
             path.write_bytes(b"")
     with pytest.raises(CheckpointMismatchError, match="is damaged"):
-        train(with_learning(n_steps=1), PICTURES, folder=tmp_path)
+        tiny.train_start(with_learning(n_steps=1), PICTURES, folder=tmp_path)
 
 
 def test_a_run_whose_gradients_stay_bad_says_so(monkeypatch):
     monkeypatch.setattr(train_module, "_MOST_SKIPPED", 3)
     diverging = with_learning(method=Method.MAML, inner_rate=1e38)
     with pytest.raises(InrcError, match=r"3 outer steps in a row.*lower outer_rate \(0.001\) or inner_rate \(1e\+38\)"):
-        train(diverging, PICTURES)
+        tiny.train_start(diverging, PICTURES)

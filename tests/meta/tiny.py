@@ -2,26 +2,30 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
-from inrc.fit.config import FitConfig, Start
+from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.optimiser import OptimiserConfig
+from inrc.fit.task import Start
 from inrc.layout import layout
 from inrc.meta.data import Collection, Photographs, Samples
 from inrc.meta.inner import Learned
-from inrc.meta.recipe import InnerOptimiser, Learning, Method, Objective, PriorStage, Recipe
+from inrc.meta.recipe import CoordinateRecipe
+from inrc.meta.stages import InnerOptimiser, Learning, Method, Objective, PriorStage
+from inrc.meta.train import Trained, train
 from tests.models.networks import random_params
 
 SHAPE = (16, 24)
 MODEL = ModelConfig(widths=(6,), encoding=EncodingConfig(EncodingKind.NERF, 2))
 ADAM = OptimiserConfig(preconditioned=False)  # compiles in half the time
 LEARNING = Learning(n_steps=8, inner_steps=2, n_tasks=2, phase_factor=2, outer_rate=1e-3)
-FIT = FitConfig(n_passes=4, phase_factor=2, steps_per_group=4, groups_per_chunk=2, optimiser=ADAM)
-RECIPE = Recipe("tiny", MODEL, SHAPE, LEARNING, PriorStage(fit=FIT, n_pictures=3, n_rounds=1))
+FIT = CoordinateFitConfig(n_passes=4, phase_factor=2, steps_per_group=4, groups_per_chunk=2, optimiser=ADAM)
+RECIPE = CoordinateRecipe("tiny", MODEL, SHAPE, LEARNING, PriorStage(fit=FIT, n_pictures=3, n_rounds=1))
 
 TRAINING_NAMES, VALIDATION_NAMES = ("0.png", "1.png", "2.png", "3.png"), ("10.png", "11.png")
 """The hashes of the latter are multiples of 8."""
@@ -30,6 +34,11 @@ TRAINING_NAMES, VALIDATION_NAMES = ("0.png", "1.png", "2.png", "3.png"), ("10.pn
 def learning(method: Method, **changes) -> Learning:
     """The tests' learning by another method."""
     return dataclasses.replace(LEARNING, method=method, **changes)
+
+
+def train_start(recipe: CoordinateRecipe, pictures: Collection, **options: Any) -> Trained:
+    """The first stage of a recipe."""
+    return train(recipe.learning, recipe.model, recipe.shape, pictures, **options)
 
 
 def pixels(n: int, shape: tuple[int, int] = SHAPE, seed: int = 0) -> np.ndarray:

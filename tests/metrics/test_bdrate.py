@@ -81,7 +81,7 @@ def test_any_two_curves_agree_with_the_reference_package(anchor: Curve, test: Cu
     for ours, axis, expected in zip((bd_rate, bd_psnr), (1, 0), reference(anchor, test), strict=True):
         ends = [[ends(point[axis] for point in curve) for ends in (min, max)] for curve in (anchor, test)]
         if min(ends[0][1], ends[1][1]) - max(ends[0][0], ends[1][0]) < 1e-3:
-            continue  # The mean over next to nothing is all rounding.
+            continue  # The mean over a tiny interval is dominated by rounding.
         # Where two curves cross, a delta near 0 is a difference of integrals: their rounding is the floor.
         assert ours(anchor, test, min_overlap=0) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 

@@ -16,7 +16,7 @@ Plane = npt.NDArray[np.float64]
 
 
 def noisy(pixels: Pixels, sigma: float, bit_depth: int = 8, seed: int = 0) -> Pixels:
-    """Gaussian noise of `sigma` levels, rounded and clipped."""
+    """Adds Gaussian noise of `sigma` levels; the result is rounded and clipped."""
     noise = np.random.default_rng(seed).normal(0, sigma, pixels.shape)
     return np.clip(np.rint(pixels + noise), 0, 2**bit_depth - 1).astype(pixels.dtype)
 
@@ -188,7 +188,7 @@ def test_vmap_is_a_loop_and_data_range_a_unit(index) -> None:
     np.testing.assert_allclose(scaled, apart[0], atol=1e-6)
 
 
-def test_float_pixels_are_refused_by_the_integer_face() -> None:
+def test_the_integer_functions_refuse_float_pixels() -> None:
     pixels = np.zeros((16, 16, 3))
     with pytest.raises(ValueError, match="round"):
         ssim(pixels, pixels)

@@ -9,7 +9,7 @@ import numpy as np
 from inrc.config import ModelConfig
 from inrc.layout import layout
 from inrc.models import build
-from tests.bitstream import stranger
+from tests.bitstream import reference_decoder
 
 
 def random_params(model: ModelConfig, shape: tuple[int, ...], n_outputs: int, seed: int = 0) -> dict[str, jax.Array]:
@@ -36,9 +36,9 @@ def _apply(model, shape, n_outputs, params, coordinates):
 def stranger_values(model: ModelConfig, shape: tuple[int, ...], params, coordinates) -> np.ndarray:
     """The same by the decoder that was written from FORMAT.md, in float64."""
     encoding = model.encoding
-    x = stranger.features(encoding.kind, encoding.n_frequencies, int(encoding.sigma * 4), coordinates, shape)
+    x = reference_decoder.features(encoding.kind, encoding.n_frequencies, int(encoding.sigma * 4), coordinates, shape)
     matrices = [np.asarray(p, np.float64) for p in params.values()]
-    return stranger.network(model.family, model.omega_0, model.bias, matrices, x)
+    return reference_decoder.network(model.family, model.omega_0, model.bias, matrices, x)
 
 
 def random_points(n: int, rank: int = 2, seed: int = 3) -> list[np.ndarray]:

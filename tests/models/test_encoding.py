@@ -8,7 +8,7 @@ from inrc.config import EncodingConfig, EncodingKind
 from inrc.layout import axis_frequencies, feature_counts
 from inrc.models.encoding import encode, gaussian_frequencies
 from inrc.signal.coordinates import pixel_centres
-from tests.bitstream import stranger
+from tests.bitstream import reference_decoder
 
 EVERY_KIND = [
     EncodingConfig(EncodingKind.NONE),
@@ -64,14 +64,14 @@ def test_feature_counts_are_those_of_encode(config, shape):
     coordinates = [jnp.zeros((2,), jnp.float32) for _ in shape]
     groups = encode(config, coordinates, shape, (0.0,) * len(shape))
     assert tuple(group.shape[0] for group in groups) == feature_counts(config, shape)
-    total = stranger.n_features(config.kind, config.n_frequencies, shape)
+    total = reference_decoder.n_features(config.kind, config.n_frequencies, shape)
     assert sum(feature_counts(config, shape)) == total
 
 
 @pytest.mark.parametrize("config", EVERY_KIND, ids=lambda c: c.kind.name)
 def test_features_equal_the_strangers(config):
     shape, coordinates = (13, 40), points(50)
-    expected = stranger.features(config.kind, config.n_frequencies, int(config.sigma * 4), coordinates, shape)
+    expected = reference_decoder.features(config.kind, config.n_frequencies, int(config.sigma * 4), coordinates, shape)
     np.testing.assert_allclose(whole(config, coordinates, shape), expected, atol=1.5e-5)
 
 

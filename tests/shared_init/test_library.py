@@ -135,6 +135,17 @@ def test_a_wheel_has_the_exported_inits_where_they_are_looked_for():
     assert (root / source).is_dir()
 
 
+def test_the_hashes_of_the_shipped_inits_never_change():
+    folder = Path(inrc.__file__).parents[2] / "meta_init" / "exported"
+    names = ("14ca69de07028866", "202c70e814fac9f4", "5084ee8465e3d554", "60217105f8c3c4a4", "623f5d3cb959b7d0",
+             "c5851304e4115932", "cdbc49330a66a333")  # fmt: skip
+    for name in names:
+        assert shared_init.load(folder / f"{name}.npz").id.hex() == name
+    assert {path.stem for path in folder.glob("*.npz")} >= set(names)
+    for path in folder.glob("*.npz"):
+        assert shared_init.load(path).id.hex() == path.stem
+
+
 def test_those_that_are_shipped_come_in_the_order_of_their_hashes(folders):
     for name, init in (("a", FIRST), ("b", SECOND), ("c", THIRD)):
         shared_init.save(init, folders[2] / f"{name}.npz")

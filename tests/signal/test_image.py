@@ -1,4 +1,4 @@
-"""Pictures in memory, and what inrc writes: exact where the format is exact, refused where it cannot be."""
+"""Pictures in memory and in files of inrc: exact in exact formats, and refused where a format cannot hold them."""
 
 import io
 import os
@@ -149,8 +149,8 @@ def test_lossy_webp_is_smaller(coffee_small):
         (np.uint8, 2, "ppm", "ppm holds no alpha channel"),
         (np.uint16, 4, "ppm", "write .png or .tiff$"),
         (np.uint8, 3, "pgm", "pgm holds no colour, the picture has 3 channels"),
-        (np.uint8, 3, "gif", "unknown output format 'gif'; use png, tif, tiff, jpg, jpeg, webp, ppm or pgm"),
-        (np.uint8, 3, "", "unknown output format ''"),
+        (np.uint8, 3, "gif", "the output format 'gif' is unknown; use png, tif, tiff, jpg, jpeg, webp, ppm or pgm"),
+        (np.uint8, 3, "", "the output format '' is unknown"),
     ],
 )
 def test_formats_refuse_what_they_cannot_hold(dtype, channels, format_name, message):
@@ -159,7 +159,7 @@ def test_formats_refuse_what_they_cannot_hold(dtype, channels, format_name, mess
 
 
 def test_webp_and_jpeg_refuse_sides_that_are_too_long():
-    with pytest.raises(UnsupportedImageError, match="20000 x 1 and WebP holds at most 16383 a side"):
+    with pytest.raises(UnsupportedImageError, match="20000 x 1, but WebP holds at most 16383 a side"):
         encode_image(Image(np.zeros((1, 20000, 3), np.uint8)), "webp")
     with pytest.raises(UnsupportedImageError, match="1 x 65501 and JPEG"):
         encode_image(Image(np.zeros((65501, 1, 1), np.uint8)), "jpg")
@@ -181,7 +181,9 @@ def test_extensions_are_read_in_any_case_and_written_by_name(tmp_path):
 
 
 def test_an_unknown_extension_names_the_path(tmp_path):
-    with pytest.raises(UnsupportedImageError, match=r"cannot write .*a\.xyz: unknown output format 'xyz'; use png"):
+    with pytest.raises(
+        UnsupportedImageError, match=r"cannot write .*a\.xyz: the output format 'xyz' is unknown; use png"
+    ):
         write_image(tmp_path / "a.xyz", Image(np.zeros((2, 2, 3), np.uint8)))
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""Reading pictures that other programs made: exact values, orientation, and files that are to be refused."""
+"""Reading pictures of other programs: exact values, orientation, and files that must be refused."""
 
 import contextlib
 import io

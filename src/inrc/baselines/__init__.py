@@ -1,4 +1,4 @@
-"""Classical codecs that inrc is compared with, and the interface that every measured codec has."""
+"""Classical codecs that inrc is compared with, and the interface of every codec that is measured."""
 
 from inrc.baselines.classical import anchors as anchors
 from inrc.baselines.classical import avif_444 as avif_444

@@ -1,8 +1,8 @@
-"""The anchors: classical codecs at the settings that give each its best PSNR, behind one interface.
+"""The anchors: classical codecs behind one interface, each at the settings that give it its best PSNR.
 
-Every option that decides a file's bytes stands in one dictionary per codec, which goes to the encoder and into the
-settings of the records alike. All encoders run on one thread: seconds then mean work, and the bytes of AVIF would
-otherwise depend on the machine.
+Every codec has one dictionary of the options that decide the bytes of its files. It goes both to the encoder and into
+the settings of records. All encoders run on one thread, so that seconds measure work, and so that the bytes of AVIF do
+not depend on the machine.
 """
 
 import functools
@@ -21,12 +21,12 @@ from inrc.baselines.interface import MeasuredCodec, Pixels
 
 JPEG_OPTIONS: dict[str, Any] = {"progressive": True, "optimize": True}
 
-# The wavelet filter is the irreversible 9/7. OpenJPEG meets the rate with the JP2 boxes counted in.
+# The wavelet filter is the irreversible 9/7. OpenJPEG counts the JP2 boxes as part of the rate.
 JPEG2000_OPTIONS: dict[str, Any] = {"irreversible": True, "quality_mode": "rates", "no_jp2": False}
 
 WEBP_OPTIONS: dict[str, Any] = {"lossless": False, "method": 6}
 
-# The default tune aims at perception and costs PSNR. Tiles, which Pillow asks for by default, cost 1 to 3 % of the
+# The default tuning aims at perception and costs PSNR. Tiles, which Pillow requests by default, cost 1 to 3 % of the
 # bytes of a 768 x 512 picture below 0.2 bpp.
 AVIF_OPTIONS: dict[str, Any] = {
     "codec": "aom",
@@ -36,7 +36,7 @@ AVIF_OPTIONS: dict[str, Any] = {
     "max_threads": 1,
 }
 
-# Effort 9 takes five times as long to save about 1 % of the bytes at equal PSNR.
+# Effort 9 takes five times as long, and saves about 1 % of the bytes at equal PSNR.
 JXL_OPTIONS: dict[str, Any] = {"effort": 7, "numthreads": 1}
 JXL_MAX_DISTANCE = 25.0
 
@@ -45,22 +45,22 @@ MAX_QUALITY = 100
 
 
 def anchors() -> tuple[MeasuredCodec, ...]:
-    """All classical codecs, each at 9 or 10 points that cover about 0.1 to 2 bpp on photographs."""
+    """Returns all classical codecs, each at 9 or 10 points that cover about 0.1 to 2 bpp on photographs."""
     return jpeg_444(), jpeg_420(), jpeg2000(), webp(), avif_444(), jxl()
 
 
 def jpeg_444() -> MeasuredCodec:
-    """JPEG by libjpeg-turbo with chroma at full size: `jpeg_encode` and `jpeg_decode`. Points are qualities."""
+    """Returns JPEG by libjpeg-turbo with chroma at full size: `jpeg_encode`, `jpeg_decode`. Points are qualities."""
     return _jpeg("jpeg_444", "4:4:4")
 
 
 def jpeg_420() -> MeasuredCodec:
-    """JPEG by libjpeg-turbo with chroma at half size. Points are qualities."""
+    """Returns JPEG by libjpeg-turbo with chroma at half size. Points are qualities."""
     return _jpeg("jpeg_420", "4:2:0")
 
 
 def jpeg2000() -> MeasuredCodec:
-    """JPEG 2000 by OpenJPEG: 9/7 wavelet, RGB decorrelated. Points are rates in bits per pixel of the whole file."""
+    """Returns JPEG 2000 by OpenJPEG: 9/7 wavelet, RGB decorrelated. Points are bits per pixel of the whole file."""
     return MeasuredCodec(
         name="jpeg2000",
         encode=_jpeg2000_encode,
@@ -78,7 +78,7 @@ def jpeg2000() -> MeasuredCodec:
 
 
 def webp() -> MeasuredCodec:
-    """Lossy WebP by libwebp at its slowest method, RGB only. Points are qualities; quality 0 is about 0.1 bpp."""
+    """Returns lossy WebP by libwebp at its slowest method, RGB only. Points are qualities; 0 is about 0.1 bpp."""
     return MeasuredCodec(
         name="webp",
         encode=_webp_encode,
@@ -96,7 +96,7 @@ def webp() -> MeasuredCodec:
 
 
 def avif_444() -> MeasuredCodec:
-    """AVIF by libaom, tuned for PSNR, chroma at full size. Points are qualities."""
+    """Returns AVIF by libaom, tuned for PSNR, with chroma at full size. Points are qualities."""
     return MeasuredCodec(
         name="avif_444",
         encode=_avif_encode,
@@ -114,7 +114,7 @@ def avif_444() -> MeasuredCodec:
 
 
 def jxl() -> MeasuredCodec:
-    """Lossy JPEG XL by libjxl, which aims at perception: PSNR understates it. Points are distances, large to small."""
+    """Returns lossy JPEG XL by libjxl. It aims at perception, so PSNR understates it. Points are falling distances."""
     return MeasuredCodec(
         name="jxl",
         encode=_jxl_encode,
@@ -131,7 +131,7 @@ def jxl() -> MeasuredCodec:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of the libraries that the anchors run on, by name; "absent" where Pillow was built without one."""
+    """Returns the versions of the libraries behind the anchors; "absent" where Pillow was built without one."""
     found: dict[str, str | None] = {
         "pillow": PIL.__version__,
         "libjpeg-turbo": features.version_feature("libjpeg_turbo"),
@@ -151,8 +151,8 @@ def jpeg_encode(pixels: Pixels, quality: float, subsampling: str = "4:4:4") -> b
 
     Args:
       pixels: uint8 [H, W, C], gray (C = 1) or RGB (C = 3), sides up to 65,500.
-      quality: libjpeg's quality, a whole number 1..100.
-      subsampling: of the chroma, "4:4:4", "4:2:2" or "4:2:0"; no matter where the picture is gray.
+      quality: libjpeg's quality, a whole number in 1..100.
+      subsampling: the subsampling of the chroma: "4:4:4", "4:2:2" or "4:2:0". A gray picture ignores it.
 
     Returns:
       The whole file.
@@ -180,14 +180,14 @@ def jpeg_decode(data: bytes) -> Pixels:
 
 
 def jpeg_at_most(pixels: Pixels, n_bytes: int) -> tuple[bytes, int]:
-    """The best 4:4:4 JPEG of a picture that is no larger than a size: `best_at_most` over all qualities.
+    """Returns the best 4:4:4 JPEG of a picture that has at most a number of bytes: `best_at_most` over all qualities.
 
     Args:
       pixels: uint8 [H, W, C], gray (C = 1) or RGB (C = 3).
-      n_bytes: the size that the file may have.
+      n_bytes: the most bytes that the file may have.
 
     Returns:
-      The file and its quality. Where no quality is small enough this is quality 1, and the file is longer than
+      The file and its quality. Where no quality is small enough, it is the file of quality 1, which is longer than
       `n_bytes`: compare its length.
 
     Raises:
@@ -198,19 +198,19 @@ def jpeg_at_most(pixels: Pixels, n_bytes: int) -> tuple[bytes, int]:
 
 
 def best_at_most(codec: MeasuredCodec, pixels: Pixels, points: Sequence[float], n_bytes: int) -> tuple[bytes, float]:
-    """The best file of a picture that is no larger than a size, by bisection over a codec's points.
+    """Returns the best file of a picture that has at most a number of bytes, by bisection over a codec's points.
 
     Args:
-      codec: what encodes.
+      codec: the codec that encodes.
       pixels: uint8 [H, W, C].
-      points: candidates, from the smallest file to the largest: `range(101)` for AVIF, say. Need not be those at
-        which the codec's curve is measured. A codec whose files do not grow from point to point is still answered
-        with a file that fits, but a later point might fit too.
-      n_bytes: the size that the file may have.
+      points: candidates from the smallest file to the largest, such as `range(101)` for AVIF. They need not be points
+        of the codec's curve. If files do not grow from point to point, the result still fits, but a later point might
+        fit too.
+      n_bytes: the most bytes that the file may have.
 
     Returns:
-      The file and its point. Where no file is small enough this is the first point's, and longer than `n_bytes`:
-      compare its length.
+      The file and its point. Where no file is small enough, it is the file of the first point, which is longer than
+      `n_bytes`: compare its length.
 
     Raises:
       ValueError: if there are no points, or the codec cannot hold the pixels.

@@ -1,4 +1,4 @@
-"""What every codec looks like to an experiment: ours, the classical ones, and any that a researcher adds."""
+"""The interface of every codec in an experiment: ours, the classical ones, and any that a researcher adds."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -11,20 +11,20 @@ Pixels = npt.NDArray[np.uint8]
 """A picture [H, W, C] with 8 bits a sample, gray (C = 1) or RGB (C = 3)."""
 
 Settings = Mapping[str, Any]
-"""Names and JSON values."""
+"""Settings by name, as JSON values."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Encoding:
-    """A file and what its encoder tells of it.
+    """A file, with measurements of its encoder.
 
     Attributes:
       data: the whole file.
-      seconds: wall-clock time of the encoder, compilation included; None leaves it to whoever calls it.
-      cpu_seconds: processor time over all cores, likewise.
-      compile_seconds: part of the encoder's time that went into compiling; 0 where nothing is compiled.
+      seconds: wall-clock time of the encoder, compilation included; None leaves the measurement to the caller.
+      cpu_seconds: processor time over all cores; None likewise.
+      compile_seconds: the part of the encoder's time that was spent on compilation; 0 where nothing is compiled.
       details: further JSON values for the record.
-      trace: (seconds, estimated PSNR in dB, estimated bpp) on the way, for anytime curves.
+      trace: (seconds, estimated PSNR in dB, estimated bpp) during the encode, for anytime curves.
     """
 
     data: bytes
@@ -40,14 +40,14 @@ class MeasuredCodec:
     """A codec with the points at which its curve is measured.
 
     Attributes:
-      name: in records and legends, unique within an experiment.
-      encode: (pixels, point) to a file's bytes, or to an `Encoding` where there is more to tell.
-      decode: a file's bytes to the pixels that are compared.
-      points: qualities, rates, ...: what is measured, each once.
-      settings: point to all that decides the file's bytes, the point included. A record holds it, and a record whose
-        settings differ is another one.
-      reference: the original to what the decoded pixels are compared with: the original itself if not given.
-      extension: of its files' names.
+      name: name in records and legends, unique within an experiment.
+      encode: turns (pixels, point) into the bytes of a file, or into an `Encoding` with measurements of its own.
+      decode: turns the bytes of a file into the pixels that are compared.
+      points: the values at which the codec is measured, such as qualities or rates, each once.
+      settings: returns all settings that decide the bytes of a file at a point, the point included. Records hold them,
+        and a point is measured again when they change.
+      reference: turns an original into the pixels to compare with; the original itself if not given.
+      extension: suffix of the names of its files.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""The `inrc` command: parses arguments, runs a command, turns failures into one line and an exit code.
+"""The `inrc` command: it parses arguments, runs a command, and turns a failure into one line and an exit code.
 
-0 is done, 1 a typed error, 2 wrong usage, 130 interrupted.
+The exit code is 0 when the command is done, 1 after a typed error, 2 after wrong usage and 130 after an interruption.
 """
 
 import os
@@ -12,27 +12,27 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, subcommand
 
-from inrc.cli import batch, codecs, decode, encode, evaluate, info, meta, plot, report
-from inrc.cli.batch import Batch
-from inrc.cli.codecs import Codecs
-from inrc.cli.decode import Decode
-from inrc.cli.encode import Encode
-from inrc.cli.evaluate import Evaluate
-from inrc.cli.info import Info
-from inrc.cli.meta import Meta
-from inrc.cli.plot import Plot
-from inrc.cli.report import Report
+from inrc.cli.batch import Batch, batch_command
+from inrc.cli.codecs import Codecs, codecs_command
+from inrc.cli.decode import Decode, decode_command
+from inrc.cli.encode import Encode, encode_command
+from inrc.cli.evaluate import Evaluate, evaluate_command
+from inrc.cli.info import Info, info_command
+from inrc.cli.jax_setup import silence_compiler_log
+from inrc.cli.meta import Meta, meta_command
+from inrc.cli.plot import Plot, plot_command
+from inrc.cli.report import Report, report_command
 from inrc.errors import InrcError
 
 _DESCRIPTION = """\
 Pictures stored as the weights of a small network that is fitted to them.
-  inrc encode photo.png            writes photo.inr
-  inrc encode photo.png -q 70 -e 7 more quality, more effort
-  inrc decode photo.inr -o 2x.png --scale 2
-  inrc batch photos files          every picture in a folder, and what is left of it when run again
-  inrc info photo.inr
+  inrc encode photo.png                      writes photo.inr
+  inrc encode photo.png -q 70 -e 7           takes more bytes and more time for a better picture
+  inrc decode photo.inr -o 2x.png --scale 2  decodes at twice the size
+  inrc batch photos files                    encodes every picture below a folder; run again, it resumes
+  inrc info photo.inr                        shows what a file holds
 
-Each command has its own --help. inrc --version prints the version."""
+Each command has its own --help. `inrc --version` prints the version."""
 
 _Command = (
     Annotated[Encode, subcommand("encode")]
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line `arguments` (those of the process if None) and returns the exit code.
 
     Raises:
-      SystemExit: Wrong usage (code 2) or a request for help (code 0); tyro has printed what to say.
+      SystemExit: The usage was wrong (code 2) or help was requested (code 0); tyro has printed the message.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except InrcError as error:
         return _fail(str(error))
-    except BrokenPipeError:  # `inrc info FILE | head`: whoever reads has seen enough
+    except BrokenPipeError:  # the reader of the output ended first, as in `inrc info FILE | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
@@ -74,28 +74,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> None:
+    silence_compiler_log()  # here, since some commands import JAX before they set it up
     config = (OmitArgPrefixes, FlagCreatePairsOff)
     # tyro takes a union of annotated types, for which Python's type system has no name yet.
     command = tyro.cli(_Command, prog="inrc", description=_DESCRIPTION, args=arguments, config=config)  # pyright: ignore
     match command:
         case Encode():
-            encode.run(command)
+            encode_command(command)
         case Batch():
-            batch.run(command)
+            batch_command(command)
         case Decode():
-            decode.run(command)
+            decode_command(command)
         case Info():
-            info.run(command)
+            info_command(command)
         case Codecs():
-            codecs.run(command)
+            codecs_command(command)
         case Evaluate():
-            evaluate.run(command)
+            evaluate_command(command)
         case Plot():
-            plot.run(command)
+            plot_command(command)
         case Report():
-            report.run(command)
+            report_command(command)
         case Meta():
-            meta.run(command)
+            meta_command(command)
 
 
 def _fail(message: str) -> int:

@@ -1,4 +1,4 @@
-"""What several commands share: kinds of arguments, default names of outputs, reading and writing files."""
+"""Shared by the commands: kinds of arguments, default names of outputs, reading and writing of files."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from inrc.signal.image import write_atomically
 
 
 def value(metavar: str, *aliases: str, hint: str | None = "") -> Any:
-    """An option that takes a value; `hint` replaces "(default: ...)", and None keeps it."""
+    """Returns an option that takes a value; `hint` replaces "(default: ...)" in the help, and None keeps it."""
     return arg(metavar=metavar, aliases=aliases, help_behavior_hint=hint)
 
 
@@ -25,7 +25,7 @@ FLAG = arg(help_behavior_hint="")
 
 
 def one_of(names: Iterable[str]) -> Any:
-    """An argument that is one of `names`."""
+    """Returns an argument that is one of `names`."""
     names = tuple(names)
     return PrimitiveConstructorSpec(
         nargs=1,
@@ -60,7 +60,7 @@ REGION = _numbers("X,Y,W,H", r"\d+(\.\d*)?(,\d+(\.\d*)?){3}", float, ",")
 
 
 def read_file(path: Path) -> bytes:
-    """All bytes of a file.
+    """Returns all bytes of a file.
 
     Raises:
       UnreadableImageError: It cannot be read.
@@ -72,10 +72,10 @@ def read_file(path: Path) -> bytes:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Writes all of `data` or nothing.
+    """Writes a file whole, or not at all.
 
     Raises:
-      UnwritableImageError: The place cannot be written to.
+      UnwritableImageError: The file cannot be written.
     """
     try:
         write_atomically(path, data)
@@ -84,19 +84,25 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def unwritable(path: Path, reason: str) -> UnwritableImageError:
-    """The error that says that `path` cannot be written for that reason."""
+    """Returns the error that `path` cannot be written, with the reason."""
     return UnwritableImageError(f"cannot write {path}: {reason}; choose a folder that exists and that you may write to")
 
 
 def output_path(source: Path, output: Path | None, suffix: str, *, force: bool) -> Path:
-    """Where to write; found out before any work is done, so that none is lost.
+    """Returns the path to write to. It is checked before any work is done, so that no work is lost.
 
-    A name that the user gave is overwritten. The default, beside `source` with another suffix, is not, since it may
-    well be the name of the original photograph.
+    A file that the user names is overwritten. The default, `source` with another suffix, is not overwritten, since it
+    may be the original photograph.
+
+    Args:
+      source: the input.
+      output: the path that the user gave, if any.
+      suffix: of the default.
+      force: whether the default is overwritten too.
 
     Raises:
       ConfigError: The output is the input, or the default exists and `force` is not set.
-      UnwritableImageError: The folder does not exist or may not be written to.
+      UnwritableImageError: The folder does not exist, or the user may not write to it.
     """
     path = source.with_suffix(suffix) if output is None else output
     if path.exists() and source.exists() and path.samefile(source):
@@ -113,6 +119,6 @@ def output_path(source: Path, output: Path | None, suffix: str, *, force: bool) 
 
 
 def as_json(values: Mapping[str, Any]) -> str:
-    """One JSON object on one line; JSON knows no infinity, so that the PSNR of an exact copy becomes null."""
+    """Returns one JSON object on one line. JSON has no infinity, so the PSNR of an exact copy becomes null."""
     finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
     return json.dumps(finite, default=str, allow_nan=False)

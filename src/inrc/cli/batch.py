@@ -1,4 +1,4 @@
-"""`inrc batch`: all pictures of a dataset to `.inr` files."""
+"""`inrc batch`: encodes all pictures of a dataset as `.inr` files."""
 
 import dataclasses
 import math
@@ -20,28 +20,30 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Encode all pictures of a dataset; run again, it does what is left. Ctrl-C ends it and keeps what is finished.
+    """Encode all pictures of a dataset. Ctrl-C ends the run; the same command encodes the pictures that are left.
 
-    OUT/manifest.jsonl has a line for every picture: hash of the input, bytes, bpp, PSNR, SSIM, seconds, or the error.
-    A picture that is done under the same options and has not changed is left alone. One that cannot be encoded does
-    not stop the others.
+    OUT/manifest.jsonl has one line for every picture: the hash of the input, and bytes, bpp, PSNR, SSIM and seconds of
+    the encode, or the error. A picture that is already encoded under the same options is skipped unless it has changed.
+    A picture that cannot be encoded does not stop the others.
 
     Attributes:
-      input: A folder with all that is below it, a glob in quotes, a .txt list of paths or URLs, or a .tar archive;
-        folders and globs may hold archives. A path, or a URL of any file system of fsspec.
-      output: The folder of the files; made if it does not exist. A path or a URL.
-      batch_size: Pictures of one size that are fitted side by side; by default as many as the device's memory takes.
+      input: A folder with everything below it, a glob in quotes, a .txt list of paths or URLs, or a .tar archive.
+        Folders and globs may hold archives. IN is a path, or a URL of any file system that fsspec knows.
+      output: The folder of the files, as a path or a URL. It is made if it does not exist.
+      batch_size: Fit N pictures of one size side by side; by default as many as the device's memory takes.
       shards: Write tar archives of N files instead of one file per picture.
-      again: Try again what failed before.
-      readers: Threads that read and prepare pictures.
-      memory: Gigabytes for the pictures in work.
-      no_ssim: Do not measure SSIM, which decodes every file once more.
-      engine: "ray" shares the pictures among workers of a Ray cluster, one for every accelerator; needs inrc[cluster].
-      address: Of the cluster, as HOST:PORT or "auto"; by default that of RAY_ADDRESS, or one of this machine alone.
-      workers: At most; by default as many as the cluster has room for.
-      cores: Of a worker, where the cluster has no accelerators.
+      again: Try pictures again that failed before.
+      readers: The number of threads that read and prepare pictures.
+      memory: Gigabytes that the pictures in flight may take.
+      no_ssim: Do not measure SSIM, for which every file is decoded once more.
+      engine: "ray" spreads the pictures over workers of a Ray cluster, one for every accelerator. It needs
+        inrc[cluster].
+      address: The address of the cluster, as HOST:PORT or "auto"; by default that in RAY_ADDRESS, or a cluster of this
+        machine alone.
+      workers: The largest number of workers; by default as many as the cluster has room for.
+      cores: The cores of a worker, where the cluster has no accelerators.
       json: Print one JSON object on stdout at the end.
-      quiet: No progress and no summary on stderr.
+      quiet: Show no progress and no summary on stderr.
     """
 
     input: Annotated[Positional[str], value("IN")]
@@ -61,18 +63,18 @@ class Batch:
     quiet: Annotated[bool, FLAG] = False
 
 
-def run(arguments: Batch) -> None:
-    """Encodes what is left of the dataset.
+def batch_command(arguments: Batch) -> None:
+    """Encodes the pictures that are left of a dataset.
 
     Raises:
       InrcError: The dataset or the outputs cannot be used, or pictures failed.
-      KeyboardInterrupt: It was ended early.
+      KeyboardInterrupt: The user ended the run early.
     """
     from inrc.cli.interrupt import run_interruptibly
     from inrc.cli.jax_setup import jax_set_up, use_all_cores
-    from inrc.dataset import run as dataset
     from inrc.dataset.manifest import manifest_path
-    from inrc.dataset.pipeline import RunOptions
+    from inrc.dataset.run import encode_dataset
+    from inrc.dataset.tasks import RunOptions
 
     use_all_cores()
     options = RunOptions(
@@ -89,15 +91,16 @@ def run(arguments: Batch) -> None:
     was_stopped = threading.Event()
 
     def show(totals: "Totals") -> None:
-        bar.show("encoding", totals.n_items - totals.n_left, totals.n_items, reached(totals), totals.seconds_left)
+        n_finished = totals.n_items - totals.n_left
+        bar.show("encoding", n_finished, totals.n_items, "  ".join(results(totals)), totals.seconds_left)
 
     def work(stop: threading.Event) -> "Totals":
-        return dataset.run(arguments.input, arguments.output, options, engine=engine, progress=show, stop=stop)
+        return encode_dataset(arguments.input, arguments.output, options, engine=engine, progress=show, stop=stop)
 
     def announce() -> None:
         was_stopped.set()
         if not arguments.quiet:
-            bar.announce("inrc: stopping after the next steps; Ctrl-C again to abort")
+            bar.announce("inrc: stopping after the next steps; press Ctrl-C again to abort")
 
     with jax_set_up(), bar:
         totals = run_interruptibly(work, announce)
@@ -108,17 +111,16 @@ def run(arguments: Batch) -> None:
         print(as_json({"input": arguments.input, "output": arguments.output, "manifest": manifest, **_values(totals)}))
         sys.stdout.flush()
     if was_stopped.is_set() and totals.n_left:
-        raise KeyboardInterrupt(f"interrupted with {totals.n_left:,} pictures left; the same command goes on")
-    n_failed = totals.n_failed + totals.n_kept_failed
-    if n_failed:
+        raise KeyboardInterrupt(f"interrupted with {totals.n_left:,} pictures left; the same command encodes them")
+    if totals.n_without_file:
         raise InrcError(
-            f"{n_failed:,} of {totals.n_items:,} pictures failed; their lines in {manifest} say why, and --again tries "
-            "them again"
+            f"{totals.n_without_file:,} of {totals.n_items:,} pictures failed; their lines in {manifest} say why, and "
+            "--again tries them again"
         )
 
 
 def _engine(arguments: Batch, announce: Callable[[str], None]) -> "Engine":
-    """Who encodes.
+    """Returns the engine that the arguments name.
 
     Raises:
       InrcError: Ray is missing, or its options are out of range.
@@ -127,7 +129,8 @@ def _engine(arguments: Batch, announce: Callable[[str], None]) -> "Engine":
         from inrc.dataset.pipeline import encode_tasks
 
         return encode_tasks
-    from inrc.dataset.ray_engine import Event, RayEngine, import_ray
+    from inrc.dataset.ray_cluster import import_ray
+    from inrc.dataset.ray_engine import Event, RayEngine
 
     def tell(event: Event) -> None:
         if event.kind == "lost" and not arguments.quiet:
@@ -142,7 +145,7 @@ def _values(totals: "Totals") -> dict[str, Any]:
         "n_images": totals.n_items,
         "n_kept": totals.n_kept,
         "n_done": totals.n_done,
-        "n_failed": totals.n_failed + totals.n_kept_failed,
+        "n_failed": totals.n_without_file,
         "n_left": totals.n_left,
         "input_bytes": totals.input_bytes,
         "n_bytes": totals.n_bytes,
@@ -153,40 +156,32 @@ def _values(totals: "Totals") -> dict[str, Any]:
 
 
 def _summary(totals: "Totals") -> str:
+    """Returns the line that ends a run."""
     parts = [f"{totals.n_done:,} pictures encoded"]
     if totals.n_kept:
         parts.append(f"{totals.n_kept:,} kept")
-    n_failed = totals.n_failed + totals.n_kept_failed
-    if n_failed:
-        parts.append(f"{n_failed:,} failed")
     if totals.n_left:
         parts.append(f"{totals.n_left:,} left")
+    return ", ".join([*parts, *results(totals)])
+
+
+def results(totals: "Totals") -> list[str]:
+    """Returns failures, bytes before and after, mean PSNR and speed, each in words and only where there is one."""
+    parts = []
+    if totals.n_without_file:
+        parts.append(f"{totals.n_without_file:,} failed")
     if totals.n_done:
-        parts += [f"{amount(totals.input_bytes)} to {amount(totals.n_bytes)}"]
-        if not math.isnan(totals.mean_psnr_db):
-            parts.append(f"{totals.mean_psnr_db:.2f} dB")
+        parts.append(f"{amount(totals.input_bytes)} to {amount(totals.n_bytes)}")
+    if not math.isnan(totals.mean_psnr_db):
+        parts.append(f"{totals.mean_psnr_db:.2f} dB")
+    if totals.n_done and totals.images_per_second:
         parts.append(f"{totals.images_per_second:.3g} images/s")
-    return ", ".join(parts)
+    return parts
 
 
 def amount(n_bytes: float) -> str:
-    """A number of bytes as a user reads it; it may be negative."""
-    if abs(n_bytes) < 1000:
+    """Returns a number of bytes as a user reads it."""
+    if n_bytes < 1000:
         return f"{n_bytes:.0f} bytes"
-    power = min(int(math.log10(abs(n_bytes)) / 3), 4)
+    power = min(int(math.log10(n_bytes) / 3), 4)
     return f"{n_bytes / 1000**power:.3g} {('kB', 'MB', 'GB', 'TB')[power - 1]}"
-
-
-def reached(totals: "Totals") -> str:
-    """Speed, failures, bytes saved and quality so far."""
-    parts = []
-    if totals.images_per_second:
-        parts.append(f"{totals.images_per_second:.3g} images/s")
-    n_failed = totals.n_failed + totals.n_kept_failed
-    if n_failed:
-        parts.append(f"{n_failed:,} failed")
-    if totals.n_done:
-        parts.append(f"{amount(totals.input_bytes - totals.n_bytes)} saved")
-    if not math.isnan(totals.mean_psnr_db):
-        parts.append(f"{totals.mean_psnr_db:.2f} dB")
-    return "  ".join(parts)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from inrc import presets
 from inrc.cli.arguments import FLAG
-from inrc.cli.info import describe
+from inrc.config import NetworkConfig
 
 _SHAPE = (512, 768)
 _QUALITIES = (10, 30, 50, 70, 90)
@@ -23,7 +23,7 @@ class Codecs:
     json: Annotated[bool, FLAG] = False
 
 
-def run(arguments: Codecs) -> None:
+def codecs_command(arguments: Codecs) -> None:
     """Prints tables, or JSON."""
     latent = {name: _latent_network(codec) for name, codec in presets.LATENT_CODECS.items()}
     networks = {
@@ -47,13 +47,13 @@ def _latent_network(codec: presets.LatentCodec) -> dict[str, Any]:
 
     n_weights = sum(rows * columns for _, (rows, columns) in latent_layout(codec.model, 3))
     return {
-        "network": describe(codec.model),
+        "network": _words(codec.model),
         "n_weights": n_weights,
         "macs_per_pixel": round(macs_per_pixel(codec.model, 3), 1),
     }
 
 
-def _network(codec: presets.Codec, quality: float) -> dict[str, Any]:
+def _network(codec: presets.CoordinateCodec, quality: float) -> dict[str, Any]:
     from inrc.layout import feature_counts, layout
 
     height, width = _SHAPE
@@ -65,7 +65,20 @@ def _network(codec: presets.Codec, quality: float) -> dict[str, Any]:
         n_outputs=3,
     )
     n_weights = sum(rows * columns for _, (rows, columns) in layout(model, _SHAPE, 3))
-    return {"quality": quality, "bpp": bpp, "network": describe(model), "widths": model.widths, "n_weights": n_weights}
+    return {
+        "quality": quality,
+        "bpp": bpp,
+        "network": _words(model),
+        "widths": model.widths,
+        "n_weights": n_weights,
+    }
+
+
+def _words(model: NetworkConfig) -> str:
+    from inrc.codec.formats import format_of
+
+    description = format_of(model).describe(model)
+    return f"{description.family} {description.sizes}"
 
 
 def _print_tables(
@@ -94,8 +107,9 @@ def _print_tables(
     table.add_column("codec")
     table.add_column("network")
     for name, network in latent.items():
-        words = network["network"].partition(" ")[2]
-        table.add_row(f"{network['n_weights']:,}", f"{network['macs_per_pixel']:,.0f}", name, words)
+        table.add_row(
+            f"{network['n_weights']:,}", f"{network['macs_per_pixel']:,.0f}", name, network["network"].partition(" ")[2]
+        )
     console.print(table)
 
     height, width = _SHAPE

@@ -1,4 +1,4 @@
-"""`inrc decode`: an `.inr` file to a picture, whole or in part, at any size."""
+"""`inrc decode`: decodes an `.inr` file to a picture, whole or in part, at any size."""
 
 import dataclasses
 import sys
@@ -17,25 +17,26 @@ _DENSITY = create_mutex_group(required=False, title="size")
 
 @dataclasses.dataclass(frozen=True)
 class Decode:
-    """Decode an .inr file to a picture, at its own size or at any other; or all files of a folder to another.
+    """Decode an .inr file to a picture, at its own size or at any other, or decode many files into a folder.
 
     Attributes:
-      input: The .inr file; or many: a folder with all that is below it, a glob in quotes, a .txt list, or a .tar
-        archive; of many also a URL of any file system of fsspec.
-      output: Where to write, overwritten if it exists: .png, .tif, .jpg, .webp, .ppm or .pgm. By default IN with
-        .png, which is not overwritten. Of many files the folder for their pictures; those that are there are kept.
+      input: The .inr file. Or many files: a folder with everything below it, a glob in quotes, a .txt list, a .tar
+        archive, or a URL of any file system that fsspec knows.
+      output: The picture to write: .png, .tif, .jpg, .webp, .ppm or .pgm. It is overwritten if it exists. The default,
+        IN with the suffix .png, is not overwritten. For many files, the folder for their pictures; pictures that are
+        already there are kept.
       scale: Pixels per native pixel: 2 doubles width and height.
-      size: Width and height in pixels, of the region where one is given.
+      size: Width and height of the picture in pixels; of the region, if a region is given.
       region: The part to render, in native pixels: left, top, width, height.
-      antialias: For renders below the native size: supersample evaluates every native pixel and averages, damp
-        weakens high frequencies and is faster.
-      quality: 1..100, of JPEG (95 by default) and WebP (lossless by default).
-      format: Of the pictures of many files: png, tif, jpg, webp, ppm or pgm.
+      antialias: How to render below the native size. supersample renders every native pixel and averages; damp weakens
+        high frequencies, which is faster.
+      quality: The quality of JPEG (95 by default) and WebP (lossless by default), from 1 to 100.
+      format: The format of the pictures of many files: png, tif, jpg, webp, ppm or pgm.
       force: Overwrite the default output, or the pictures of many files.
-      init: The shared init that the file needs: the path of its .npz file, or digits of its id. By default it is looked
-        for in the folders of INRC_INIT_PATH and in the package.
+      init: The shared init that the file needs: the path of its .npz file, or the first digits of its id. By default it
+        is looked for in the folders of INRC_INIT_PATH and in the package.
       json: Print one JSON object on stdout.
-      quiet: No summary on stderr.
+      quiet: Show no summary on stderr.
     """
 
     input: Annotated[Positional[str], value("IN")]
@@ -52,27 +53,27 @@ class Decode:
     quiet: Annotated[bool, FLAG] = False
 
 
-def run(arguments: Decode) -> None:
-    """Decodes and writes the picture, or the pictures.
+def decode_command(arguments: Decode) -> None:
+    """Decodes one file or many, and writes the pictures.
 
     Raises:
-      InrcError: As `inrc.decode` and `inrc.write_image`; or some of many files failed.
+      InrcError: An error of `inrc.decode` or `inrc.write_image`, or some of many files failed.
     """
     if _are_many(arguments.input):
-        _run_many(arguments)
+        _decode_many(arguments)
     else:
-        _run_one(arguments)
+        _decode_one(arguments)
 
 
 def _are_many(source: str) -> bool:
-    """Whether a source is more than one file on this machine."""
+    """Whether a source stands for many files, rather than for one file on this machine."""
     path = Path(source)
     if path.is_file():
         return path.suffix.lower() in (".tar", ".txt")
     return path.is_dir() or "://" in source or any(mark in source for mark in "*?[")
 
 
-def _run_one(arguments: Decode) -> None:
+def _decode_one(arguments: Decode) -> None:
     began = time.monotonic()
     source = Path(arguments.input)
     data = read_file(source)
@@ -110,7 +111,7 @@ def _run_one(arguments: Decode) -> None:
         print(as_json(values))
 
 
-def _run_many(arguments: Decode) -> None:
+def _decode_many(arguments: Decode) -> None:
     if arguments.output is None:
         raise ConfigError(f"{arguments.input} holds many files; name a folder for their pictures with -o")
     began = time.monotonic()
@@ -134,11 +135,15 @@ def _run_many(arguments: Decode) -> None:
     output = arguments.output
 
     def work(stop: threading.Event) -> DecodeTotals:
-        return decode_all(arguments.input, output, options, on_error=_report, stop=stop)
+        return decode_all(arguments.input, output, options, on_error=_print_failure, stop=stop)
 
     def announce() -> None:
         if not arguments.quiet:
-            print("inrc: stopping after the pictures in work; Ctrl-C again to abort", file=sys.stderr, flush=True)
+            print(
+                "inrc: stopping after the current pictures; press Ctrl-C again to abort",
+                file=sys.stderr,
+                flush=True,
+            )
 
     with jax_set_up():
         totals = run_interruptibly(work, announce)
@@ -152,12 +157,12 @@ def _run_many(arguments: Decode) -> None:
         sys.stdout.flush()
     n_left = totals.n_items - totals.n_kept - totals.n_done - totals.n_failed
     if n_left:
-        raise KeyboardInterrupt(f"interrupted with {n_left:,} files left; the same command goes on")
+        raise KeyboardInterrupt(f"interrupted with {n_left:,} files left; the same command decodes them")
     if totals.n_failed:
         raise InrcError(f"{totals.n_failed:,} of {totals.n_items:,} files failed; the lines above say why")
 
 
-def _report(name: str, error: Exception) -> None:
-    """One line on stderr for every file that failed."""
+def _print_failure(name: str, error: Exception) -> None:
+    """Prints one line on stderr for a file that failed."""
     message = " ".join(f"{name}: {error}".split())
     print(f"inrc: error: {message}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""`inrc encode`: a picture to an `.inr` file."""
+"""`inrc encode`: encodes a picture as an `.inr` file."""
 
 import contextlib
 import dataclasses
@@ -22,15 +22,19 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Encode:
-    """Encode a picture as an .inr file. Ctrl-C keeps the best so far; a killed encode goes on when run again.
+    """Encode a picture as an .inr file.
+
+    Ctrl-C ends the fit and writes the best file so far. An encode that is killed resumes when the same command is run
+    again.
 
     Attributes:
-      input: The picture: PNG, JPEG, WebP, TIFF, BMP, PPM or PGM; 8 or 16 bits; gray, RGB, with or without alpha.
-      output: Where to write; overwritten if it exists. By default IN with .inr, which is not overwritten.
-      encoding: What the file should be.
+      input: The picture: PNG, JPEG, WebP, TIFF, BMP, PPM or PGM, of 8 or 16 bits, gray or RGB, with or without alpha.
+      output: The file to write. It is overwritten if it exists. The default, IN with the suffix .inr, is not
+        overwritten.
+      encoding: Options of the file.
       force: Overwrite the default output.
       json: Print one JSON object on stdout; psnr_db is null for an exact copy.
-      quiet: No progress and no summary on stderr.
+      quiet: Show no progress and no summary on stderr.
     """
 
     input: Annotated[Positional[Path], value("IN")]
@@ -41,12 +45,12 @@ class Encode:
     quiet: Annotated[bool, FLAG] = False
 
 
-def run(arguments: Encode) -> None:
-    """Encodes and writes the file.
+def encode_command(arguments: Encode) -> None:
+    """Encodes a picture and writes the file.
 
     Raises:
-      InrcError: As `inrc.encode` and `inrc.read_image`, or the output cannot be written.
-      KeyboardInterrupt: Nothing was written.
+      InrcError: An error of `inrc.encode` or `inrc.read_image`, or the output cannot be written.
+      KeyboardInterrupt: The user interrupted the encode a second time, so that nothing was written.
     """
     output = output_path(arguments.input, arguments.output, ".inr", force=arguments.force)
     from inrc.signal.image import read_image
@@ -76,7 +80,7 @@ def _encode(arguments: Encode, image: "Image", options: "EncodeOptions", checkpo
     from inrc.cli.progress import Bar, FitProgress
     from inrc.codec.encode import encode
     from inrc.errors import CheckpointMismatchError
-    from inrc.fit.config import Progress
+    from inrc.fit.task import Progress
 
     bar = Bar(quiet=arguments.quiet, description="compiling")
     show = FitProgress(bar, loss_is_mse=options.loss == "mse")
@@ -85,30 +89,30 @@ def _encode(arguments: Encode, image: "Image", options: "EncodeOptions", checkpo
         def progress(state: Progress) -> None:
             show(state)
             if stop.is_set():
-                raise KeyboardInterrupt  # which the fit takes as the wish to end with the best so far
+                raise KeyboardInterrupt  # on which the fit ends with its best parameters so far
 
         try:
             return encode(image, options, progress=progress, checkpoint_path=checkpoint)
-        except CheckpointMismatchError:  # damaged: its name says that it belongs to this picture and these options
+        except CheckpointMismatchError:  # it is damaged, since its name says that it belongs here
             _remove_checkpoints(checkpoint.parent, re.escape(checkpoint.name))
             return encode(image, options, progress=progress, checkpoint_path=checkpoint)
 
     def announce() -> None:
         if not arguments.quiet:
-            bar.announce("inrc: stopping after the next steps; Ctrl-C again to abort")
+            bar.announce("inrc: stopping after the next steps; press Ctrl-C again to abort")
 
     try:
         with jax_set_up(), bar:
             return run_interruptibly(work, announce)
     except KeyboardInterrupt as error:
-        again = "; the same command goes on from the last checkpoint" if checkpoint.exists() else ""
+        again = "; the same command resumes from the last checkpoint" if checkpoint.exists() else ""
         raise KeyboardInterrupt(f"interrupted, nothing was written{again}") from error
 
 
 def _identity(image: "Image", options: "EncodeOptions") -> str:
-    """What a checkpoint belongs to: the picture and all options but the time budget, which a second run may raise.
+    """Returns a hash of what a checkpoint belongs to: the picture, the release and all options but the time budget.
 
-    A shared init counts by its content, wherever it lies.
+    The time budget is left out because a second run may raise it. A shared init counts by its content, not by its path.
     """
     from importlib.metadata import version
 
@@ -122,9 +126,9 @@ def _identity(image: "Image", options: "EncodeOptions") -> str:
 
 
 def _remove_checkpoints(folder: Path, name: str) -> None:
-    """Removes the checkpoints whose names match the pattern `name`, those of further fits and half-written ones too.
+    """Removes the checkpoints whose names match a pattern, with those of further fits and half-written ones.
 
-    Once an output is safe, those of other encodes of the same output, which never ended, are of no use either.
+    Once an output is written, the checkpoints of other, unfinished encodes of the same output are of no use either.
     """
     pattern = re.compile(name + r"(\.\d+)?(\.\d+\.tmp)?")
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The options that `inrc encode` and `inrc batch` share: what a file should be."""
+"""The options of a file, which `inrc encode` and `inrc batch` share."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,21 +16,24 @@ _TARGET = create_mutex_group(required=False, title="target (instead of -q)")
 
 @dataclasses.dataclass(frozen=True)
 class EncodingArguments:
-    """What a file should be.
+    """The options of a file.
 
     Attributes:
-      quality: 0..100. Moves the rate: 0 is about 0.03 bits per pixel, every 17 more double it.
-      effort: 1..9. Moves the time that encoding takes and nothing else. `inrc codecs` says what each means.
-      target_psnr: Decibels to reach, with as few bytes as possible.
-      target_bpp: Bits per pixel that the file does not exceed.
-      max_bytes: Bytes that the file does not exceed.
-      time_budget: Seconds after which fitting ends, whatever the effort.
-      codec: The network; `inrc codecs` describes them. auto takes latent grids for all but small pictures.
-      loss: What the fit minimises; visual and the SSIM kinds trade PSNR for structure.
-      colour: Transform between RGB and the network's outputs: auto is the codec's own, which latent grids always have.
-      init: The shared init to begin with, which decoding then needs too: auto takes one that comes with inrc where it
-        suits picture, codec and rate; none takes none; else digits of an id, or the path of a .npz file.
-      seed: Of everything random: the same seed gives the same file.
+      quality: The rate, from 0 to 100: 0 is about 0.03 bits per pixel, and every 17 more double the rate.
+      effort: The time that encoding takes, from 1 to 9. It moves nothing else. `inrc codecs` shows the steps of
+        every effort.
+      target_psnr: Reach so many decibels with as few bytes as possible.
+      target_bpp: Write a file of at most so many bits per pixel.
+      max_bytes: Write a file of at most so many bytes.
+      time_budget: End the fit after so many seconds, whatever the effort.
+      codec: The network; `inrc codecs` describes every one. auto takes latent grids for all but small pictures.
+      loss: The loss that the fit minimises. visual, ssim and msssim trade PSNR for structure.
+      colour: The transform between RGB and the outputs of the network. auto takes the codec's own, and latent grids
+        allow no other.
+      init: The shared init that the fit starts from; decoding needs it too. auto takes an init that comes with inrc if
+        one suits the picture, the codec and the rate. none takes none. Any other value is the first digits of an id, or
+        the path of a .npz file.
+      seed: The seed of everything random: the same seed gives the same file.
     """
 
     quality: Annotated[float, value("0..100", "-q", hint=None)] = DEFAULT_QUALITY
@@ -46,10 +49,10 @@ class EncodingArguments:
     seed: Annotated[int, value("N", hint=None)] = 0
 
     def options(self) -> "EncodeOptions":
-        """The options as the API has them.
+        """Returns the options as the Python API takes them.
 
         Raises:
-          ConfigError: One lies outside its range.
+          ConfigError: A value lies outside its range.
         """
         from inrc.codec.options import EncodeOptions
         from inrc.signal.colour import ColourTransform

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Evaluate:
-    """Run an experiment: measure what has no record yet.
+    """Run an experiment: measure every point that has no record yet.
 
     Attributes:
-      experiment: A Python file with an Experiment called EXPERIMENT, and SMOKE for --smoke.
-      smoke: Run the experiment's short form.
-      pictures: Folder of the pictures; INRC_KODAK for Kodak if not given.
-      results: Folder of the files of records: experiments/results, or out/smoke for --smoke, if not given.
-      files: Folder where the codecs' files are kept.
-      again: Try again what failed before.
-      remake: Measure again what has a record but whose file is gone.
+      experiment: A Python file with an Experiment called EXPERIMENT, and one called SMOKE for --smoke.
+      smoke: Run the short form of the experiment.
+      pictures: The folder of the pictures; for Kodak, INRC_KODAK names it if this option is not given.
+      results: The folder of the files of records; experiments/results if not given, or out/smoke with --smoke.
+      files: The folder in which the files of the codecs are kept.
+      again: Measure points again that failed before.
+      remake: Measure points again whose file is gone, although they have a record.
     """
 
     experiment: Annotated[Positional[Path], value("EXPERIMENT.py")]
@@ -37,26 +37,26 @@ class Evaluate:
     remake: Annotated[bool, FLAG] = False
 
 
-def run(arguments: Evaluate) -> None:
-    """Runs the experiment, with a line on stderr for every point.
+def evaluate_command(arguments: Evaluate) -> None:
+    """Runs the experiment, with one line on stderr for every point.
 
     Raises:
-      InrcError: The experiment, its pictures or its records are not to be had, or points of it failed.
+      InrcError: The experiment, its pictures or its records cannot be read, or some of its points failed.
     """
     from inrc.cli.jax_setup import jax_set_up
-    from inrc.evaluate import runner
     from inrc.evaluate.experiment import load_experiment
+    from inrc.evaluate.runner import run_experiment
 
     experiment = load_experiment(arguments.experiment, smoke=arguments.smoke)
     with jax_set_up():
-        records = runner.run(
+        records = run_experiment(
             experiment,
             results=arguments.results or Path("out/smoke" if arguments.smoke else "experiments/results"),
             files=arguments.files,
             pictures=arguments.pictures,
             again=arguments.again,
             remake=arguments.remake,
-            progress=_report,
+            progress=_print_point,
         )
     n_failed = sum(bool(record.failure) for record in records)
     if n_failed:
@@ -65,10 +65,10 @@ def run(arguments: Evaluate) -> None:
         )
 
 
-def _report(record: "Record", n_done: int, n_points: int) -> None:
-    """One line on stderr for every point."""
-    came_to = record.failure or (
+def _print_point(record: "Record", n_done: int, n_points: int) -> None:
+    """Prints one line on stderr for a point."""
+    result = record.failure or (
         f"{record.bpp:.4f} bpp  {record.psnr_db:.2f} dB  MS-SSIM {record.ms_ssim:.4f}  {record.encode_seconds:.1f} s"
     )
     where = f"{record.picture}  {record.codec}  {record.point:g}"
-    print(f"[{n_done}/{n_points}]  {where}  {came_to}", file=sys.stderr, flush=True)
+    print(f"[{n_done}/{n_points}]  {where}  {result}", file=sys.stderr, flush=True)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional
 
 from inrc.cli.arguments import FLAG, as_json, read_file, value
-from inrc.config import EncodingKind, LatentGridConfig, Model, ModelConfig
 
 if TYPE_CHECKING:
     from inrc.codec.decode import Info as FileInfo
@@ -31,7 +30,7 @@ class Info:
     json: Annotated[bool, FLAG] = False
 
 
-def run(arguments: Info) -> None:
+def info_command(arguments: Info) -> None:
     """Prints a table, or JSON.
 
     Raises:
@@ -49,28 +48,15 @@ def run(arguments: Info) -> None:
             print(f"  {name:<9}{content}")
 
 
-def describe(model: Model) -> str:
-    """A network in a few words."""
-    if isinstance(model, LatentGridConfig):
-        return (
-            f"latent_grid {model.n_grids}+{model.n_hyper} grids, context {model.n_spatial}+{model.n_cross}, "
-            f"synthesis {model.synthesis_width}"
-        )
-    widths = model.widths
-    hidden = f"{len(widths)} x {widths[0]}" if len(set(widths)) == 1 and len(widths) > 2 else "-".join(map(str, widths))
-    return f"{model.family.name.lower()} {hidden}"
-
-
 def _rows(found: "FileInfo") -> list[tuple[str, str]]:
     header = found.header
-    model = header.model
-    assert isinstance(model, Model)
     kind = _CHANNELS[header.channels]
     colour = f" as {header.colour.name}" if header.channels >= 3 else ""
+    transposed = ", sees the picture transposed" if header.transposed else ""
     rows = [
         ("file", f"{found.n_bytes:,} bytes, {found.bpp:.4g} bits per pixel"),
         ("picture", f"{header.width} x {header.height}, {kind}{colour}, {header.bit_depth} bits"),
-        ("network", f"{describe(model)}{_inputs(model)}{', sees the picture transposed' if header.transposed else ''}"),
+        ("network", found.network.words + transposed),
         ("weights", f"{found.n_weights:,} of {found.bits_per_weight:.2f} bits each"),
     ]
     if found.n_latents:
@@ -83,28 +69,8 @@ def _rows(found: "FileInfo") -> list[tuple[str, str]]:
     return rows
 
 
-def _inputs(model: Model) -> str:
-    if isinstance(model, LatentGridConfig):
-        return ""
-    if model.encoding.kind is EncodingKind.NONE:
-        return " on bare coordinates"
-    return f" on {model.encoding.n_frequencies} {model.encoding.kind.name.lower().replace('_', '-')} frequencies"
-
-
-def _network(model: ModelConfig) -> dict[str, Any]:
-    return {
-        "widths": model.widths,
-        "encoding": model.encoding.kind.name.lower(),
-        "n_frequencies": model.encoding.n_frequencies if model.encoding.kind is not EncodingKind.NONE else 0,
-        "omega_0": model.omega_0,
-        "bias": model.bias,
-    }
-
-
 def _values(found: "FileInfo") -> dict[str, Any]:
     header = found.header
-    model = header.model
-    assert isinstance(model, Model)
     return {
         "n_bytes": found.n_bytes,
         "bpp": found.bpp,
@@ -113,8 +79,8 @@ def _values(found: "FileInfo") -> dict[str, Any]:
         "channels": header.channels,
         "bit_depth": header.bit_depth,
         "colour": header.colour.name.lower(),
-        "family": model.family.name.lower(),
-        **(dataclasses.asdict(model) if isinstance(model, LatentGridConfig) else _network(model)),
+        "family": found.network.family,
+        **found.network.values,
         "init_id": header.init_id.hex() or None,
         "transposed": header.transposed,
         "n_weights": found.n_weights,

@@ -1,4 +1,4 @@
-"""Ctrl-C during work that is mostly compiled code, where Python itself notices an interruption late or never."""
+"""Ctrl-C during compiled code, in which Python itself notices an interruption late or never."""
 
 import signal
 import threading
@@ -9,15 +9,14 @@ ResultT = TypeVar("ResultT")
 
 
 def run_interruptibly(work: Callable[[threading.Event], ResultT], announce: Callable[[], None]) -> ResultT:
-    """Runs `work` in a thread while this one, the main thread, waits for it and for Ctrl-C.
+    """Runs `work` in a thread, while the main thread, which calls this, waits for the thread and for Ctrl-C.
 
-    The first Ctrl-C is announced at once and sets the event that `work` was given, which should then come to an end
-    by itself; the second is raised here while the thread still runs. Where Ctrl-C is ignored, as under nohup, it
-    stays so.
+    The first Ctrl-C is announced at once and sets the event that `work` takes; `work` should then end by itself. The
+    second Ctrl-C is raised here, while the thread still runs. Where Ctrl-C is ignored, as under nohup, it stays so.
 
     Args:
-      work: what to do.
-      announce: says that work will end soon.
+      work: what to do; it takes the event that asks it to end.
+      announce: tells the user that the work will end soon.
 
     Returns:
       What `work` returns.

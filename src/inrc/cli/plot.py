@@ -1,4 +1,4 @@
-"""`inrc plot`: tables and figures of records."""
+"""`inrc plot`: prints tables of records and draws their figures."""
 
 import dataclasses
 import functools
@@ -12,6 +12,7 @@ from tyro.conf import Positional
 
 from inrc.cli.arguments import FLAG, unwritable, value
 from inrc.errors import RecordError
+from inrc.evaluate.records import DEFAULT_ANCHOR
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _Made = TypeVar("_Made")
 
 _PIPE_WIDTH = 160
-"""Of tables that are not printed on a terminal, in characters."""
+"""Width of tables that are not printed on a terminal, in characters."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,29 +32,29 @@ class Plot:
     """Print tables of records and draw their figures, as PDF, SVG and PNG.
 
     Attributes:
-      results: Files of records that `inrc evaluate` has written.
-      output: Folder for the figures; made where there is none.
-      anchor: Codec that BD-rates refer to.
-      published: Folder of published curves to compare with.
-      draw: Published curves to draw, by the names of their files; a selection if not given.
-      codecs: Codecs to show, the anchor besides; all if not given.
+      results: Files of records, as `inrc evaluate` writes them.
+      output: The folder for the figures. It is made if it does not exist.
+      anchor: The codec that BD-rates refer to.
+      published: A folder of published curves to compare with.
+      draw: The published curves to draw, by the names of their files; a selection if not given.
+      codecs: The codecs to show beside the anchor; all codecs if not given.
       markdown: Print the tables as Markdown.
     """
 
     results: Annotated[Positional[tuple[Path, ...]], value("RESULTS.jsonl")]
     output: Annotated[Path, value("FOLDER", "-o", hint=None)] = Path("out/figures")
-    anchor: Annotated[str, value("CODEC", hint=None)] = "jpeg_444"
+    anchor: Annotated[str, value("CODEC", hint=None)] = DEFAULT_ANCHOR
     published: Annotated[Path | None, value("FOLDER")] = None
     draw: Annotated[tuple[str, ...], value("NAME")] = ()
     codecs: Annotated[tuple[str, ...], value("CODEC")] = ()
     markdown: Annotated[bool, FLAG] = False
 
 
-def run(arguments: Plot) -> None:
-    """Prints the tables, writes the figures, and says on stderr which the records do not allow and why.
+def plot_command(arguments: Plot) -> None:
+    """Prints the tables and writes the figures. A line on stderr names each one that the records do not allow, and why.
 
     Raises:
-      InrcError: The records or the published curves are not to be had, the figures cannot be written, or matplotlib is
+      InrcError: The records or the published curves cannot be read, the figures cannot be written, or matplotlib is
         missing.
     """
     from inrc.evaluate import drawing
@@ -77,28 +78,29 @@ def run(arguments: Plot) -> None:
 
 
 def _load(arguments: Plot) -> "list[Record]":
-    """The records to show.
+    """Returns the records to show.
 
     Raises:
-      RecordError: There are none, or none of a codec that was asked for.
+      RecordError: There is no record, or no record of a codec that the user named.
     """
     from inrc.evaluate import curves
     from inrc.evaluate.records import load_all
 
     records = load_all(arguments.results)
-    known = curves.codecs(curves.measured(records))
-    unknown = [codec for codec in arguments.codecs if codec not in known]
-    if not known or unknown:
-        what = f"record of {unknown[0]}; there are {', '.join(known)}" if known else "record; run an experiment first"
-        raise RecordError(f"there is no {what}")
-    chosen = {*arguments.codecs, arguments.anchor} if arguments.codecs else set(known)
+    measured_codecs = curves.codecs(curves.measured(records))
+    unknown = [codec for codec in arguments.codecs if codec not in measured_codecs]
+    if not measured_codecs:
+        raise RecordError("there is no record of a measurement; run an experiment first")
+    if unknown:
+        raise RecordError(f"there is no record of {unknown[0]}; there are records of {', '.join(measured_codecs)}")
+    chosen = {*arguments.codecs, arguments.anchor} if arguments.codecs else set(measured_codecs)
     return [record for record in records if record.codec in chosen]
 
 
 def _tables(
     records: "Sequence[Record]", anchor: str, published: "Sequence[PublishedCurve]"
 ) -> "dict[str, Callable[[], Table]]":
-    """How to make each table, by name."""
+    """Returns a function that makes each table, by the name of the table."""
     from inrc.evaluate import tables
 
     ours = [record for record in records if record.is_ours]
@@ -114,8 +116,8 @@ def _tables(
 def _figures(
     records: "Sequence[Record]", anchor: str, published: "Sequence[PublishedCurve]"
 ) -> "dict[str, Callable[[], Figure]]":
-    """How to draw each figure, by the stem of its files' names."""
-    from inrc.evaluate import curves, figures
+    """Returns a function that draws each figure, by the stem of the names of its files."""
+    from inrc.evaluate import ablation_figures, curves, figures
 
     ours = [record for record in records if record.is_ours]
     traced = {record.codec for record in ours if record.trace}
@@ -132,14 +134,14 @@ def _figures(
         if name != anchor and anchor in curves.codecs(curves.measured(records)):
             drawn[f"bd-rate-{stem}"] = functools.partial(figures.bd_rate_bars, records, anchor, name)
     if len(curves.codecs(ours)) > 1:
-        drawn["variants"] = functools.partial(figures.variants, ours)
-        drawn["variants-psnr"] = functools.partial(figures.variant_bars, ours)
-        drawn["variants-ms-ssim"] = functools.partial(figures.variant_bars, ours, "ms_ssim_db")
+        drawn["variants"] = functools.partial(ablation_figures.variants, ours)
+        drawn["variants-psnr"] = functools.partial(ablation_figures.variant_bars, ours)
+        drawn["variants-ms-ssim"] = functools.partial(ablation_figures.variant_bars, ours, "ms_ssim_db")
     return drawn
 
 
 def _made(name: str, make: Callable[[], _Made]) -> _Made | None:
-    """What `make` makes; None, and why on stderr, where the records do not allow it."""
+    """Returns what `make` makes; None where the records do not allow it, with the reason on stderr."""
     try:
         return make()
     except RecordError as error:

@@ -6,17 +6,17 @@ import types
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from inrc.fit.config import Progress
+    from inrc.fit.task import Progress
 
 
 class Bar:
-    """A bar on stderr with what is done, what was reached and what is left; nothing where stderr is no terminal.
+    """A bar on stderr that shows progress, results so far and the time left. Where stderr is no terminal, it is hidden.
 
     Use it as a context manager.
     """
 
     def __init__(self, *, quiet: bool, description: str, counts: bool = False) -> None:
-        """`counts` shows how many of how many are done."""
+        """Makes a bar; with `counts` it shows how many of how many are done."""
         self._bar = None
         if quiet or not sys.stderr.isatty():
             return
@@ -51,7 +51,7 @@ class Bar:
             self._bar.stop()
 
     def show(self, description: str, completed: float, total: float, reached: str, seconds_left: float) -> None:
-        """Moves the bar; where the seconds are NaN there is no word of what is left."""
+        """Moves the bar; where the seconds left are NaN, no time is shown."""
         if self._bar is not None:
             left = "" if math.isnan(seconds_left) else f"{duration(seconds_left)} left"
             self._bar.update(
@@ -59,7 +59,7 @@ class Bar:
             )
 
     def announce(self, message: str) -> None:
-        """A line above the bar."""
+        """Prints a line above the bar."""
         if self._bar is not None:
             self._bar.console.print(message, highlight=False)
         else:
@@ -67,7 +67,7 @@ class Bar:
 
 
 class FitProgress:
-    """Shows on a bar what a fit has reached; call it with every `Progress`."""
+    """Shows the progress of a fit on a bar; call it with every `Progress`."""
 
     def __init__(self, bar: Bar, *, loss_is_mse: bool) -> None:
         self._bar = bar
@@ -78,7 +78,7 @@ class FitProgress:
     def __call__(self, progress: "Progress") -> None:
         """Shows where the fit stands."""
         if progress.fraction < self._fraction:
-            self._n_fits += 1  # a search for a target fits several times
+            self._n_fits += 1  # to meet a target, several trials are fitted
         self._fraction = progress.fraction
         done = progress.fraction >= 1.0
         self._bar.show(
@@ -97,7 +97,7 @@ def _quality(loss: float, loss_is_mse: bool) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a user reads them."""
+    """Returns seconds as a user reads them."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

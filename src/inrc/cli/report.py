@@ -9,6 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction
 
 from inrc.cli.arguments import value, write_file
+from inrc.evaluate.records import DEFAULT_ANCHOR
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,17 +17,17 @@ class Report:
     """Make a page of records that opens in any browser, without a network.
 
     Attributes:
-      results: Files of records that `inrc evaluate` has written.
-      output: Where to write the page.
-      pictures: Folder of originals to compare by eye; may be given several times. The one that INRC_KODAK names is
-        looked in last.
-      files: Folder of the files that `inrc evaluate` has kept.
-      published: Folder of published curves to draw beside the measured ones.
-      anchor: Codec that BD-rates refer to.
-      codec: Our codec whose pictures to show; the first in the records if not given.
-      show: How many pictures to embed.
-      rates: How many rates of each picture to embed.
-      max_mb: What the pictures may take in the page, in megabytes.
+      results: Files of records, as `inrc evaluate` writes them.
+      output: The page to write.
+      pictures: A folder of originals to compare by eye. The option may be given several times; the folder that
+        INRC_KODAK names is searched last.
+      files: The folder of the files that `inrc evaluate` has kept.
+      published: A folder of published curves to draw beside the measured ones.
+      anchor: The codec that BD-rates refer to.
+      codec: The codec of ours whose pictures are shown; the first one in the records if not given.
+      show: The number of pictures to embed.
+      rates: The number of rates of each picture to embed.
+      max_mb: The most megabytes that the pictures may take in the page.
     """
 
     results: Annotated[Positional[tuple[Path, ...]], value("RESULTS.jsonl")]
@@ -34,18 +35,18 @@ class Report:
     pictures: Annotated[UseAppendAction[tuple[Path, ...]], value("FOLDER")] = ()
     files: Annotated[Path, value("FOLDER", hint=None)] = Path("out/files")
     published: Annotated[Path | None, value("FOLDER")] = None
-    anchor: Annotated[str, value("CODEC", hint=None)] = "jpeg_444"
+    anchor: Annotated[str, value("CODEC", hint=None)] = DEFAULT_ANCHOR
     codec: Annotated[str, value("CODEC")] = ""
     show: Annotated[int, value("N", hint=None)] = 3
     rates: Annotated[int, value("N", hint=None)] = 3
     max_mb: Annotated[float, value("MB", hint=None)] = 12.0
 
 
-def run(arguments: Report) -> None:
-    """Writes the page, and on stderr what it lacks and why.
+def report_command(arguments: Report) -> None:
+    """Writes the page. Lines on stderr say what it lacks and why.
 
     Raises:
-      InrcError: The records or the published curves are not to be had, or the page cannot be written.
+      InrcError: The records or the published curves cannot be read, or the page cannot be written.
     """
     from inrc.cli.jax_setup import jax_set_up
     from inrc.evaluate.comparison import compare
@@ -65,15 +66,15 @@ def run(arguments: Report) -> None:
             pictures=arguments.show,
             rates=arguments.rates,
             max_image_bytes=round(arguments.max_mb * 1e6),
-            progress=_say,
+            progress=_print_note,
         )
     html = page(records, comparisons=comparisons, published=published, anchor=arguments.anchor).encode()
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     write_file(arguments.output, html)
     for note in comparisons.notes:
-        _say(note)
+        _print_note(note)
     print(f"{arguments.output}  {len(html) / 1e6:.1f} MB")
 
 
-def _say(line: str) -> None:
+def _print_note(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

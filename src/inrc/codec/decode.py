@@ -1,7 +1,9 @@
-"""Bytes of an `.inr` file to a picture. Imports nothing of the training stack."""
+"""Bytes of an `.inr` file to a picture. Imports nothing of the training stack.
+
+bytes -> opened (header) -> view -> file (weights, latents) -> pixels
+"""
 
 import dataclasses
-import math
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +11,10 @@ import numpy as np
 from inrc import shared_init
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
-from inrc.codec import pack
-from inrc.codec.pack import Weights
-from inrc.config import LatentGridConfig, ModelConfig
-from inrc.latent_layout import macs_per_pixel
-from inrc.models.coordinate_render import render
-from inrc.models.latent_grid import render as latent_render
+from inrc.codec import file as files
+from inrc.codec.family_format import Description
+from inrc.codec.file import File
+from inrc.codec.stats import FileStats, file_stats, values_of
 from inrc.models.view import Antialias, View, transposed, view_of
 from inrc.shared_init import FindInit, SharedInit
 from inrc.signal.image import Image
@@ -23,29 +23,19 @@ _DEFAULT_LIMITS = DecodeLimits()
 _DEFAULT_ANTIALIAS = Antialias.SUPERSAMPLE
 
 
-@dataclasses.dataclass(frozen=True)
-class Info:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Info(FileStats):
     """What a file says of itself.
 
-    Attributes:
+    Attributes, beside those of `FileStats`:
       header: picture and network.
-      n_bytes: size of the file.
-      n_weights: parameters of the network.
-      bits_per_weight: ideal code length over the number of weights.
-      n_latents: integers of all grids; 0 of a coordinate network.
-      latent_bytes: their ideal code length.
-      bpp: bits of the file per native pixel.
+      network: a description of the network.
       steps: quantisation step of every matrix.
       icc_profile_bytes: size of the ICC profile, inflated.
     """
 
     header: Header
-    n_bytes: int
-    n_weights: int
-    bits_per_weight: float
-    n_latents: int
-    latent_bytes: float
-    bpp: float
+    network: Description
     steps: tuple[float, ...]
     icc_profile_bytes: int
 
@@ -80,53 +70,33 @@ def decode(
       InitMismatchError: The file needs a shared init that is not there, or another than the one given.
       ConfigError: The size, scale or region makes no sense for this picture.
     """
-
-    def view_in(header: Header) -> View:
-        return view_of((header.height, header.width), size=size, scale=scale, region=region)
-
-    def needed(header: Header) -> tuple[int, int]:
-        assert isinstance(header.model, LatentGridConfig)
-        view = view_in(header)
-        return latent_render.needed_latents(header.model, header.shape, transposed(view) if header.transposed else view)
-
-    header, weights, icc_profile = pack.unpack(data, limits, _lookup(init), needed)
-    view = view_in(header)
-    limits.check_render(view.height * view.width, 1)
-    n_evaluations = max(view.height * view.width, _native_samples(view, antialias))
-    limits.check_render(n_evaluations, _multiplications(header))
-    return Image(render_weights(header, weights, view, antialias), icc_profile)
+    opened = files.open_bytes(data, limits, _lookup(init))
+    header = opened.header
+    view = view_of((header.height, header.width), size=size, scale=scale, region=region)
+    n_pixels = view.height * view.width
+    limits.check_render(n_pixels, 1)
+    limits.check_render(max(n_pixels, _native_samples(view, antialias)), opened.multiplications)
+    file = files.read(opened, limits, as_seen(header, view))
+    return Image(render(file, view, antialias), file.icc_profile)
 
 
-def render_weights(
-    header: Header, weights: Weights, view: View | None = None, antialias: Antialias = _DEFAULT_ANTIALIAS
-) -> np.ndarray:
-    """Pixels [H, W, C] of a quantised network and its latents.
+def render(file: File, view: View | None = None, antialias: Antialias = _DEFAULT_ANTIALIAS) -> np.ndarray:
+    """Pixels [H, W, C] of a file.
 
     Args:
-      header: of the file.
-      weights: of the file.
-      view: a part of the picture, not of what a network with a transposed one sees; all of it if not given.
+      file: its contents.
+      view: a part of the picture; all of it if not given.
       antialias: for renders below native density.
     """
+    header = file.header
     view = view_of((header.height, header.width)) if view is None else view
-    view = transposed(view) if header.transposed else view
-    params, max_value = pack.dequantise(header, weights), (1 << header.bit_depth) - 1
-    if isinstance(header.model, LatentGridConfig):
-        pixels = latent_render.render(
-            header.model, header.shape, params, weights.latents, view, max_value=max_value, antialias=antialias
-        )
-    else:
-        assert isinstance(header.model, ModelConfig)
-        pixels = render(
-            header.model,
-            header.shape,
-            params,
-            *pack.output_transform(header),
-            view,
-            max_value=max_value,
-            antialias=antialias,
-        )
+    pixels = file.format.render(file, as_seen(header, view), antialias)
     return np.ascontiguousarray(pixels.swapaxes(0, 1)) if header.transposed else pixels
+
+
+def as_seen(header: Header, view: View) -> View:
+    """A view of the picture as a view of what the network sees, which may be the transposed picture."""
+    return transposed(view) if header.transposed else view
 
 
 def info(data: bytes, *, init: SharedInit | Path | str | None = None, limits: DecodeLimits = _DEFAULT_LIMITS) -> Info:
@@ -141,18 +111,13 @@ def info(data: bytes, *, init: SharedInit | Path | str | None = None, limits: De
       FormatError: The bytes are no sound file, or ask for more than `limits` grant.
       InitMismatchError: The file needs a shared init that is not there, or another than the one given.
     """
-    header, weights, icc_profile = pack.unpack(data, limits, _lookup(init))
-    n_weights = sum(matrix.size for matrix in weights.integers)
+    file = files.unpack(data, limits, _lookup(init))
     return Info(
-        header=header,
-        n_bytes=len(data),
-        n_weights=n_weights,
-        bits_per_weight=pack.ideal_bits(weights) / n_weights,
-        n_latents=sum(grid.size for grid in weights.latents),
-        latent_bytes=pack.latent_bits(header, weights) / 8,
-        bpp=8 * len(data) / (header.width * header.height),
-        steps=tuple(pack.uniform.step_of_index(i) for i in weights.step_indices),
-        icc_profile_bytes=len(icc_profile),
+        **values_of(file_stats(file, len(data))),  # pyright: ignore[reportArgumentType]
+        header=file.header,
+        network=file.format.describe(file.header.model),
+        steps=file.weights.steps,
+        icc_profile_bytes=len(file.icc_profile),
     )
 
 
@@ -162,14 +127,8 @@ def _lookup(init: SharedInit | Path | str | None) -> FindInit:
     return shared_init.lookup_of(init if isinstance(init, SharedInit) else shared_init.by_name(str(init)))
 
 
-def _multiplications(header: Header) -> int:
-    """Per sample."""
-    if isinstance(header.model, LatentGridConfig):
-        return math.ceil(macs_per_pixel(header.model, header.channels))
-    return sum(rows * columns for _, (rows, columns) in pack.matrices_of(header))
-
-
 def _native_samples(view: View, antialias: Antialias) -> int:
+    """Samples at native density that a view may be computed from."""
     if antialias is not Antialias.SUPERSAMPLE:
         return 0
     # Supersampling may need up to twice the native density per axis.

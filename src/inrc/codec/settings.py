@@ -10,19 +10,8 @@ from typing import Any
 
 from inrc import presets, shared_init
 from inrc.bitstream import header
-from inrc.codec.options import (
-    AUTO_INIT,
-    NO_INIT,
-    EncodeOptions,
-    choose_init,
-    has_latents,
-    own_colour,
-    resolve,
-    resolve_latents,
-    with_codec,
-)
-from inrc.config import LatentGridConfig
-from inrc.signal.colour import ColourTransform
+from inrc.codec.families import choose_init, named, resolve
+from inrc.codec.options import AUTO_INIT, NO_INIT, EncodeOptions
 
 REFERENCE_SHAPE = (512, 768)
 """(height, width) of the picture whose network and fit stand for all."""
@@ -34,19 +23,14 @@ def settings(options: EncodeOptions, shape: tuple[int, int] = REFERENCE_SHAPE) -
     The latter are in the record because a preset may change while the options stay the same.
     """
     n_pixels = math.prod(shape)
-    options = with_codec(options, n_pixels)
+    options = named(options, n_pixels)
     if options.max_bytes is not None:
         bpp = 8 * options.max_bytes / n_pixels
     else:
         bpp = options.target_bpp or presets.bpp_of_quality(options.quality)
     init = choose_init(options, shape, 3, bpp)
-    if has_latents(options):
-        model, config = resolve_latents(options, shape, bpp, init)
-        colour = ColourTransform.RGB
-    else:
-        model, config = resolve(options, shape, 3, bpp, init)
-        colour = own_colour(options)
-    options = dataclasses.replace(options, colour=colour)
+    resolved = resolve(options, shape, 3, bpp, init)
+    options = dataclasses.replace(options, colour=resolved.colour)
     given = {
         field.name: getattr(options, field.name)
         for field in dataclasses.fields(options)
@@ -54,7 +38,7 @@ def settings(options: EncodeOptions, shape: tuple[int, int] = REFERENCE_SHAPE) -
     }
     if init is not None:
         given["init"] = init.id.hex()
-    return _plain({**given, "model": model, "fit": config})
+    return _plain({**given, "model": resolved.model, "fit": resolved.config})
 
 
 def _plain(value: Any) -> Any:
@@ -67,7 +51,7 @@ def _plain(value: Any) -> Any:
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(part) for part in value]
-    return value
+    return f"{value.__module__}.{value.__qualname__}" if callable(value) else value
 
 
 def settings_hash(options: EncodeOptions) -> str:
@@ -78,9 +62,8 @@ def settings_hash(options: EncodeOptions) -> str:
     """
     if options.names_init:
         init = shared_init.by_name(options.init)
-        # The init's own channels may not be those of the picture that stands for all.
-        model = init.model if isinstance(init.model, LatentGridConfig) else None
-        values = settings(dataclasses.replace(options, init=NO_INIT, model=model))
+        # The init's channels and frequencies may not be those of the picture that stands for all.
+        values = settings(dataclasses.replace(options, init=NO_INIT, model=init.model))
         inits = [init.sha256]
     else:
         values = settings(options)

@@ -1,1 +1,1 @@
-"""Many pictures: where they come from, where their files go, what is known of each, and how to iterate them."""
+"""Datasets of many pictures: sources, the pipeline that encodes them, manifests, sinks of files, and the loader."""

@@ -1,4 +1,4 @@
-"""A folder that files are put into whole, here or on any file system that fsspec knows."""
+"""A folder whose files are written whole, on this machine or on any file system that fsspec knows."""
 
 import contextlib
 from pathlib import Path
@@ -9,10 +9,10 @@ from inrc.signal.image import write_atomically
 
 
 class Folder:
-    """A folder by its path or URL; it need not exist yet. Names are relative to it, with forward slashes.
+    """A folder by its path or URL. It need not exist yet. Names are relative to it, with forward slashes.
 
     Attributes:
-      path: of a folder on this machine, else None.
+      path: path of a folder on this machine; None for a folder elsewhere.
 
     Raises:
       DatasetError: There is no such file system.
@@ -25,10 +25,10 @@ class Folder:
         self._sizes: dict[str, int] | None = None
 
     def put(self, name: str, data: bytes) -> None:
-        """Writes all of a file or nothing, and the folders above it.
+        """Writes a file whole or not at all, and makes the folders above it.
 
         Raises:
-          OSError: It cannot be written.
+          OSError: The file cannot be written.
         """
         if self.path is None:
             path = child(self._root, name)
@@ -46,7 +46,7 @@ class Folder:
             write_atomically(target, data)
 
     def size(self, name: str) -> int | None:
-        """Bytes of a file; None if it is not there. Elsewhere than on this machine, as of the first call."""
+        """Returns the bytes of a file; None if it is not there. Remote sizes are those at the first call."""
         if self.path is not None:
             try:
                 return (self.path / name).stat().st_size
@@ -55,14 +55,14 @@ class Folder:
         if self._sizes is None:
             self._files.invalidate_cache()
             try:
-                found: dict[str, Any] = self._files.find(self._root, detail=True)
+                entries: dict[str, Any] = self._files.find(self._root, detail=True)
             except FileNotFoundError:
-                found = {}
-            self._sizes = {path: info["size"] for path, info in found.items()}
+                entries = {}
+            self._sizes = {path: info["size"] for path, info in entries.items()}
         return self._sizes.get(child(self._root, name))
 
     def names(self) -> list[str]:
-        """Of the files and folders in it."""
+        """Returns the names of the files and folders in this folder, without those in folders below."""
         if self.path is not None:
             return [path.name for path in self.path.iterdir()] if self.path.exists() else []
         self._files.invalidate_cache()
@@ -75,22 +75,22 @@ class Folder:
         """Opens a file for reading.
 
         Raises:
-          OSError: It is not there.
+          OSError: The file is not there.
         """
         return (self.path / name).open("rb") if self.path is not None else self._files.open(child(self._root, name))
 
     def read(self, name: str) -> bytes:
-        """All bytes of a file.
+        """Returns all bytes of a file.
 
         Raises:
-          OSError: It is not there.
+          OSError: The file is not there.
         """
         return (
             (self.path / name).read_bytes() if self.path is not None else self._files.cat_file(child(self._root, name))
         )
 
     def remove(self, name: str) -> None:
-        """Removes a file, if it is there."""
+        """Removes a file if it is there."""
         with contextlib.suppress(FileNotFoundError):
             if self.path is not None:
                 (self.path / name).unlink()

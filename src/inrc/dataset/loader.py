@@ -1,6 +1,6 @@
-"""Datasets of `.inr` files for those who learn: decoded at any size, or as the weights themselves.
+"""Datasets of `.inr` files for machine learning: decoded at any size, or as the weights themselves.
 
-Imports nothing of the training stack, and no data loader: grain takes a `Dataset` as it is.
+This module imports nothing of the training stack and no data loader: grain takes a `Dataset` as it is.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ import numpy as np
 from inrc import shared_init
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
-from inrc.codec import pack
+from inrc.codec import file as files
 from inrc.codec.decode import decode
 from inrc.dataset.sources import INR_FILES, Item, list_items, read_item
 from inrc.errors import ConfigError, InrcError
@@ -30,11 +30,11 @@ _DEFAULT_LIMITS = DecodeLimits()
 
 
 class Network(NamedTuple):
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
-      header: picture and network.
-      params: {name: float32 matrix [out, in (+ 1)]} as the decoder sees them, in the order of the network's layout.
+      header: describes the picture and the network.
+      params: {name: float32 matrix [out, in (+ 1)]} as the decoder uses them, in the order of the network's layout.
       latents: int32 [height, width] of every grid, in coding order; empty for a coordinate network.
     """
 
@@ -45,13 +45,13 @@ class Network(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset(Generic[ElementT]):
-    """Elements by index, each read and decoded when it is asked for. May be pickled, and used by several threads.
+    """Elements by index, each read and decoded when it is requested. It can be pickled, and used by several threads.
 
-    It is a source of random access as grain wants it: `grain.MapDataset.source(dataset)`.
+    It is a random-access source for grain: `grain.MapDataset.source(dataset)`.
 
     Attributes:
-      items: where each element is.
-      decode: from the bytes of a file to an element.
+      items: the place of each element.
+      decode: turns the bytes of a file into an element.
     """
 
     items: Sequence[Item]
@@ -66,13 +66,13 @@ class Dataset(Generic[ElementT]):
         return len(self.items)
 
     def __getitem__(self, index: int) -> ElementT:
-        """One element.
+        """Returns one element.
 
         Raises:
-          FormatError: Its file is damaged or asks for too much.
-          InitMismatchError: It needs a shared init that is not there.
-          UnreadableImageError: It is gone.
-          ConfigError: A region does not lie within its picture.
+          FormatError: Its file is damaged or exceeds the limits.
+          InitMismatchError: Its file needs a shared init that is not there.
+          UnreadableImageError: Its file is gone.
+          ConfigError: The region does not lie within its picture.
           IndexError: There is no such element.
         """
         item = self.items[index]
@@ -85,7 +85,7 @@ class Dataset(Generic[ElementT]):
         return self.iterate()
 
     def shard(self, index: int, count: int) -> "Dataset[ElementT]":
-        """Every `count`-th element from `index` on: the part of one host among several.
+        """Returns every `count`-th element from `index` on: the share of one host among several.
 
         Raises:
           ConfigError: The index does not lie in 0..count - 1.
@@ -103,18 +103,18 @@ class Dataset(Generic[ElementT]):
         n_ahead: int = 8,
         on_error: Callable[[str, InrcError], None] | None = None,
     ) -> Iterator[ElementT]:
-        """All elements once, decoded ahead in threads.
+        """Yields all elements once, decoded ahead in threads.
 
         Args:
-          seed: shuffles, the same way on every machine; None keeps the order of names.
-          epoch: another order for every epoch of a seed.
-          n_threads: that decode.
-          n_ahead: elements in memory that are not asked for yet.
-          on_error: takes the name and the error of elements that cannot be had, which are then left out; if not given,
-            the first one is raised.
+          seed: shuffles the elements, the same way on every machine; None keeps the order of names.
+          epoch: gives another order for every epoch of a seed.
+          n_threads: the number of threads that decode.
+          n_ahead: the number of elements that are decoded before they are requested.
+          on_error: takes the name and the error of every element that cannot be decoded, which is then left out. If it
+            is not given, the first error is raised.
 
         Raises:
-          InrcError: As for an index.
+          InrcError: An error of an element, as for an index.
         """
         order: Sequence[int] = range(len(self))
         if seed is not None:
@@ -151,9 +151,9 @@ def open_dataset(
     init: SharedInit | Path | str | None = None,
     limits: DecodeLimits = _DEFAULT_LIMITS,
 ) -> Dataset[np.ndarray]:
-    """The pictures of a folder, glob, list or tar shards of `.inr` files, as arrays.
+    """Opens a folder, glob, list or tar shards of `.inr` files as a dataset of pictures.
 
-    Elements are what `inrc.decode(data, ...).pixels` gives: [H, W, C], uint8 or uint16, C of 1 to 4. Files of one
+    An element is what `inrc.decode(data, ...).pixels` returns: [H, W, C], uint8 or uint16, C from 1 to 4. Files of one
     network and size share one compiled program.
 
     Args:
@@ -161,9 +161,9 @@ def open_dataset(
       size: (width, height) of all elements; native sizes if neither this nor `scale` is given.
       scale: pixels per native pixel.
       region: (x, y, width, height) in native pixels.
-      antialias: for renders below native density.
+      antialias: how to render below native density.
       init: the shared init that files need, as for `inrc.decode`.
-      limits: what decoding one file may spend.
+      limits: limits of decoding one file.
 
     Raises:
       DatasetError: There is no such place, or no `.inr` file in it.
@@ -181,12 +181,12 @@ def open_weights(
     init: SharedInit | Path | str | None = None,
     limits: DecodeLimits = _DEFAULT_LIMITS,
 ) -> Dataset[Network]:
-    """The networks of a folder, glob, list or tar shards of `.inr` files, as pytrees of weights.
+    """Opens a folder, glob, list or tar shards of `.inr` files as a dataset of networks, with their weights as arrays.
 
     Args:
       source: as for `open_dataset`.
       init: the shared init that files need, as for `inrc.decode`.
-      limits: what decoding one file may spend.
+      limits: limits of decoding one file.
 
     Raises:
       DatasetError: There is no such place, or no `.inr` file in it.
@@ -200,10 +200,10 @@ def _pixels(data: bytes, **options) -> np.ndarray:
 
 
 def _network(data: bytes, *, init: SharedInit | None, limits: DecodeLimits) -> Network:
-    header, weights, _ = pack.unpack(data, limits, shared_init.find if init is None else shared_init.lookup_of(init))
-    return Network(header, pack.dequantise(header, weights), weights.latents)
+    file = files.unpack(data, limits, shared_init.find if init is None else shared_init.lookup_of(init))
+    return Network(file.header, file.params, file.latents)
 
 
 def _loaded(init: SharedInit | Path | str | None) -> SharedInit | None:
-    """Read once for all files."""
+    """Returns the init, read once for all files."""
     return init if init is None or isinstance(init, SharedInit) else shared_init.by_name(str(init))

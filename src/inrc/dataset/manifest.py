@@ -1,4 +1,4 @@
-"""The manifest of a dataset: one JSON line for every picture and what became of it."""
+"""The manifest of a dataset: one line of JSON for every picture, with its file and measurements or its error."""
 
 import contextlib
 import dataclasses
@@ -28,29 +28,29 @@ _SEGMENT_SECONDS = 5.0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one picture. Quality is measured on the pixels that its file decodes to.
+    """One picture of a dataset and its file. Quality is measured on the pixels that the file decodes to.
 
     Attributes:
-      name: of the input, a relative path.
-      status: "ok", or the type of the error; then `message` says more, and what describes the file is empty.
-      message: of the error, one line.
-      stamp: of the input when it was read: its size, and a time or a tag.
+      name: name of the input, a relative path.
+      status: "ok", or the type of the error. After an error `message` says more, and the fields of the file are empty.
+      message: message of the error, in one line.
+      stamp: stamp of the input when it was read: its size, and a time or a tag.
       input_hash: SHA-256 of the input's bytes, in hexadecimal; empty if they could not be read.
-      input_bytes: their number.
-      config_hash: of all that decides the bytes of the file.
+      input_bytes: size of the input.
+      config_hash: hash of all settings that decide the bytes of the file.
       output: path of the file below the folder of outputs, or in its shard.
-      shard: the tar archive that holds it; empty for a file of its own.
+      shard: name of the tar archive that holds the file; empty for a file of its own.
       output_hash: SHA-256 of the file's bytes.
       n_bytes: size of the file.
-      width, height, channels, bit_depth: of the picture.
+      width, height, channels, bit_depth: shape of the picture.
       bpp: bits of the file per pixel.
-      psnr_db: infinite for an exact copy.
-      ssim: NaN where it was not measured.
-      seconds: of encoding; pictures that are fitted side by side share them.
-      n_steps: of the optimiser.
-      codec: its name.
-      init: id of the shared init that decoding needs, empty for none.
-      finished_at: UTC, ISO 8601.
+      psnr_db: PSNR in dB; infinite for an exact copy.
+      ssim: SSIM; NaN if it was not measured.
+      seconds: time of encoding; pictures that are fitted side by side share the time of their batch.
+      n_steps: steps of the optimiser.
+      codec: name of the codec.
+      init: id of the shared init that decoding needs; empty for none.
+      finished_at: time at which the picture was finished or failed, in UTC, ISO 8601.
     """
 
     name: str
@@ -79,12 +79,12 @@ class Row:
 
     @property
     def is_ok(self) -> bool:
-        """Whether there is a file."""
+        """Whether the picture has a file."""
         return self.status == OK
 
     @property
     def place(self) -> tuple[str, str]:
-        """(shard, output): where the file is."""
+        """The place of the file: (shard, output)."""
         return self.shard, self.output
 
 
@@ -93,27 +93,24 @@ _REPEATED = ("status", "config_hash", "shard", "codec", "init")
 
 
 def to_json(row: Row) -> str:
-    """One line of JSON. What is not a finite number becomes null, but for an infinite PSNR, which is "inf"."""
+    """Returns one line of JSON. An infinite PSNR becomes "inf", and what was not measured becomes null."""
     values = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
     for name in _FLOATS:
-        if not math.isfinite(values[name]):
-            values[name] = "inf" if values[name] == math.inf else None
-        else:
-            values[name] = float(f"{values[name]:.6g}")
+        values[name] = json_lines.number_to_json(values[name], n_digits=6)
     return json.dumps(values, allow_nan=False)
 
 
 def from_json(line: bytes | str) -> Row:
-    """The row of a line.
+    """Returns the row that a line holds; fields that a former version did not write get their defaults.
 
     Raises:
-      RecordError: The line is none.
+      RecordError: The line is no row.
     """
     try:
         values: dict[str, Any] = json.loads(line)
         for name in _FLOATS & values.keys():
-            values[name] = math.nan if values[name] is None else float(values[name])
-        for name in _REPEATED:  # by a million rows
+            values[name] = json_lines.number_from_json(values[name])
+        for name in _REPEATED:  # so that a million rows share one string
             if name in values:
                 values[name] = sys.intern(values[name])
         return Row(**values)
@@ -122,14 +119,14 @@ def from_json(line: bytes | str) -> Row:
 
 
 def load_manifest(folder: str | os.PathLike[str]) -> list[Row]:
-    """The rows of a folder of outputs: the last one of every name, in the order of names.
+    """Loads the rows of a folder of outputs: the last row of every name, sorted by name.
 
     Args:
       folder: path or URL.
 
     Raises:
       RecordError: A line is no row.
-      DatasetError: There is no manifest.
+      DatasetError: The folder has no manifest.
     """
     folder = os.fspath(folder)
     place = Folder(folder)
@@ -140,10 +137,10 @@ def load_manifest(folder: str | os.PathLike[str]) -> list[Row]:
 
 
 def iterate(folder: str) -> Iterator[Row]:
-    """All rows of a folder, in the order of writing; several of one name where it was done again.
+    """Yields all rows of a folder, in the order of writing. A picture that was encoded again has several rows.
 
     Raises:
-      RecordError: A line is no row; the message names it.
+      RecordError: A line is no row; the message names the line.
     """
     place = Folder(folder)
     if place.path is not None:
@@ -157,14 +154,14 @@ def iterate(folder: str) -> Iterator[Row]:
 class Manifest:
     """The manifest of a folder of outputs, held for one run. A context manager.
 
-    On this machine rows are appended, and are on disk when `add` returns. On other file systems nothing can be
-    appended to: rows are put every few seconds in segments, which become one file at the end.
+    On this machine rows are appended, and are on disk when `add` returns. Files on other file systems cannot be
+    appended to: there, rows are written every few seconds as segments, which become one file at the end.
 
     Attributes:
       rows: the last row of every name.
 
     Raises:
-      RecordError: Another run holds it (found out on this machine only), or a line is damaged.
+      RecordError: Another run holds the manifest (which is noticed on this machine only), or a line is damaged.
       DatasetError: The folder cannot be used.
     """
 
@@ -202,7 +199,7 @@ class Manifest:
                 self._merge()
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Adds rows; may be called from any thread."""
+        """Adds rows; it may be called from any thread."""
         with self._lock:
             for row in rows:
                 self._note(row)
@@ -215,7 +212,7 @@ class Manifest:
                 self._put()
 
     def stale(self) -> set[tuple[str, str]]:
-        """Places of files that later rows have replaced by files elsewhere."""
+        """Returns the places of files that later rows have replaced by files at other places."""
         return self._replaced - set(self._current.values()) if self._replaced else set()
 
     def _note(self, row: Row) -> None:
@@ -236,7 +233,7 @@ class Manifest:
         self._waiting = []
 
     def _merge(self) -> None:
-        """One file of all segments; nothing of what they hold is removed before it is there."""
+        """Joins all segments to one file; they are removed only once that file is written."""
         segments = _segments(self._folder)
         if not segments:
             return
@@ -252,7 +249,7 @@ class Manifest:
 
 
 def _segments(folder: Folder) -> list[str]:
-    """Names of the segments of a manifest, in the order of writing."""
+    """Returns the names of the segments of a manifest, in the order of writing."""
     return sorted(name for name in folder.names() if name.startswith(_SEGMENT) and name.endswith(".jsonl"))
 
 
@@ -269,5 +266,5 @@ def _rows(lines: Iterable[bytes], name: str) -> Iterator[Row]:
 
 
 def manifest_path(folder: str) -> str:
-    """Where the manifest of a folder is, for messages."""
+    """Returns path or URL of the manifest of a folder, for messages."""
     return child(folder, MANIFEST)

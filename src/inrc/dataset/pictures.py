@@ -1,4 +1,4 @@
-"""All pictures of a dataset of `.inr` files, decoded into a folder. Imports nothing of the training stack."""
+"""Decodes a dataset of `.inr` files into a folder of pictures. It imports nothing of the training stack."""
 
 import dataclasses
 import os
@@ -13,19 +13,19 @@ from inrc.models.view import Antialias
 from inrc.shared_init import SharedInit
 from inrc.signal.image import encode_image
 
-_AHEAD = 2
+_TASKS_PER_THREAD = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class DecodeOptions:
-    """What is rendered of every file, and how it is written; see `inrc.decode` and `inrc.signal.image.encode_image`.
+    """How every file is rendered and written; see `inrc.decode` and `inrc.signal.image.encode_image`.
 
     Attributes:
       size, scale, region, antialias, init: as for `inrc.decode`.
-      format: of the pictures, and their suffix.
-      quality: of JPEG and WebP.
-      force: writes again what is there.
-      n_threads: that decode.
+      format: format of the pictures, and their suffix.
+      quality: quality of JPEG and WebP.
+      force: whether pictures that are already there are written again.
+      n_threads: the number of threads that decode.
     """
 
     size: tuple[int, int] | None = None
@@ -41,7 +41,7 @@ class DecodeOptions:
 
 @dataclasses.dataclass
 class DecodeTotals:
-    """Where it stands: files in all, those whose picture was there, those decoded now and those that failed."""
+    """Counts of files: all files, those whose picture was already there, those decoded now, and those that failed."""
 
     n_items: int = 0
     n_kept: int = 0
@@ -60,15 +60,19 @@ def decode_all(
 ) -> DecodeTotals:
     """Decodes a folder, glob, list or tar shards of `.inr` files into a folder of pictures.
 
-    A picture that is there is left alone, so that a run which was killed goes on; one that fails does not end it.
+    A picture that is already there is skipped, so that a run that was killed can be resumed. A file that fails does not
+    stop the others.
 
     Args:
       source: as for `inrc.dataset.sources.list_items`.
-      output: path or URL of the folder; it mirrors the names of the files.
-      options: the defaults if not given.
-      on_error: takes the name and the error of a file that could not be decoded.
+      output: path or URL of the folder; the names of the pictures mirror those of the files.
+      options: how to render and write; the defaults if not given.
+      on_error: takes the name and the error of every file that cannot be decoded.
       progress: called after every file.
-      stop: set it to end after the pictures in work.
+      stop: set it to end the run after the pictures that are being decoded.
+
+    Returns:
+      The counts of this run.
 
     Raises:
       DatasetError: The files cannot be listed, or the folder is on no known file system.
@@ -101,7 +105,7 @@ def decode_all(
                 totals.n_kept += 1
                 continue
             running[pool.submit(_decode_one, item, folder, name, options)] = item
-            if len(running) >= _AHEAD * options.n_threads:
+            if len(running) >= _TASKS_PER_THREAD * options.n_threads:
                 settle(wait(running, return_when=FIRST_COMPLETED).done)
         settle(wait(running).done)
     return totals

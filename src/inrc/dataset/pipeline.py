@@ -1,88 +1,41 @@
-"""A share of a dataset through the encoder: readers, bins of one shape, fits, writers, in bounded memory.
+"""Encodes a share of a dataset in bounded memory: readers, bins, fits and finishers.
 
     tasks -> readers: bytes -> picture -> prepare -> bins -> fit (one thread) -> finishers: bytes, SSIM, file, row
 
-A picture counts against the memory from when it is decoded until its row is written. Readers wait while there is no
-room; when they do and no bin is full, the largest is fitted as it is.
+A picture counts against the memory from the moment it is decoded until its row is written. Readers wait while there is
+no room. When they wait and no bin is full, the bin that holds the most memory is fitted as it is.
 """
 
 import contextlib
 import dataclasses
-import datetime
-import hashlib
 import math
 import threading
 from collections import deque
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from inrc import shared_init
-from inrc.codec.batch import BatchEncoder, Fitted, Prepared
+from inrc.codec.batch import BatchEncoder, FittedBatch
 from inrc.codec.decode import decode
 from inrc.codec.encode import Encoded
-from inrc.codec.options import EncodeOptions
-from inrc.dataset.manifest import OK, Row
-from inrc.dataset.sinks import OnRows, Sink, Written, failed, open_sink
-from inrc.dataset.sources import Item, read_item
-from inrc.errors import ConfigError
+from inrc.dataset.bins import Bins, Picture
+from inrc.dataset.rows import row_of_encoded, row_of_failure, row_of_task, with_input, with_time
+from inrc.dataset.sinks import OnRows, Sink, Written, open_sink
+from inrc.dataset.sources import read_item
+from inrc.dataset.tasks import EncodeTask, RunOptions
 from inrc.metrics import ssim
 from inrc.signal.image import Image, read_image
 
 _N_FINISHERS = 2
 _BYTES_PER_SAMPLE = 8
-"""A picture's float32 target, and as much again for what a fit keeps on the host."""
+"""Host memory beside the pixels: a picture's float32 target, and as much again for the results of a fit."""
 _LARGE_INPUT = 8 << 20
+"""Inputs of more bytes are decoded one at a time, since a decoder may need several times their size."""
 _POLL_SECONDS = 0.2
 
 
-@dataclasses.dataclass(frozen=True)
-class RunOptions:
-    """How a dataset is encoded.
-
-    Attributes:
-      encode: what is asked of every picture.
-      batch_size: pictures side by side; chosen from the device's memory if not given.
-      images_per_shard: of tar shards; 0 writes a file per image.
-      n_readers: threads that read and prepare.
-      memory_bytes: of pictures in flight.
-      measure_ssim: decodes every file once more.
-      again: tries again what failed before.
-    """
-
-    encode: EncodeOptions = dataclasses.field(default_factory=EncodeOptions)
-    batch_size: int | None = None
-    images_per_shard: int = 0
-    n_readers: int = 2
-    memory_bytes: int = 1 << 30
-    measure_ssim: bool = True
-    again: bool = False
-
-    def __post_init__(self) -> None:
-        for name, least in (("batch_size", 1), ("images_per_shard", 0), ("n_readers", 1), ("memory_bytes", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(f"{name} is {value}; it must be at least {least}")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Task:
-    """One picture to encode.
-
-    Attributes:
-      item: the picture.
-      output: path of its file below the folder of outputs.
-      config_hash: for its row.
-      former: a row whose file is good if the input's bytes are still those of its hash.
-    """
-
-    item: Item
-    output: str
-    config_hash: str
-    former: Row | None = None
-
-
 def encode_tasks(
-    tasks: Iterable[Task],
+    tasks: Iterable[EncodeTask],
     output: str,
     options: RunOptions,
     on_rows: OnRows,
@@ -91,18 +44,19 @@ def encode_tasks(
     encoder: BatchEncoder | None = None,
     stop: threading.Event | None = None,
 ) -> None:
-    """Encodes pictures and writes their files. Every argument but the callbacks may be sent to another process.
+    """Encodes pictures and writes their files. Every argument but the callbacks can be sent to another process.
 
-    A picture that fails gives a row with the type of its error. What is unfinished when `stop` is set has no row.
+    A picture that fails gives a row with the type of its error. A picture that is unfinished when `stop` is set gives
+    no row.
 
     Args:
-      tasks: what to encode; read as it is needed.
+      tasks: what to encode; they are read one by one, as they are needed.
       output: path or URL of the folder of outputs.
-      options: how.
-      on_rows: takes rows whose files are safe, in no order. Called from several threads.
-      writer: letters and digits that no other writer to the folder has at the time; names tar shards.
-      encoder: to use again; a new one if not given.
-      stop: ends the fit that runs after its next steps and begins no other.
+      options: how to encode.
+      on_rows: takes rows whose files are safe, in any order. It is called from several threads.
+      writer: letters and digits that no other writer to the folder uses at the same time; they name tar shards.
+      encoder: an encoder to use again; a new one if not given.
+      stop: when it is set, the running fit ends after its next steps and no other fit starts.
 
     Raises:
       DatasetError: The outputs cannot be written.
@@ -115,21 +69,12 @@ def encode_tasks(
         sink.close()
 
 
-@dataclasses.dataclass(eq=False)
-class _Picture:
-    """A picture in flight."""
-
-    row: Row
-    prepared: Prepared
-    cost: int
-
-
 class _Pipeline:
-    """See the module's docstring. One condition guards all that the threads share."""
+    """See the module's docstring. One condition guards everything that the threads share."""
 
     def __init__(
         self,
-        tasks: Iterable[Task],
+        tasks: Iterable[EncodeTask],
         encoder: BatchEncoder,
         sink: Sink,
         options: RunOptions,
@@ -147,12 +92,9 @@ class _Pipeline:
         self._taking = threading.Lock()
         self._decoding_large = threading.Lock()
         self._state = threading.Condition()
-        self._ready: deque[_Picture] = deque()
-        self._bins: dict[Hashable, deque[_Picture]] = {}  # these four belong to the thread that fits
-        self._full: deque[Hashable] = deque()
-        self._sizes: dict[Hashable, int] = {}
-        self._binned = 0
-        self._alone: deque[_Picture] = deque()
+        self._ready: deque[Picture] = deque()
+        self._bins = Bins(encoder.batch_size)  # belongs to the thread that fits
+        self._alone: deque[Picture] = deque()
         self._memory = 0
         self._waiting: list[int] = []
         self._n_reading = options.n_readers
@@ -160,6 +102,7 @@ class _Pipeline:
         self._failure: BaseException | None = None
 
     def run(self) -> None:
+        """Encodes all tasks, or as many as there is time for before a stop."""
         readers = [
             threading.Thread(target=self._read_all, name="inrc-reader", daemon=True)
             for _ in range(self._options.n_readers)
@@ -185,23 +128,23 @@ class _Pipeline:
         try:
             while not self._over and (task := self._next_task()) is not None:
                 self._read(task)
-        except BaseException as error:  # of the outputs or of this code: pictures' own errors are rows
+        except BaseException as error:  # of the outputs or of this code: the errors of pictures become rows
             self._break(error)
         finally:
             with self._state:
                 self._n_reading -= 1
                 self._state.notify_all()
 
-    def _next_task(self) -> Task | None:
+    def _next_task(self) -> EncodeTask | None:
         with self._taking:
             return next(self._tasks, None)
 
-    def _read(self, task: Task) -> None:
-        row = Row(task.item.name, OK, stamp=task.item.stamp, config_hash=task.config_hash, output=task.output)
+    def _read(self, task: EncodeTask) -> None:
+        row = row_of_task(task)
         cost = 0
         try:
             data = read_item(task.item)
-            row = dataclasses.replace(row, input_hash=hashlib.sha256(data).hexdigest(), input_bytes=len(data))
+            row = with_input(row, data)
             if task.former is not None and task.former.input_hash == row.input_hash:
                 self._on_rows([dataclasses.replace(task.former, stamp=row.stamp)])
                 return
@@ -211,14 +154,14 @@ class _Pipeline:
             prepared = self._encoder.prepare(image)
         except Exception as error:
             self._release(cost)
-            self._on_rows([failed(_finished(row), error)])
+            self._on_rows([row_of_failure(with_time(row), error)])
             return
         with self._state:
-            self._ready.append(_Picture(row, prepared, cost))
+            self._ready.append(Picture(row, prepared, cost))
             self._state.notify_all()
 
     def _reserve(self, image: Image) -> int:
-        """Waits for room; a picture that is larger than all of it is let through alone."""
+        """Waits for room; a picture that is larger than the whole memory is let through when it is alone."""
         cost = image.pixels.nbytes + _BYTES_PER_SAMPLE * image.pixels.size
         with self._state:
             self._waiting.append(cost)
@@ -248,52 +191,31 @@ class _Pipeline:
 
     # Fitting ---------------------------------------------------------------------------------------------------
 
-    def _next_batch(self) -> list[_Picture] | None:
-        """Waits for pictures worth fitting; None when there will be no more."""
+    def _next_batch(self) -> list[Picture] | None:
+        """Waits for pictures worth fitting; returns None when there will be no more."""
         with self._state:
             while not self._over:
-                self._sort()
+                while self._ready:
+                    self._bins.add(self._ready.popleft())
                 if self._alone:
                     return [self._alone.popleft()]
-                if self._full:
-                    return self._take(self._full.popleft())
+                if (batch := self._bins.take_full()) is not None:
+                    return batch
                 if self._bins and (self._n_reading == 0 or self._is_short()):
-                    return self._take(max(self._bins, key=lambda bucket: sum(p.cost for p in self._bins[bucket])))
+                    return self._bins.take_largest()
                 if self._n_reading == 0 and self._n_finishing == 0:
                     return None
                 self._state.wait(_POLL_SECONDS)
         return None
 
-    def _sort(self) -> None:
-        """Puts what is ready into bins, and notes those that are full."""
-        while self._ready:
-            picture = self._ready.popleft()
-            bucket = picture.prepared.bucket
-            if bucket not in self._sizes:
-                self._sizes[bucket] = max(1, self._encoder.batch_size(picture.prepared))
-            pictures = self._bins.setdefault(bucket, deque())
-            pictures.append(picture)
-            self._binned += picture.cost
-            if len(pictures) % self._sizes[bucket] == 0:
-                self._full.append(bucket)
-
     def _is_short(self) -> bool:
-        """Whether readers wait for memory that bins hold, rather than for what is being finished."""
+        """Whether readers wait for memory that bins hold, rather than for memory that finishers hold."""
         if not self._waiting or any(self._fits(cost) for cost in self._waiting):
             return False
-        return self._n_finishing == 0 or 2 * self._binned > self._options.memory_bytes
+        return self._n_finishing == 0 or 2 * self._bins.cost > self._options.memory_bytes
 
-    def _take(self, bucket: Hashable) -> list[_Picture]:
-        """The first pictures of a bin, all of it where it is not full."""
-        pictures = self._bins[bucket]
-        batch = [pictures.popleft() for _ in range(min(len(pictures), self._sizes[bucket]))]
-        self._binned -= sum(picture.cost for picture in batch)
-        if not pictures:
-            del self._bins[bucket]
-        return batch
-
-    def _fit(self, batch: Sequence[_Picture], finishers: ThreadPoolExecutor) -> None:
-        """Fits a batch; one that fails, for want of memory or by one of its pictures, is halved."""
+    def _fit(self, batch: Sequence[Picture], finishers: ThreadPoolExecutor) -> None:
+        """Fits a batch. A batch that fails, for want of memory or because of one of its pictures, is halved."""
 
         def stop_when_told(_: object) -> None:
             if self._over:
@@ -307,7 +229,7 @@ class _Pipeline:
             return
         except Exception as error:
             if len(batch) == 1:
-                self._on_rows([failed(_finished(batch[0].row), error)])
+                self._on_rows([row_of_failure(with_time(batch[0].row), error)])
                 self._release(batch[0].cost)
                 return
             fitted = None
@@ -322,7 +244,7 @@ class _Pipeline:
 
     # Finishing -------------------------------------------------------------------------------------------------
 
-    def _finish(self, batch: Sequence[_Picture], fitted: Fitted) -> None:
+    def _finish(self, batch: Sequence[Picture], fitted: FittedBatch) -> None:
         try:
             outcomes = self._outcomes(batch, fitted)
             if outcomes is None:
@@ -332,10 +254,10 @@ class _Pipeline:
                 try:
                     if isinstance(outcome, Exception):
                         raise outcome
-                    if not outcome.stats.interrupted:  # else it has not had its time: the next run does it
+                    if not outcome.stats.interrupted:  # else the fit was cut short, and the next run does it again
                         files.append(self._written(picture, outcome))
                 except Exception as error:
-                    failures.append(failed(_finished(picture.row), error))
+                    failures.append(row_of_failure(with_time(picture.row), error))
             if failures:
                 self._on_rows(failures)
             self._sink.write(files)
@@ -347,8 +269,8 @@ class _Pipeline:
                 self._n_finishing -= 1
                 self._state.notify_all()
 
-    def _outcomes(self, batch: Sequence[_Picture], fitted: Fitted) -> Sequence[Encoded | Exception] | None:
-        """What a batch came to; None where that has to be found out one by one."""
+    def _outcomes(self, batch: Sequence[Picture], fitted: FittedBatch) -> Sequence[Encoded | Exception] | None:
+        """Returns the files or errors of a batch; None where its pictures have to be fitted again one by one."""
         try:
             return self._encoder.finish(fitted)
         except Exception as error:
@@ -358,33 +280,12 @@ class _Pipeline:
                 self._alone.extend(batch)
             return None
 
-    def _written(self, picture: _Picture, encoded: Encoded) -> Written:
-        stats = encoded.stats
-        row = dataclasses.replace(
-            _finished(picture.row),
-            output_hash=hashlib.sha256(encoded.data).hexdigest(),
-            n_bytes=stats.n_bytes,
-            width=stats.width,
-            height=stats.height,
-            channels=stats.channels,
-            bit_depth=stats.bit_depth,
-            bpp=stats.bpp,
-            psnr_db=stats.psnr_db,
-            ssim=self._ssim(picture.prepared.image, encoded),
-            seconds=stats.encode_seconds,
-            n_steps=stats.n_steps,
-            codec=stats.codec,
-            init=stats.init or "",
-        )
-        return Written(row, encoded.data)
+    def _written(self, picture: Picture, encoded: Encoded) -> Written:
+        ssim_of_file = self._ssim(picture.prepared.image, encoded)
+        return Written(row_of_encoded(picture.row, encoded, ssim=ssim_of_file), encoded.data)
 
     def _ssim(self, image: Image, encoded: Encoded) -> float:
         if not self._options.measure_ssim:
             return math.nan
         decoded = decode(encoded.data, init=self._init)
         return ssim(image.pixels, decoded.pixels, bit_depth=image.bit_depth)
-
-
-def _finished(row: Row) -> Row:
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return dataclasses.replace(row, finished_at=now.replace("+00:00", "Z"))

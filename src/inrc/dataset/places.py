@@ -1,4 +1,4 @@
-"""Paths and URLs: this machine's files directly, all others through fsspec."""
+"""Paths and URLs: files of this machine are used directly, all others through fsspec."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ def is_url(place: str) -> bool:
 
 
 def filesystem(place: str) -> tuple[Any, str]:
-    """The file system of a place (fsspec's, whose types promise too little), and its path there.
+    """Returns the file system of a place, an object of fsspec, and the path of the place in it.
 
     Raises:
       DatasetError: fsspec knows no such file system, or cannot reach it.
@@ -31,7 +31,7 @@ def filesystem(place: str) -> tuple[Any, str]:
 
 
 def local_path(place: str) -> Path | None:
-    """The path of a place on this machine, absolute; None for any other."""
+    """Returns the absolute path of a place on this machine; None for any other place."""
     if not is_url(place):
         return Path(place).absolute()
     files, path = filesystem(place)
@@ -39,28 +39,18 @@ def local_path(place: str) -> Path | None:
 
 
 def url_of(files: Any, path: str) -> str:
-    """What `filesystem` would turn into these again."""
+    """Returns the place for which `filesystem` returns this file system and path."""
     return path if isinstance(files, LocalFileSystem) else files.unstrip_protocol(path)
 
 
 def child(place: str, name: str) -> str:
-    """A path or URL below another."""
+    """Returns the path or URL of a name below a place."""
     return f"{place.rstrip('/')}/{name}" if place.rstrip("/") else f"/{name}"
 
 
 def stamp_of(info: dict[str, Any]) -> str:
-    """What changes when a file does, from what fsspec tells of it: its size, and a tag or a time."""
-    for key in (
-        "ETag",
-        "etag",
-        "md5Hash",
-        "content_md5",
-        "mtime",
-        "LastModified",
-        "last_modified",
-        "modified",
-        "created",
-    ):
+    """Returns a stamp that changes when a file does: its size, and a tag or a time, from its entry in fsspec."""
+    for key in _TAGS:
         if info.get(key):
             return f"{info.get('size')}-{info[key]}".replace('"', "")
     return f"{info.get('size')}"

@@ -1,34 +1,31 @@
-"""Batches on a Ray cluster: one worker process for every accelerator, or for some CPU cores where there are none.
+"""Encodes a dataset on a Ray cluster: one worker process per accelerator, or per few CPU cores where there are none.
 
-The driver shares chunks among idle workers (`inrc.dataset.shares`) and alone writes the manifest; workers read inputs
-and write files themselves, and stream rows back as they finish. A lost worker is replaced, and what it had no rows of
-is done by another: a file that was written without its row is written again, with the same bytes.
+The driver shares chunks among idle workers (`inrc.dataset.shares`), and it alone writes the manifest. Workers
+(`inrc.dataset.ray_worker`) read inputs and write files themselves, and stream rows back as pictures are finished. A
+lost worker is replaced, and another worker encodes the pictures that it had no rows of. A file that was written without
+its row is written again, with the same bytes.
 """
 
-import contextlib
 import dataclasses
-import logging
 import os
-import platform
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from inrc.codec.batch import BatchEncoder
 from inrc.dataset.manifest import Row
-from inrc.dataset.pipeline import RunOptions, Task, encode_tasks
 from inrc.dataset.places import local_path
+from inrc.dataset.ray_cluster import connected, first_line, import_ray, workers_of
+from inrc.dataset.ray_worker import Worker
 from inrc.dataset.shares import LEAST, MOST, Shares
 from inrc.dataset.sinks import OnRows
+from inrc.dataset.tasks import EncodeTask, RunOptions
 from inrc.errors import ConfigError, DatasetError, InrcError
 
-_STORE_BYTES = 100 << 20
-"""Ray's shared memory where the cluster is this machine alone: rows are small."""
 _POLL_SECONDS = 0.5
 _JAX_SETTINGS = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
 _ENVIRONMENT = ("INRC_INIT_PATH",)
@@ -36,13 +33,13 @@ _ENVIRONMENT = ("INRC_INIT_PATH",)
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """What became of a worker.
+    """A worker started or was lost.
 
     Attributes:
       kind: "began" or "lost".
-      worker: its name.
-      host: where it runs.
-      pid: of its process.
+      worker: name of the worker.
+      host: machine that it runs on.
+      pid: id of its process.
       reason: why it was lost.
     """
 
@@ -55,16 +52,21 @@ class Event:
 
 @dataclasses.dataclass(frozen=True)
 class RayEngine:
-    """An engine of `inrc.dataset.run.run`. All machines must see inputs and outputs under the same paths or URLs.
+    """An engine of `encode_dataset` that spreads its tasks over a Ray cluster.
+
+    All machines must see inputs and outputs under the same paths or URLs.
 
     Attributes:
-      address: of a cluster, as for `ray.init`: "auto", HOST:PORT or ray://HOST:PORT. If not given, the cluster of
+      address: the cluster, as for `ray.init`: "auto", HOST:PORT or ray://HOST:PORT. If not given, the cluster of
         RAY_ADDRESS, or one of this machine alone that ends with the run.
-      cores_per_worker: of a worker without an accelerator; JAX makes a device of each. One with an accelerator asks
-        for as many, but not for more than its share of the machine.
-      n_workers: at most; as many as the cluster has room for if not given.
-      start_timeout: seconds without any worker after which the run fails.
-      on_event: called when a worker has begun or is lost.
+      cores_per_worker: the cores of a worker without an accelerator; JAX makes a device of each core. A worker with an
+        accelerator takes as many cores, but not more than its share of the machine.
+      n_workers: the largest number of workers; as many as the cluster has room for if not given.
+      start_timeout: the run fails if no worker is there for so many seconds.
+      on_event: called when a worker has started or is lost.
+
+    Raises:
+      ConfigError: A number is below 1.
     """
 
     address: str | None = None
@@ -80,9 +82,9 @@ class RayEngine:
                 raise ConfigError(f"{name} is {value}; it must be 1 or more")
 
     def __call__(
-        self, tasks: Sequence[Task], output: str, options: RunOptions, on_rows: OnRows, *, stop: threading.Event
+        self, tasks: Sequence[EncodeTask], output: str, options: RunOptions, on_rows: OnRows, *, stop: threading.Event
     ) -> None:
-        """As `inrc.dataset.pipeline.encode_tasks`, with rows from one thread.
+        """Encodes tasks as `inrc.dataset.pipeline.encode_tasks` does; all rows come from one thread.
 
         Raises:
           InrcError: Ray is missing or cannot be reached, there is no room for a worker, workers are lost again and
@@ -93,102 +95,12 @@ class RayEngine:
                 raise DatasetError(f"{place} is in the memory of this process; name a place that all workers see")
         ray = import_ray()
         path = local_path(output)
-        with _connected(ray, self.address):
+        with connected(ray, self.address):
             driver = _Driver(ray, self, tasks, output if path is None else str(path), options, on_rows, stop)
             try:
                 driver.run()
             finally:
                 driver.end()
-
-
-def import_ray() -> Any:
-    """The module.
-
-    Raises:
-      InrcError: It is not installed.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise InrcError("the engine ray needs Ray; install it by: pip install 'inrc[cluster]'") from error
-    return ray
-
-
-def workers_of(nodes: Sequence[Mapping[str, float]], cores_per_worker: int) -> tuple[int, dict[str, Any]]:
-    """How many workers a cluster has room for, and what one asks for, as options of a Ray actor.
-
-    Args:
-      nodes: resources of every machine, as Ray names them.
-      cores_per_worker: as in `RayEngine`; where no machine has as many, all that one has.
-    """
-    for name in ("GPU", "TPU"):
-        with_some = [node for node in nodes if node.get(name, 0) >= 1]
-        if with_some:
-            n_cores = min(int(node.get("CPU", 0) // node[name]) for node in with_some)
-            asked: dict[str, Any] = {"num_gpus": 1} if name == "GPU" else {"resources": {name: 1}}
-            return sum(int(node[name]) for node in with_some), {**asked, "num_cpus": min(cores_per_worker, n_cores)}
-    n_cores = max(1, min(cores_per_worker, max((int(node.get("CPU", 0)) for node in nodes), default=1)))
-    return max(1, sum(int(node.get("CPU", 0) // n_cores) for node in nodes)), {"num_cpus": n_cores}
-
-
-class Worker:
-    """The process that encodes; Ray makes an actor of it."""
-
-    def __init__(
-        self,
-        output: str,
-        options: RunOptions,
-        n_devices: int | None,
-        jax_settings: Mapping[str, Any],
-        environment: Mapping[str, str],
-    ) -> None:
-        os.environ.update(environment)
-        for name, value in jax_settings.items():
-            jax.config.update(name, value)
-        if n_devices is not None and "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
-            jax.config.update("jax_num_cpu_devices", n_devices)
-        self._output = output
-        self._options = options
-        self._encoder = BatchEncoder(options.encode, batch_size=options.batch_size)
-        self._stop = threading.Event()
-
-    def about(self) -> tuple[str, str, int]:
-        """(release of inrc, host, process)."""
-        import inrc
-
-        return inrc.__version__, platform.node(), os.getpid()
-
-    def encode(self, tasks: Sequence[Task], writer: str) -> Iterator[list[Row]]:
-        """Rows of a chunk as its pictures are finished."""
-        rows: queue.SimpleQueue[list[Row] | None] = queue.SimpleQueue()
-        errors: list[BaseException] = []
-
-        def work() -> None:
-            try:
-                encode_tasks(
-                    tasks,
-                    self._output,
-                    self._options,
-                    lambda some: rows.put(list(some)),
-                    writer=writer,
-                    encoder=self._encoder,
-                    stop=self._stop,
-                )
-            except BaseException as error:
-                errors.append(error)
-            finally:
-                rows.put(None)
-
-        threading.Thread(target=work, name="inrc-chunk", daemon=True).start()
-        while (some := rows.get()) is not None:
-            yield some
-        if errors:
-            raise errors[0]
-
-    def stop(self) -> None:
-        """Ends the chunk after its next steps."""
-        self._stop.set()
 
 
 @dataclasses.dataclass(eq=False)
@@ -208,7 +120,7 @@ class _Driver:
         self,
         ray: Any,
         engine: RayEngine,
-        tasks: Sequence[Task],
+        tasks: Sequence[EncodeTask],
         output: str,
         options: RunOptions,
         on_rows: OnRows,
@@ -218,14 +130,14 @@ class _Driver:
         self._engine = engine
         self._on_rows = on_rows
         self._stop = stop
-        per_shard = options.images_per_shard  # chunks end shards
+        per_shard = options.images_per_shard  # a chunk is a whole number of shards
         least, most = (per_shard, max(1, MOST // per_shard) * per_shard) if per_shard else (LEAST, MOST)
         self._shares = Shares(tasks, least=least, most=most)
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        n_workers, asked = workers_of(nodes, engine.cores_per_worker)
+        n_workers, resources = workers_of(nodes, engine.cores_per_worker)
         self._n_workers = min(engine.n_workers or n_workers, max(1, len(tasks)))
-        self._make = ray.remote(Worker).options(max_restarts=0, max_concurrency=2, **asked)
-        n_devices = asked["num_cpus"] if asked.keys() == {"num_cpus"} else None
+        self._make = ray.remote(Worker).options(max_restarts=0, max_concurrency=2, **resources)
+        n_devices = resources["num_cpus"] if resources.keys() == {"num_cpus"} else None
         settings = {name: getattr(jax.config, name) for name in _JAX_SETTINGS}
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         self._arguments = output, _with_absolute_init(options), n_devices, settings, environment
@@ -234,9 +146,10 @@ class _Driver:
         self._running: dict[Any, _Member] = {}
         self._idle: list[_Member] = []
         self._last_alive = time.monotonic()
-        self._was_told = False
+        self._was_told_to_stop = False
 
     def run(self) -> None:
+        """Keeps workers busy until every picture has a row, or until the run is stopped."""
         while not self._shares.is_done:
             if self._stop.is_set():
                 self._tell_to_stop()
@@ -252,7 +165,7 @@ class _Driver:
             self._ray.kill(member.actor)
 
     def _employ(self) -> None:
-        """Gives idle workers chunks, and starts what is missing."""
+        """Starts workers that are missing, and gives chunks to idle ones."""
         n_wanted = self._n_workers - len(self._starting) - len(self._running) - len(self._idle)
         for _ in range(n_wanted):
             member = _Member(str(self._n_made), self._make.remote(*self._arguments))
@@ -267,13 +180,13 @@ class _Driver:
             self._running[rows] = member
 
     def _tell_to_stop(self) -> None:
-        if not self._was_told:
-            self._was_told = True
+        if not self._was_told_to_stop:
+            self._was_told_to_stop = True
             for member in self._running.values():
                 member.actor.stop.remote()
 
     def _wait(self) -> None:
-        """Takes what workers have to say, for a moment at most."""
+        """Waits a moment for news of workers, and takes all news that there is."""
         waiting = [*self._starting, *self._running]
         ready, _ = self._ray.wait(waiting, num_returns=1, timeout=_POLL_SECONDS)
         if ready:
@@ -296,26 +209,26 @@ class _Driver:
             )
 
     def _welcome(self, reference: Any) -> None:
-        """Takes in a worker that has begun.
+        """Takes in a worker that has started.
 
         Raises:
           InrcError: It cannot work.
         """
-        import inrc
-
         member = self._starting.pop(reference)
         try:
             release, member.host, member.pid = self._get(reference)
-        except _Lost as loss:
+        except _WorkerGone as loss:
             self._shares.lose(member.name, str(loss))
             return
-        if release != inrc.__version__:
-            raise DatasetError(f"{member.host} has inrc {release}, this machine {inrc.__version__}: install the same")
+        if release != version("inrc"):
+            raise DatasetError(
+                f"{member.host} has inrc {release} and this machine has {version('inrc')}; install the same release"
+            )
         self._idle.append(member)
-        self._tell("began", member)
+        self._announce("began", member)
 
     def _next_rows(self, rows: Any) -> list[Row]:
-        """The rows that a worker has ready; at the end of its chunk, or of itself, it leaves the running ones."""
+        """Returns the rows that a worker has ready. A worker whose chunk has ended, or that is lost, stops running."""
         member = self._running[rows]
         try:
             return self._shares.settle(member.name, self._get(next(rows)))
@@ -326,67 +239,39 @@ class _Driver:
             if left and not self._stop.is_set():
                 raise DatasetError(f"worker {member.name} has no rows of {len(left)} pictures") from None
             return []
-        except _Lost as loss:
+        except _WorkerGone as loss:
             del self._running[rows]
-            self._ray.kill(member.actor)  # if it is lost to this machine only
-            self._tell("lost", member, str(loss))
+            self._ray.kill(member.actor)  # it may be lost to this machine only
+            self._announce("lost", member, str(loss))
             return self._shares.lose(member.name, str(loss))
 
     def _get(self, reference: Any) -> Any:
-        """A value that is there.
+        """Returns a value that is ready.
 
         Raises:
-          InrcError: The worker could not go on.
-          _Lost: It is gone, or failed by no fault of the user's.
+          InrcError: The worker ended with a typed error.
+          _WorkerGone: The worker is gone, or failed with an error of another type.
         """
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, InrcError):
                 raise error.cause from error
-            raise _Lost(f"{type(error.cause).__name__}: {error.cause}") from error
+            raise _WorkerGone(f"{type(error.cause).__name__}: {error.cause}") from error
         except self._ray.exceptions.RayError as error:
-            raise _Lost(_first_line(error)) from error
+            raise _WorkerGone(first_line(error)) from error
 
-    def _tell(self, kind: str, member: _Member, reason: str = "") -> None:
+    def _announce(self, kind: str, member: _Member, reason: str = "") -> None:
         if self._engine.on_event is not None:
             self._engine.on_event(Event(kind, member.name, member.host, member.pid, reason))
 
 
-class _Lost(Exception):
+class _WorkerGone(Exception):
     """A worker is gone."""
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-@contextlib.contextmanager
-def _connected(ray: Any, address: str | None) -> Iterator[None]:
-    """A cluster; one that the caller has connected to stays connected.
-
-    Raises:
-      DatasetError: It cannot be reached.
-    """
-    if ray.is_initialized():
-        yield
-        return
-    address = address or os.environ.get("RAY_ADDRESS") or None
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address is None or address == "local":
-        options |= {"include_dashboard": False, "object_store_memory": _STORE_BYTES, "_node_ip_address": "127.0.0.1"}
-    try:
-        ray.init(address, **options)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        raise DatasetError(f"cannot reach the Ray cluster {address or 'local'}: {_first_line(error)}") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
 def _with_absolute_init(options: RunOptions) -> RunOptions:
-    """Options whose shared init, if it is a file, is found from any folder."""
+    """Returns options whose shared init, if it is a file, is found from any folder."""
     init = Path(options.encode.init)
     if not options.encode.names_init or not init.is_file():
         return options

@@ -1,4 +1,4 @@
-"""A dataset from end to end: what is there, what is left to do, and who does it."""
+"""Encodes a dataset from end to end: lists it, plans what is left to encode, and hands that to an engine."""
 
 import dataclasses
 import math
@@ -12,24 +12,26 @@ from inrc.codec.settings import settings_hash
 from inrc.dataset import sinks
 from inrc.dataset.folder import Folder
 from inrc.dataset.manifest import Manifest, Row
-from inrc.dataset.pipeline import RunOptions, Task, encode_tasks
+from inrc.dataset.pipeline import encode_tasks
 from inrc.dataset.sinks import OnRows
 from inrc.dataset.sources import Item, list_items, output_names
+from inrc.dataset.tasks import EncodeTask, RunOptions
 
 
 @dataclasses.dataclass
 class Totals:
-    """Where a run stands.
+    """Counts of a run, while it goes on and at its end.
 
     Attributes:
       n_items: pictures in the dataset.
-      n_kept: those that were finished before.
-      n_kept_failed: those that failed before and are not tried again.
-      n_done: finished now.
-      n_failed: failed now.
-      input_bytes, n_bytes: of those finished now, and of their files.
-      sum_psnr_db, n_psnr: over those of them that are not exact copies.
-      seconds: since the first picture was begun.
+      n_kept: pictures whose files of an earlier run are kept.
+      n_kept_failed: pictures that failed in an earlier run and are not tried again.
+      n_done: pictures encoded in this run.
+      n_failed: pictures that failed in this run.
+      input_bytes: bytes of the inputs that were encoded in this run.
+      n_bytes: bytes of their files.
+      sum_psnr_db, n_psnr: sum and number of their PSNRs, without exact copies.
+      seconds: time since the first picture was started.
     """
 
     n_items: int = 0
@@ -49,22 +51,27 @@ class Totals:
         return self.n_items - self.n_kept - self.n_kept_failed - self.n_done - self.n_failed
 
     @property
+    def n_without_file(self) -> int:
+        """Pictures that failed, in this run or before."""
+        return self.n_failed + self.n_kept_failed
+
+    @property
     def mean_psnr_db(self) -> float:
-        """Of those finished now; NaN if there are none."""
+        """Mean PSNR of the pictures encoded in this run; NaN if there are none."""
         return self.sum_psnr_db / self.n_psnr if self.n_psnr else math.nan
 
     @property
     def images_per_second(self) -> float:
-        """Finished or failed now, per second."""
+        """Pictures encoded or failed in this run, per second."""
         return (self.n_done + self.n_failed) / self.seconds if self.seconds else 0.0
 
     @property
     def seconds_left(self) -> float:
-        """At the rate so far; NaN where there is none."""
+        """Time for the pictures that are left, at the speed so far; NaN before the first picture."""
         return self.n_left / self.images_per_second if self.images_per_second else math.nan
 
     def count(self, row: Row, *, is_old: bool = False) -> None:
-        """Counts a row; `is_old` if its file was there and is still good."""
+        """Counts a row; `is_old` says that it is of a file of an earlier run, which is kept."""
         if is_old:
             self.n_kept += 1
             return
@@ -80,16 +87,16 @@ class Totals:
 
 
 class Engine(Protocol):
-    """Encodes tasks and hands on their rows: `encode_tasks`, or what spreads them over machines."""
+    """Encodes tasks and hands on their rows: `encode_tasks`, or an engine that spreads them over machines."""
 
     def __call__(
-        self, tasks: Sequence[Task], output: str, options: RunOptions, on_rows: OnRows, *, stop: threading.Event
+        self, tasks: Sequence[EncodeTask], output: str, options: RunOptions, on_rows: OnRows, *, stop: threading.Event
     ) -> None:
-        """As `encode_tasks`."""
+        """Encodes tasks as `encode_tasks` does."""
         ...
 
 
-def run(
+def encode_dataset(
     source: str | os.PathLike[str],
     output: str | os.PathLike[str],
     options: RunOptions | None = None,
@@ -98,19 +105,22 @@ def run(
     progress: Callable[[Totals], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Totals:
-    """Encodes a dataset, or what is left of it.
+    """Encodes a dataset, or what earlier runs have left of it.
 
-    A picture is left alone if its row says that it was finished under the same options and its input has not changed,
-    and its file is there; if it failed under these, it is tried again only if the options say so. A run may be killed
-    at any moment: the next one goes on.
+    A picture is skipped if its row says that it was encoded under the same options, its input has not changed and its
+    file is there. A picture that failed under the same options is tried again only if the options say so. A run may be
+    killed at any moment; the next run resumes.
 
     Args:
       source: as for `inrc.dataset.sources.list_items`.
-      output: path or URL of the folder of outputs and of the manifest.
-      options: the defaults if not given.
-      engine: who encodes.
+      output: path or URL of the folder of outputs, which holds the manifest too.
+      options: how to encode; the defaults if not given.
+      engine: encodes the tasks.
       progress: called after every few pictures, from any thread.
-      stop: set it to end early: what is not finished has no row.
+      stop: set it to end early; pictures that are unfinished then have no row.
+
+    Returns:
+      The counts of this run.
 
     Raises:
       DatasetError: The inputs cannot be listed, or the outputs cannot be written.
@@ -148,7 +158,7 @@ def run(
             if tasks:
                 engine(tasks, output, options, on_rows, stop=stop)
         finally:
-            sinks.recover(output, manifest.rows.values)  # of workers that were lost
+            sinks.recover(output, manifest.rows.values)  # shards of lost workers
         sinks.remove_stale(output, manifest.stale())
         totals.seconds = time.monotonic() - began
     return totals
@@ -161,32 +171,32 @@ def plan(
     config_hash: str,
     options: RunOptions,
     totals: Totals,
-) -> list[Task]:
-    """What is left to do; what is not is counted in `totals`."""
+) -> list[EncodeTask]:
+    """Returns the tasks that are left, and counts the other pictures in `totals`."""
     outputs = _Outputs(output)
     tasks = []
     for item, name in zip(items, output_names(items, ".inr"), strict=True):
         row = rows.get(item.name)
         if row is None or row.config_hash != config_hash:
-            tasks.append(Task(item, name, config_hash))
+            tasks.append(EncodeTask(item, name, config_hash))
             continue
         is_same = row.stamp == item.stamp and item.stamp != ""
         if row.is_ok:
             if not outputs.has(row):
-                tasks.append(Task(item, name, config_hash))
+                tasks.append(EncodeTask(item, name, config_hash))
             elif is_same:
                 totals.n_kept += 1
             else:
-                tasks.append(Task(item, name, config_hash, row))
+                tasks.append(EncodeTask(item, name, config_hash, row))
         elif options.again or row.stamp != item.stamp:
-            tasks.append(Task(item, name, config_hash))
+            tasks.append(EncodeTask(item, name, config_hash))
         else:
             totals.n_kept_failed += 1
     return tasks
 
 
 class _Outputs:
-    """Which files are there, with the right size."""
+    """Tells which files are there with the right size."""
 
     def __init__(self, folder: str) -> None:
         self._folder = Folder(folder)

@@ -1,33 +1,35 @@
-"""Who encodes what: chunks of a dataset for workers of different speed, which may be lost. Plain values, no engine.
+"""Shares a dataset in chunks among workers, which differ in speed and may be lost. Plain values, without an engine.
 
-An idle worker takes the next chunk; chunks shrink towards the end, so that all end together (guided self-scheduling,
-Polychronopoulos and Kuck, 1987). What a lost worker leaves behind goes to others in halves, so that a picture that
-kills workers is alone in the end, and fails alone.
+An idle worker takes the next chunk. Chunks shrink towards the end, so that all workers end together (guided
+self-scheduling, Polychronopoulos and Kuck, 1987). The pictures that a lost worker leaves go to other workers in halves.
+A picture that kills its workers is thus alone in a chunk in the end, and fails alone.
 """
 
 import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from inrc.dataset.manifest import OK, Row
-from inrc.dataset.pipeline import Task
-from inrc.dataset.sinks import failed
+from inrc.dataset.manifest import Row
+from inrc.dataset.rows import row_of_failure, row_of_task
+from inrc.dataset.tasks import EncodeTask
 from inrc.errors import DatasetError, WorkerLostError
 
 LEAST, MOST = 8, 512
-"""Pictures of a chunk, but for the last ones: fewer are no batch, more are much to do again."""
+"""Bounds of the pictures in a chunk, except the last ones: fewer make no good batch, more are a lot to do again."""
 _MOST_ALONE = 3
+"""A picture is given up once it has cost so many workers that had no other picture."""
 _MOST_IN_A_ROW = 10
+"""A run ends once so many workers in a row were lost without a row."""
 
 
 def chunk_size(n_left: int, n_workers: int, least: int = LEAST, most: int = MOST) -> int:
-    """Pictures of the next chunk: half of a worker's part of what is left, within bounds, and no more than that part.
+    """Returns the size of the next chunk: half of a worker's part of what is left, within bounds, at most that part.
 
     Args:
-      n_left: pictures that nobody has yet.
-      n_workers: that share them.
-      least: that a chunk should have.
-      most: that it may have.
+      n_left: pictures that no worker has yet.
+      n_workers: workers that share them.
+      least: the fewest pictures that a chunk should have.
+      most: the most pictures that a chunk may have.
     """
     part = math.ceil(n_left / n_workers)
     return min(part, most, max(least, math.ceil(part / 2)))
@@ -37,14 +39,14 @@ class Shares:
     """The pictures of a run, and which worker has which.
 
     Args:
-      tasks: to be shared.
-      least, most: pictures of a chunk.
+      tasks: the tasks to share.
+      least, most: bounds of the pictures in a chunk.
     """
 
-    def __init__(self, tasks: Iterable[Task], *, least: int = LEAST, most: int = MOST) -> None:
+    def __init__(self, tasks: Iterable[EncodeTask], *, least: int = LEAST, most: int = MOST) -> None:
         self._fresh = deque(tasks)
-        self._left_behind: deque[tuple[list[Task], int]] = deque()  # and how often one was lost alone
-        self._taken: dict[str, tuple[dict[str, Task], int, int]] = {}
+        self._left_behind: deque[tuple[list[EncodeTask], int]] = deque()  # with how often its picture was lost alone
+        self._taken: dict[str, tuple[dict[str, EncodeTask], int, int]] = {}
         self._bounds = least, most
         self._n_in_a_row = 0
 
@@ -53,8 +55,8 @@ class Shares:
         """Whether all pictures have rows."""
         return not (self._fresh or self._left_behind or self._taken)
 
-    def take(self, worker: str, n_workers: int) -> list[Task]:
-        """The next chunk of an idle worker, one of so many; empty if nothing waits."""
+    def take(self, worker: str, n_workers: int) -> list[EncodeTask]:
+        """Returns the next chunk for an idle worker, one of `n_workers`; empty if no picture waits."""
         assert worker not in self._taken
         if self._fresh:
             size = chunk_size(len(self._fresh), n_workers, *self._bounds)
@@ -67,26 +69,26 @@ class Shares:
         return chunk
 
     def settle(self, worker: str, rows: Sequence[Row]) -> list[Row]:
-        """Those of a worker's rows that are of pictures it has; they are done."""
+        """Marks the pictures of a worker's rows as done, and returns the rows of pictures that this worker has."""
         tasks = self._taken[worker][0]
         wanted = [row for row in rows if tasks.pop(row.name, None) is not None]
         if wanted:
             self._n_in_a_row = 0
         return wanted
 
-    def finish(self, worker: str) -> list[Task]:
-        """Ends a worker's chunk: what has no row, as after a stop, is given back to the caller."""
+    def finish(self, worker: str) -> list[EncodeTask]:
+        """Ends a worker's chunk, and returns the tasks that have no row, as after a stop."""
         return list(self._taken.pop(worker)[0].values())
 
     def lose(self, worker: str, reason: str) -> list[Row]:
-        """Takes back what a lost worker has no rows of.
+        """Takes back the tasks of which a lost worker has no rows.
 
         Args:
-          worker: it is gone.
-          reason: in a few words.
+          worker: name of the lost worker.
+          reason: why it was lost, in a few words.
 
         Returns:
-          Rows of pictures that are given up: they have cost a worker alone, several times.
+          Rows of pictures that are given up, since each of them has cost several workers that had no other picture.
 
         Raises:
           DatasetError: Many workers in a row were lost without a single row.
@@ -95,7 +97,7 @@ class Shares:
         if self._n_in_a_row >= _MOST_IN_A_ROW:
             raise DatasetError(
                 f"{_MOST_IN_A_ROW} workers in a row were lost before they had finished a picture ({reason}); "
-                "see to the machines, and run the same command again"
+                "check the machines, and run the same command again"
             )
         if worker not in self._taken:
             return []
@@ -109,8 +111,4 @@ class Shares:
             self._left_behind.extend((tasks, n_alone + 1) for _ in tasks)
             return []
         error = WorkerLostError(f"its worker was lost {_MOST_ALONE} times ({reason}); give workers more memory")
-        return [failed(_row_of(task), error) for task in tasks]
-
-
-def _row_of(task: Task) -> Row:
-    return Row(task.item.name, OK, stamp=task.item.stamp, config_hash=task.config_hash)
+        return [row_of_failure(row_of_task(task), error) for task in tasks]

@@ -1,4 +1,4 @@
-"""Where files go: a tree that mirrors the inputs, or tar shards; a row is handed on only once its file is safe."""
+"""Sinks write files: as a tree that mirrors the inputs, or in tar shards. They hand on a row once its file is safe."""
 
 import abc
 import contextlib
@@ -17,26 +17,32 @@ from typing import BinaryIO
 from inrc.dataset.folder import Folder
 from inrc.dataset.manifest import OK, Row
 from inrc.dataset.places import local_path
+from inrc.dataset.rows import row_of_failure
 from inrc.dataset.sources import members_of, safe_name
 from inrc.errors import DatasetError, InrcError, UnwritableImageError
 
 OnRows = Callable[[Sequence[Row]], None]
-"""Takes rows that are final. Called from several threads."""
+"""Takes rows that are final. It is called from several threads."""
 
 _PART = ".part"
 _SHARD = re.compile(r"shard-(?P<writer>[A-Za-z0-9_]+)-(?P<number>\d+)\.tar(\.part)?")
 _TEMPORARY = re.compile(r"\.inrc-[0-9a-f]{16}\.tmp")
-_FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+_FATAL = (  # after these errors no other file can be written either
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EIO,
+)
 _END = bytes(2 * tarfile.BLOCKSIZE)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Written:
-    """A file to be written, and the row that is true once it is.
+    """A file to write, and the row that holds once the file is written.
 
     Attributes:
-      row: with the `output` that the file should have below the folder of outputs.
-      data: the file's bytes.
+      row: the row; its `output` is the path of the file below the folder of outputs.
+      data: the bytes of the file.
     """
 
     row: Row
@@ -44,10 +50,10 @@ class Written:
 
 
 class Sink(abc.ABC):
-    """Takes files and hands on their rows. `write` may be called from several threads.
+    """Writes files and hands on their rows. `write` may be called from several threads.
 
     Raises:
-      DatasetError: The place is full or may not be written to: nothing more can be.
+      DatasetError: The place is full or cannot be written to, so that no other file can be written either.
     """
 
     def __init__(self, on_rows: OnRows) -> None:
@@ -55,21 +61,21 @@ class Sink(abc.ABC):
 
     @abc.abstractmethod
     def write(self, files: Sequence[Written]) -> None:
-        """Writes files."""
+        """Writes files and hands on their rows."""
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Ends what is unfinished."""
+        """Completes what is unfinished."""
 
 
 def open_sink(folder: str, on_rows: OnRows, *, images_per_shard: int = 0, writer: str = "0") -> Sink:
-    """A sink below a path or URL.
+    """Opens a sink below a path or URL.
 
     Args:
-      folder: of outputs.
+      folder: path or URL of the folder of outputs.
       on_rows: takes the rows of files that are safe.
-      images_per_shard: for tar shards; 0 for a file per image.
-      writer: letters and digits that no other writer to the folder has at the time.
+      images_per_shard: files in a tar shard; 0 writes a file of its own for every picture.
+      writer: letters and digits that no other writer to the folder uses at the same time.
     """
     place = Folder(folder)
     if not images_per_shard:
@@ -79,7 +85,7 @@ def open_sink(folder: str, on_rows: OnRows, *, images_per_shard: int = 0, writer
 
 
 class _Tree(Sink):
-    """One file per image."""
+    """Writes one file per picture."""
 
     def __init__(self, folder: Folder, on_rows: OnRows) -> None:
         super().__init__(on_rows)
@@ -94,21 +100,21 @@ class _Tree(Sink):
             except (OSError, ValueError, InrcError) as error:
                 if getattr(error, "errno", None) in _FATAL:
                     raise DatasetError(f"cannot write {file.row.output}: {_reason(error)}") from error
-                rows.append(failed(file.row, UnwritableImageError(f"cannot write: {_reason(error)}")))
+                rows.append(row_of_failure(file.row, UnwritableImageError(f"cannot write: {_reason(error)}")))
         if rows:
             self._on_rows(rows)
 
     def close(self) -> None:
-        """Nothing is ever unfinished."""
+        """Does nothing, since nothing is ever unfinished."""
 
 
 class _Shards(Sink):
-    """Tar shards of files, `shard-<writer>-<number>.tar`."""
+    """Writes tar shards, called `shard-<writer>-<number>.tar`."""
 
     def __init__(self, folder: Folder, on_rows: OnRows, images_per_shard: int, writer: str) -> None:
         super().__init__(on_rows)
         if not _SHARD.fullmatch(f"shard-{writer}-0.tar"):
-            raise DatasetError(f"the writer is called {writer!r}; it may have letters, digits and _ only")
+            raise DatasetError(f"the writer is called {writer!r}; use letters, digits and _ only")
         self._folder = folder
         self._per_shard = images_per_shard
         self._writer = writer
@@ -122,7 +128,7 @@ class _Shards(Sink):
         return f"shard-{self._writer}-{self._number:06}.tar"
 
     def write(self, files: Sequence[Written]) -> None:
-        with self._lock, self._typed_errors():  # rows follow in the order of members
+        with self._lock, self._typed_errors():  # one at a time: rows follow in the order of members
             while files:
                 room = self._per_shard - self._n_images
                 now, files = files[:room], files[room:]
@@ -159,7 +165,7 @@ class _Shards(Sink):
 
 
 class _LocalShards(_Shards):
-    """Grows `.tar.part`, member by member; what is in it counts at once, since `recover` knows how to close it."""
+    """Grows a `.tar.part` member by member. Members count at once, since `recover` can complete such a file."""
 
     def __init__(self, folder: Folder, on_rows: OnRows, images_per_shard: int, writer: str) -> None:
         super().__init__(folder, on_rows, images_per_shard, writer)
@@ -189,7 +195,7 @@ class _LocalShards(_Shards):
 
 
 class _RemoteShards(_Shards):
-    """Holds a shard in memory until it can be put whole."""
+    """Holds a shard in memory until it is written whole."""
 
     def __init__(self, folder: Folder, on_rows: OnRows, images_per_shard: int, writer: str) -> None:
         super().__init__(folder, on_rows, images_per_shard, writer)
@@ -205,18 +211,8 @@ class _RemoteShards(_Shards):
         self._waiting = []
 
 
-def failed(row: Row, error: BaseException) -> Row:
-    """The row of a picture that came to nothing: what is known of the input, and the error."""
-    message = " ".join(str(error).split()) or type(error).__name__
-    kept = {name: getattr(row, name) for name in _OF_INPUT}
-    return Row(**kept, status=type(error).__name__, message=message)
-
-
-_OF_INPUT = ("name", "stamp", "input_hash", "input_bytes", "config_hash", "finished_at")
-
-
 def member_bytes(name: str, data: bytes) -> bytes:
-    """A member of a tar archive: header, content, padding. The same content always gives the same bytes."""
+    """Returns a member of a tar archive: header, content, padding. The same content always gives the same bytes."""
     member = tarfile.TarInfo(name)
     member.size = len(data)
     header = member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
@@ -224,14 +220,14 @@ def member_bytes(name: str, data: bytes) -> bytes:
 
 
 def recover(folder: str, rows: Callable[[], Iterable[Row]], *, writer: str | None = None) -> None:
-    """Closes what killed writers left in a folder on this machine; elsewhere nothing is ever half-written.
+    """Completes shards that killed writers left in a folder on this machine; elsewhere nothing is ever half-written.
 
-    A shard's complete members that have rows are kept, what else it holds goes, and it gets its final name.
+    A shard keeps its complete members that have rows, loses all others, and gets its final name.
 
     Args:
-      folder: of outputs. Nobody may be writing to it; with `writer`, that one may not.
-      rows: gives the current row of every name.
-      writer: closes the shards of this one only.
+      folder: path or URL of the folder of outputs. No writer may be at work in it; if `writer` is given, not that one.
+      rows: returns the current row of every name.
+      writer: completes the shards of this writer only.
 
     Raises:
       DatasetError: The folder cannot be used.
@@ -248,7 +244,7 @@ def recover(folder: str, rows: Callable[[], Iterable[Row]], *, writer: str | Non
                 _rewrite(path, final, lambda name, size, keep=keep: keep.get(name) == size)
                 path.unlink()
     except OSError as error:
-        raise DatasetError(f"cannot close the shards in {folder}: {_reason(error)}") from error
+        raise DatasetError(f"cannot complete the shards in {folder}: {_reason(error)}") from error
 
 
 def remove_temporary(folder: str) -> None:
@@ -263,7 +259,7 @@ def remove_temporary(folder: str) -> None:
 
 
 def remove_stale(folder: str, places: set[tuple[str, str]]) -> None:
-    """Removes files that others have replaced: places as `Row.place`."""
+    """Removes files that other files have replaced; the places are those of `Row.place`."""
     place = Folder(folder)
     shards: dict[str, set[str]] = {}
     for shard, output in places:
@@ -283,7 +279,7 @@ def remove_stale(folder: str, places: set[tuple[str, str]]) -> None:
 
 
 def sizes_in_shard(file: BinaryIO) -> dict[str, int]:
-    """{name: bytes} of the members of an open archive, as far as it is sound."""
+    """Returns {name: bytes} of the members of an open archive, as far as it is sound."""
     sizes: dict[str, int] = {}
     with contextlib.suppress(DatasetError):
         for member in members_of(file):
@@ -292,22 +288,22 @@ def sizes_in_shard(file: BinaryIO) -> dict[str, int]:
 
 
 def _rewrite(source: Path, target: Path, keep: Callable[[str, int], bool]) -> None:
-    """Copies an archive's complete members that should stay, once each; removes the target if there are none."""
+    """Copies the complete members of an archive that should stay, once each; removes the target if there are none."""
     temporary = target.with_name(f".inrc-{secrets.token_hex(8)}.tmp")
-    kept: set[str] = set()
+    copied: set[str] = set()
     with source.open("rb") as old, temporary.open("wb") as new, source.open("rb") as content:
         n_bytes = os.fstat(old.fileno()).st_size
-        with contextlib.suppress(DatasetError):  # it ends where it was cut
+        with contextlib.suppress(DatasetError):  # the archive ends where it was cut
             for member in members_of(old):
                 is_whole = member.offset_data + member.size <= n_bytes
-                if is_whole and member.name not in kept and keep(member.name, member.size):
+                if is_whole and member.name not in copied and keep(member.name, member.size):
                     content.seek(member.offset_data)
                     new.write(member_bytes(member.name, content.read(member.size)))
-                    kept.add(member.name)
+                    copied.add(member.name)
         new.write(_END)
         new.flush()
         os.fsync(new.fileno())
-    if kept:
+    if copied:
         temporary.replace(target)
     else:
         temporary.unlink()

@@ -1,6 +1,6 @@
-"""What a dataset consists of: names, where to read them, and stamps that tell whether they changed.
+"""The items of a dataset: their names, where to read them, and stamps that tell whether they have changed.
 
-Listing opens lists and the headers of archives, never a picture.
+Listing opens lists and the headers of archives, but never a picture.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ INR_FILES = (".inr",)
 """The suffix of this package's files."""
 
 MAX_ITEM_BYTES = 1 << 30
-"""No item is larger: what one claims to be could not be held in memory."""
+"""Limit of the bytes of an item: a larger one could not be held in memory."""
 _ARCHIVE, _LIST = ".tar", ".txt"
 _N_STAMPS_AT_ONCE = 16
 
@@ -39,12 +39,12 @@ class Item:
     """One entry of a dataset.
 
     Attributes:
-      name: relative path with forward slashes that stays below any folder, the same in every listing.
-      url: of the file, or of the archive that holds it.
-      stamp: changes when the content does; empty where nothing could be found out.
-      offset: where it begins in the archive; -1 for a file of its own.
-      n_bytes: in the archive; -1 for a file of its own.
-      refusal: the error that reading it will raise, if it was refused while it was listed.
+      name: a relative path with forward slashes. It stays below any folder, and is the same in every listing.
+      url: path or URL of the file, or of the archive that holds it.
+      stamp: changes when the content does; empty where it could not be found out.
+      offset: first byte in the archive; -1 for a file of its own.
+      n_bytes: bytes in the archive; -1 for a file of its own.
+      refusal: the error that reading the item raises, if it was refused while it was listed.
     """
 
     name: str
@@ -56,20 +56,20 @@ class Item:
 
 
 def list_items(source: str | os.PathLike[str], suffixes: tuple[str, ...] = PICTURES) -> list[Item]:
-    """The items of a folder (with all folders below it), a glob, a list, a tar archive, or one file.
+    """Lists the items of a folder (with all folders below it), a glob, a list, a tar archive, or one file.
 
     Args:
       source: path or URL of a folder or a file, or a glob. A list is a .txt file with one path or URL in a line,
-        relative to the list's folder. Folders and globs may hold archives: their members are named by the archive,
-        without .tar, and their own names within it. Compressed archives are not read.
-      suffixes: of the names that count; all entries of a list do, and hidden files never.
+        relative to the list's folder. Folders and globs may hold archives: the name of a member is that of the archive,
+        without .tar, followed by its name in the archive. Compressed archives are not read.
+      suffixes: suffixes of the names that count. All entries of a list count, and hidden files never do.
 
     Returns:
-      Items by name, one of each.
+      Items sorted by name, each name once.
 
     Raises:
-      DatasetError: There is no such place, or nothing in it.
-      NameCollisionError: Two different items have one name.
+      DatasetError: There is no such place, or nothing to read in it.
+      NameCollisionError: Two different items have the same name.
     """
     source = os.fspath(source)
     try:
@@ -78,17 +78,17 @@ def list_items(source: str | os.PathLike[str], suffixes: tuple[str, ...] = PICTU
         raise DatasetError(f"cannot list {source}: {error.strerror or error}; check the path") from error
     if not items:
         kinds = ", ".join(suffix.removeprefix(".") for suffix in suffixes)
-        raise DatasetError(f"there is nothing to read in {source}; wanted are files of type {kinds}, or .tar of them")
+        raise DatasetError(f"there is nothing to read in {source}; it has no {kinds} or .tar file")
     return _unique(items)
 
 
 def read_item(item: Item) -> bytes:
-    """The bytes of an item.
+    """Reads the bytes of an item.
 
     Raises:
-      UnreadableImageError: It is not there, or cannot be read.
-      ImageTooLargeError: It is larger than `MAX_ITEM_BYTES`.
-      UnsafeNameError: It was refused by its name.
+      UnreadableImageError: The item is not there, or cannot be read.
+      ImageTooLargeError: The item has more than `MAX_ITEM_BYTES` bytes.
+      UnsafeNameError: The item was refused because of its name.
     """
     if item.refusal is not None:
         raise item.refusal
@@ -117,10 +117,10 @@ def read_item(item: Item) -> bytes:
 
 
 def safe_name(name: str) -> str:
-    """A name without empty parts and dots.
+    """Returns a name without its empty parts and dots.
 
     Raises:
-      UnsafeNameError: It is absolute, leads upwards or is empty.
+      UnsafeNameError: The name is absolute, leads upwards or is empty.
     """
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or ".." in parts or not parts or "\0" in name:
@@ -129,16 +129,16 @@ def safe_name(name: str) -> str:
 
 
 def members_of(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
-    """The regular files in an open tar archive, header after header in constant memory.
+    """Yields the regular files in an open tar archive, header after header in constant memory.
 
     Raises:
-      DatasetError: The archive is damaged or cut; what comes before that was yielded.
+      DatasetError: The archive is damaged or cut; the members before that place were yielded.
     """
     try:
         with tarfile.open(fileobj=file, mode="r:") as archive:
             before = -1
             while (member := archive.next()) is not None:
-                archive.members = []  # pyright: ignore[reportAttributeAccessIssue] # or it keeps them all
+                archive.members = []  # pyright: ignore[reportAttributeAccessIssue] # else it keeps all of them
                 if member.size < 0 or member.offset_data <= before:
                     raise ValueError("a header leads backwards")
                 before = member.offset_data
@@ -163,9 +163,9 @@ def _items(source: str, suffixes: tuple[str, ...]) -> Iterator[Item]:
         return
     files, remote = filesystem(source)
     if any(mark in remote for mark in "*?["):
-        found = files.glob(remote, detail=True)
+        entries = files.glob(remote, detail=True)
         start = _fixed_folder(remote)
-        yield from _expanded(_listed(files, found, start), suffixes)
+        yield from _expanded(_listed(files, entries, start), suffixes)
     elif files.isdir(remote):
         yield from _expanded(_listed(files, files.find(remote, detail=True), remote), suffixes)
     elif files.exists(remote):
@@ -182,7 +182,7 @@ def _items(source: str, suffixes: tuple[str, ...]) -> Iterator[Item]:
 
 
 def _walk(root: Path) -> Iterator[Item]:
-    """All files below a folder. Links are followed, but for those that lead back up."""
+    """Yields all files below a folder. Links are followed, except links that lead back up."""
 
     def walk(folder: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[Item]:
         status = Path(folder).stat()
@@ -199,25 +199,25 @@ def _walk(root: Path) -> Iterator[Item]:
                 else:
                     try:
                         stamp = _stamp(entry.stat())
-                    except OSError:  # a link to nowhere: reading it will say so
+                    except OSError:  # a link to nowhere, which gives an error when it is read
                         stamp = ""
                     yield Item(name, entry.path, stamp)
 
     yield from walk(str(root), "", frozenset())
 
 
-def _listed(files: Any, found: dict[str, dict[str, Any]], start: str) -> Iterator[Item]:
+def _listed(files: Any, entries: dict[str, dict[str, Any]], start: str) -> Iterator[Item]:
     is_local = isinstance(files, LocalFileSystem)
-    for path, info in found.items():
+    for path, info in entries.items():
         name = path.removeprefix(start).lstrip("/")
         if info["type"] == "directory" or any(part.startswith(".") for part in name.split("/")):
             continue
         yield Item(name, url_of(files, path), _local_stamp(Path(path)) if is_local else stamp_of(info))
 
 
-def _expanded(found: Iterable[Item], suffixes: tuple[str, ...]) -> Iterator[Item]:
-    """Those of the wanted kind, and the members of archives."""
-    for item in found:
+def _expanded(items: Iterable[Item], suffixes: tuple[str, ...]) -> Iterator[Item]:
+    """Yields the items of the wanted kind, and the members of archives."""
+    for item in items:
         lower = item.name.lower()
         if lower.endswith(suffixes):
             yield item
@@ -226,10 +226,10 @@ def _expanded(found: Iterable[Item], suffixes: tuple[str, ...]) -> Iterator[Item
 
 
 def _archive(url: str, stamp: str, suffixes: tuple[str, ...], prefix: str) -> Iterator[Item]:
-    """Members of an archive, the last one of each name, as tar has it."""
+    """Yields the members of an archive; of several members of one name the last, as tar does."""
     path = local_path(url)
     files, remote = filesystem(url)
-    found: dict[str, Item] = {}
+    members_by_name: dict[str, Item] = {}
     damage = None
     with path.open("rb") if path is not None else files.open(remote, "rb") as file:
         members = members_of(file)  # pyright: ignore[reportArgumentType]
@@ -242,19 +242,19 @@ def _archive(url: str, stamp: str, suffixes: tuple[str, ...], prefix: str) -> It
                     name = prefix + safe_name(member.name)
                 except UnsafeNameError as error:
                     name, refusal = prefix + member.name, error
-                found[name] = Item(
+                members_by_name[name] = Item(
                     name, url, f"{stamp}-{member.size}", member.offset_data, member.size, refusal
                 )  # fmt: skip
         except DatasetError as error:
             damage = error
-    yield from found.values()
+    yield from members_by_name.values()
     if damage is not None:
         name = (prefix.rstrip("/") or url.rpartition("/")[2].removesuffix(_ARCHIVE)) + _ARCHIVE
         yield Item(name, url, stamp, refusal=UnreadableImageError(f"cannot read all of {url}: {damage}"))
 
 
 def _list(url: str, content: str) -> Iterator[Item]:
-    """Entries of a list. One below its folder is named from there, any other by all of its path."""
+    """Yields the entries of a list. One below the list's folder is named relative to it, others by their whole path."""
     files, path = filesystem(url)
     folder = path.rpartition("/")[0]
     entries: list[tuple[str, str]] = []
@@ -266,10 +266,10 @@ def _list(url: str, content: str) -> Iterator[Item]:
             other_files, other = filesystem(entry)
             entries.append((_name_of(url_of(other_files, other)), url_of(other_files, other)))
             continue
-        if entry.startswith("/"):  # on this machine, wherever the list lies
+        if entry.startswith("/"):  # a path on this machine, wherever the list is
             full = os.path.normpath(entry)
-            own = local_path(url) is not None and full.startswith(f"{folder}/")
-            entries.append((full[len(folder) + 1 :] if own else full.strip("/"), full))
+            is_below = local_path(url) is not None and full.startswith(f"{folder}/")
+            entries.append((full[len(folder) + 1 :] if is_below else full.strip("/"), full))
             continue
         full = os.path.normpath(f"{folder}/{entry}")
         name = full[len(folder) + 1 :] if full.startswith(f"{folder}/") else full.strip("/")
@@ -277,13 +277,13 @@ def _list(url: str, content: str) -> Iterator[Item]:
     if not any(is_url(place) for _, place in entries):
         yield from (Item(name, place, _stamp_at(place)) for name, place in entries)
         return
-    with ThreadPoolExecutor(_N_STAMPS_AT_ONCE) as pool:  # a request for each
+    with ThreadPoolExecutor(_N_STAMPS_AT_ONCE) as pool:  # remote stamps cost a request each
         stamps = pool.map(_stamp_at, (place for _, place in entries))
         yield from (Item(name, place, stamp) for (name, place), stamp in zip(entries, stamps, strict=True))
 
 
 def _name_of(url: str) -> str:
-    """A relative name for a file anywhere: its path, with the bucket but not the scheme."""
+    """Returns a relative name for a file anywhere: its path, with the bucket but without the scheme."""
     path = os.path.normpath("/" + url.partition("://")[2]) if is_url(url) else os.path.normpath(url)
     return path.strip("/")
 
@@ -311,7 +311,7 @@ def _stamp(status: os.stat_result) -> str:
 
 
 def _fixed_folder(pattern: str) -> str:
-    """The folders of a glob before its first part with a wildcard."""
+    """Returns the folders of a glob before its first part with a wildcard."""
     parts = pattern.split("/")
     first = next(i for i, part in enumerate(parts) if any(mark in part for mark in "*?["))
     return "/".join(parts[:first])
@@ -325,7 +325,7 @@ def _unique(items: list[Item]) -> list[Item]:
             other = unique[-1]
             if (other.url, other.offset) != (item.url, item.offset):
                 raise NameCollisionError(
-                    f"{other.url} and {item.url} would both be named {item.name}; rename one, or run them apart"
+                    f"{other.url} and {item.url} would both be named {item.name}; rename one, or encode them apart"
                 )
             continue  # listed twice
         unique.append(item)
@@ -337,12 +337,13 @@ def _too_large(n_bytes: int) -> ImageTooLargeError:
 
 
 def output_names(items: Iterable[Item], suffix: str) -> list[str]:
-    """A name of its own for the output of every item: with another suffix, or with one more where that is taken.
+    """Returns a different name for the output of every item.
 
-    a.png gives a.inr; a.png and a.jpg give a.png.inr and a.jpg.inr.
+    The suffix of the item is replaced; where two items would then share a name, the new suffix is added instead: a.png
+    gives a.inr, but a.png and a.jpg give a.png.inr and a.jpg.inr.
 
     Raises:
-      NameCollisionError: Names are shared even so.
+      NameCollisionError: Two outputs have the same name even so.
     """
     names = [item.name for item in items]
     short = [_without_suffix(name) for name in names]
@@ -350,11 +351,13 @@ def output_names(items: Iterable[Item], suffix: str) -> list[str]:
     for name in short:
         n_of[name] = n_of.get(name, 0) + 1
     outputs = [(stem if n_of[stem] == 1 else name) + suffix for name, stem in zip(names, short, strict=True)]
-    seen: dict[str, str] = {}
+    item_of_output: dict[str, str] = {}
     for name, output in zip(names, outputs, strict=True):
-        if output in seen:
-            raise NameCollisionError(f"{seen[output]} and {name} would both be written as {output}; rename one of them")
-        seen[output] = name
+        if output in item_of_output:
+            raise NameCollisionError(
+                f"{item_of_output[output]} and {name} would both be written as {output}; rename one of them"
+            )
+        item_of_output[output] = name
     return outputs
 
 

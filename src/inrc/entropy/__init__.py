@@ -1,1 +1,1 @@
-"""Integers to bytes and back: integer tables, their differentiable twin, the adaptive weight coder."""
+"""Integers to bytes and back: integer tables, adaptive coders of weights and latents, a differentiable rate model."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import constriction
 import numpy as np
+from jaxtyping import Float64, Int, Int32, Integer
 
 from inrc.entropy import tables, weight_scales
 from inrc.errors import CorruptFileError, LimitExceededError
@@ -19,6 +20,7 @@ from inrc.errors import CorruptFileError, LimitExceededError
 MAX_MAGNITUDE = 1 << 20
 """Encoder and decoder refuse integers beyond this."""
 MAX_EXPONENT = weight_scales.MAX_EXPONENT
+"""Exponents of prior scales lie within -MAX_EXPONENT..MAX_EXPONENT."""
 
 # constriction is a compiled module without type stubs.
 _model_types: Any = constriction.stream.model  # pyright: ignore[reportAttributeAccessIssue]
@@ -30,7 +32,9 @@ def _model(index: int) -> Any:
     return _model_types.Categorical(tables.coder_weights(index), perfect=False)
 
 
-def exponents_of(scale_indices: np.ndarray, step_index: int) -> np.ndarray:
+def exponents_of(
+    scale_indices: Integer[np.ndarray, "rows columns"], step_index: int
+) -> Int32[np.ndarray, "rows columns"]:
     """Exponents of a matrix, as the functions below take them, from the scale indices of its prior and its step index.
 
     Both are indices into one ladder of eighths of an octave, so that their difference is the scale in steps.
@@ -41,8 +45,8 @@ def exponents_of(scale_indices: np.ndarray, step_index: int) -> np.ndarray:
 def encode_weights(
     encoder: Any,
     step_deltas: Sequence[tuple[int, int]],
-    matrices: Sequence[np.ndarray],
-    exponents: Sequence[np.ndarray] | None = None,
+    matrices: Sequence[Int[np.ndarray, "_rows _columns"]],
+    exponents: Sequence[Int[np.ndarray, "_rows _columns"]] | None = None,
 ) -> None:
     """Codes step deltas and then integer matrices.
 
@@ -80,8 +84,10 @@ def decode_step_deltas(decoder: Any, scale_indices: Sequence[int]) -> list[int]:
 
 
 def decode_matrices(
-    decoder: Any, shapes: Sequence[tuple[int, int]], exponents: Sequence[np.ndarray] | None = None
-) -> list[np.ndarray]:
+    decoder: Any,
+    shapes: Sequence[tuple[int, int]],
+    exponents: Sequence[Int[np.ndarray, "_rows _columns"]] | None = None,
+) -> list[Int32[np.ndarray, "_rows _columns"]]:
     """Decodes the matrices that follow the step deltas.
 
     Args:
@@ -114,8 +120,8 @@ def decode_matrices(
 
 def ideal_bits(
     step_deltas: Sequence[tuple[int, int]],
-    matrices: Sequence[np.ndarray],
-    exponents: Sequence[np.ndarray] | None = None,
+    matrices: Sequence[Int[np.ndarray, "_rows _columns"]],
+    exponents: Sequence[Int[np.ndarray, "_rows _columns"]] | None = None,
 ) -> float:
     """Code length of what `encode_weights` codes: the sum of -log2 (frequency / 2^24) over its tables, in bits."""
     files_of_one = [matrix[None] for matrix in matrices]
@@ -125,10 +131,13 @@ def ideal_bits(
 
 def step_delta_bits(step_deltas: Sequence[tuple[int, int]]) -> float:
     """Code length of (integer, scale index) pairs, in bits."""
-    return sum(float(_integers_bits(np.array([value]), index)[0]) for value, index in step_deltas)
+    return sum((float(_integers_bits(np.array([value]), index)[0]) for value, index in step_deltas), start=0.0)
 
 
-def ideal_bits_of_many(matrices: Sequence[np.ndarray], exponents: Sequence[np.ndarray] | None = None) -> np.ndarray:
+def ideal_bits_of_many(
+    matrices: Sequence[Int[np.ndarray, "files _rows _columns"]],
+    exponents: Sequence[Int[np.ndarray, "files _rows _columns"]] | None = None,
+) -> Float64[np.ndarray, " files"]:
     """Code lengths of the matrices of several files, without step deltas.
 
     Args:

@@ -1,14 +1,14 @@
-"""The context network on integers: which table each latent is coded with, the same on every machine.
+"""The context network in integer arithmetic: it selects the table of each latent, the same on every machine.
 
     neighbours of the same grid --+--> [W + I, floor, clip] * n --> W --+--> mean, logarithm of the scale
     features of coarser grids ----+----------------------------> W ----+
 
 All values are integers carried in float32: weights in units of 2^-8, activations in units of 2^-5, both rounded. Every
-sum stays below 2^24 in its own units of 2^-13, so no product and no sum is ever rounded, in whatever order they are
-taken: a vectorised product on any processor gives the same integers as a loop.
+sum stays below 2^24 in its units of 2^-13. No product and no sum is therefore ever rounded, in whatever order they are
+taken, and a vectorised product on any processor gives the same integers as a loop.
 
-The network is COOL-CHIC's (Ladune et al., 2023), the features of coarser grids and the linear skip are those of its
-fifth version; see `FORMAT.md`.
+The network is COOL-CHIC's (Ladune et al., 2023); the features of coarser grids and the linear skip connection are those
+of its fifth version. FORMAT.md, section 14, is normative.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Float32, Int, Int64, Integer
 
 from inrc.entropy import latent_tables as tables
 from inrc.errors import CorruptFileError
@@ -24,16 +25,16 @@ from inrc.latent_layout import LOG_SCALE_LIMIT, SCALE_OFFSET
 WEIGHT_BITS = 8
 ACTIVATION_BITS = tables.FRACTION_BITS
 LARGEST_INPUT = 63
-"""Latents are clipped to +- this as inputs."""
+"""Inputs of the network are latents clipped to -LARGEST_INPUT..LARGEST_INPUT."""
 LARGEST_ACTIVATION = 2047
 """Activations and features of coarser grids, in units of 2^-ACTIVATION_BITS, are clipped to this."""
 ACCUMULATOR_LIMIT = 1 << 24
-"""float32 holds all integers up to here."""
+"""float32 holds all integers up to this."""
 ROW_LIMIT = 28.0
-"""Sum of the magnitudes of the weights of a row that is safe, see `limited`."""
+"""A sum of magnitudes of a row's weights that cannot overflow; see `limited`."""
 
 CHUNK = 1 << 14
-"""Contexts that are evaluated together where there are many."""
+"""Contexts that are evaluated at once where there are many."""
 
 Offsets = Sequence[tuple[int, int]]
 
@@ -43,9 +44,9 @@ class GridPlan(NamedTuple):
 
     Attributes:
       shape: (height, width).
-      level: its resolution is the picture's over 2^level, rounded up.
+      level: the sides of the grid are those of the picture divided by 2^level and rounded up.
       references: indices, in coding order, of the coarser grids whose values are features of this one; empty where it
-        has none. They come before it.
+        has none. They are coded before it.
     """
 
     shape: tuple[int, int]
@@ -59,32 +60,33 @@ class ContextNetwork:
 
     Attributes:
       offsets: (dy, dx) of the neighbours.
-      layers: float32 [n, n + 1] each, n inputs being neighbours, then features of coarser grids. The identity is
-        added, and half a unit, for rounding, to the biases in the last column.
-      out: float32 [2, n + 1]: 32 times the mean, from half a step below symbol 0 of a table on, and the scale index.
-      skip: float32 [2, n]: what the inputs themselves add to that.
+      layers: float32 [n, n + 1] each. The n inputs are the neighbours and then the features of coarser grids. The
+        identity is added to the weights, and half a unit, for rounding, to the biases in the last column.
+      out: float32 [2, n + 1]. The first output is 32 times the mean, counted from half a step below the integer of
+        symbol 0; the second is the scale index.
+      skip: float32 [2, n]: the linear terms of the inputs in both outputs.
       cross: by level, float32 [n_cross, references + 1]: features from latents, half a unit added to the biases.
     """
 
     offsets: tuple[tuple[int, int], ...]
-    layers: tuple[np.ndarray, ...]
-    out: np.ndarray
-    skip: np.ndarray
-    cross: Mapping[int, np.ndarray]
+    layers: tuple[Float32[np.ndarray, "inputs inputs_and_bias"], ...]
+    out: Float32[np.ndarray, "2 inputs_and_bias"]
+    skip: Float32[np.ndarray, "2 inputs"]
+    cross: Mapping[int, Float32[np.ndarray, "_features _references_and_bias"]]
 
     @property
     def n_inputs(self) -> int:
-        """Neighbours and features."""
+        """Number of neighbours and features."""
         return self.skip.shape[1]
 
 
-def from_matrices(matrices: Mapping[str, np.ndarray], offsets: Offsets) -> ContextNetwork:
-    """The network in fixed point.
+def from_matrices(matrices: Mapping[str, Float[np.ndarray, "_rows _columns"]], offsets: Offsets) -> ContextNetwork:
+    """Rounds the weights of a context network to fixed point.
 
     Args:
       matrices: float32 by name: `context_0`, `context_1`, ... [n, n + 1], `context_out` [2, n + 1], `context_skip`
-        [2, n], `cross_k` [n_cross, references + 1] for levels k that have features. The last column is a bias, but
-        not of the skip. Others are left alone.
+        [2, n], `cross_k` [n_cross, references + 1] for levels k that have features. The last column is a bias,
+        except in the skip. Matrices of other names are ignored.
       offsets: (dy, dx) of the neighbours.
 
     Raises:
@@ -95,7 +97,7 @@ def from_matrices(matrices: Mapping[str, np.ndarray], offsets: Offsets) -> Conte
         hidden.append(_fixed(matrices[name]) + np.eye(*matrices[name].shape))
         hidden[-1][:, -1] += 0.5
     out, skip = _fixed(matrices["context_out"]), _fixed(matrices["context_skip"], bias=False)
-    # A unit of the mean is one of its fractions; of the logarithm of the scale there are fewer steps than units.
+    # A unit of the mean is one of its fractions. A step of the scale index is several units of the logarithm.
     ratio = tables.SCALES_PER_UNIT / (1 << ACTIVATION_BITS)
     out[1] *= ratio
     skip[1] *= ratio
@@ -125,7 +127,7 @@ def from_matrices(matrices: Mapping[str, np.ndarray], offsets: Offsets) -> Conte
 
 
 def _fixed(matrix: np.ndarray, *, bias: bool = True) -> np.ndarray:
-    """Weights, rounded to units of 2^-WEIGHT_BITS, and biases times 2^ACTIVATION_BITS, rounded to the same; float64."""
+    """Weights, and biases times 2^ACTIVATION_BITS, rounded to multiples of 2^-WEIGHT_BITS; float64."""
     scaled = np.array(matrix, np.float64)
     if bias:
         scaled[:, -1] *= 1 << ACTIVATION_BITS
@@ -133,7 +135,7 @@ def _fixed(matrix: np.ndarray, *, bias: bool = True) -> np.ndarray:
 
 
 def largest_accumulator(network: ContextNetwork) -> float:
-    """An upper bound of all sums, and partial sums in any order, in units of their last binary place."""
+    """An upper bound of all sums, and of partial sums in any order, in units of their last binary place."""
 
     def bound(matrix: np.ndarray, largest_input: int) -> np.ndarray:
         magnitudes = np.abs(matrix.astype(np.float64))
@@ -148,11 +150,13 @@ def largest_accumulator(network: ContextNetwork) -> float:
     return max(float(b.max(initial=0.0)) for b in bounds)
 
 
-def limited(matrices: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The matrices with rows made smaller where `from_matrices` might refuse them; all but the largest stay.
+def limited(
+    matrices: Mapping[str, Float[np.ndarray, "_rows _columns"]],
+) -> dict[str, Float[np.ndarray, "_rows _columns"]]:
+    """The matrices, with rows scaled down where `from_matrices` might refuse them; smaller rows stay as they are.
 
-    With one unit of the identity and ROW_LIMIT for the rest, sums stay below 2^24 also after weights have been moved
-    by 1/9 each, for up to 18 inputs, in quantisation.
+    With 1 from the identity and ROW_LIMIT from all other weights of a row, sums stay below 2^24 even if quantisation
+    then moves each weight by 1/9, for up to 18 inputs.
     """
     result = dict(matrices)
     for name, matrix in matrices.items():
@@ -171,10 +175,10 @@ def limited(matrices: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 class Evaluation:
-    """Evaluates a network on many contexts at once, in buffers that are made once.
+    """Evaluates a network on many contexts at once, in buffers that are allocated once.
 
     Attributes:
-      inputs: float32 [columns, capacity]; what is evaluated is written here.
+      inputs: float32 [columns, capacity]; the caller writes the contexts here.
     """
 
     def __init__(self, network: ContextNetwork, columns: Sequence[int], capacity: int) -> None:
@@ -182,19 +186,20 @@ class Evaluation:
 
         Args:
           network: the network.
-          columns: which input of the network each row of `inputs` is; n_inputs is the constant 1, -1 is none. Inputs
-            of the network that are not there are 0. Latents come in their own unit, features in theirs.
-          capacity: contexts at most.
+          columns: the input of the network that each row of `inputs` is; n_inputs stands for the constant 1, and -1
+            for a row that is ignored. Inputs of the network that are not listed are 0. Neighbours are given in units
+            of 1, features in units of 2^-ACTIVATION_BITS.
+          capacity: the largest number of contexts.
         """
         n = network.n_inputs
-        # Neighbours are latents, in units of 1.
+        # Neighbours are given in units of 1.
         units = np.ones(n + 2, np.float32)
         units[: len(network.offsets)] = 1 << ACTIVATION_BITS
         units[-1] = 0.0
         skip = np.pad(network.skip, ((0, 0), (0, 1)))
         constant = np.zeros((1, n + 1), np.float32)
         constant[0, -1] = 1.0
-        # Every layer hands on the constant, and the first one the skip too.
+        # Every layer passes the constant on; the first one also computes the skip.
         if network.layers:
             first, *others = (np.concatenate([matrix, constant]) for matrix in network.layers)
             first = np.concatenate([first, skip])
@@ -211,11 +216,11 @@ class Evaluation:
         self._hidden = [np.empty((n + 1, capacity), np.float32) for _ in range(2)]
         self._outputs = np.empty((2, capacity), np.float32)
 
-    def run(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, n: int) -> tuple[Int64[np.ndarray, " contexts"], Int64[np.ndarray, " contexts"]]:
         """Evaluates the first n contexts.
 
         Returns:
-          Rows of the tables int64 [n], and the integers int64 [n] that symbol 0 stands for.
+          The row of each latent's table, int64 [n], and the integer that symbol 0 stands for there, int64 [n].
         """
         outputs = sums = np.matmul(self._first, self.inputs[:, :n], out=self._sums[:, :n])
         if self._out is not None:
@@ -239,15 +244,23 @@ def _activated(sums: np.ndarray) -> np.ndarray:
 
 
 def cross_features(
-    network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[np.ndarray], index: int
-) -> np.ndarray:
-    """Features of grid `index` from grids before it, at half its resolution: float32 [n_cross, h, w], h = ceil(H / 2).
+    network: ContextNetwork,
+    plans: Sequence[GridPlan],
+    latents: Sequence[Integer[np.ndarray, "_height _width"]],
+    index: int,
+) -> Float32[np.ndarray, "n_cross half_height half_width"]:
+    """Features of grid `index` from the grids before it.
+
+    Features are the same for each 2x2 block of latents: all references are coarser.
 
     Args:
       network: the network.
-      plans: of all grids, in coding order.
-      latents: integer arrays [H, W] of at least the grids before `index`.
-      index: a grid with references.
+      plans: all grids, in coding order.
+      latents: integer arrays [H, W], at least of the grids before `index`.
+      index: index of a grid with references.
+
+    Returns:
+      Features at half the grid's resolution, float32 [n_cross, ceil(H / 2), ceil(W / 2)].
     """
     plan = plans[index]
     height, width = (-(-side // 2) for side in plan.shape)
@@ -271,12 +284,21 @@ def cross_features(
 
 
 def table_rows(
-    network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[np.ndarray], index: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """What every latent of a grid is coded with, all at once: what a decoder finds out one wavefront after another.
+    network: ContextNetwork,
+    plans: Sequence[GridPlan],
+    latents: Sequence[Integer[np.ndarray, "_height _width"]],
+    index: int,
+) -> tuple[Int64[np.ndarray, "height width"], Int64[np.ndarray, "height width"]]:
+    """The tables of all latents of a grid at once, which a decoder computes one wavefront after another.
+
+    Args:
+      network: the network.
+      plans: all grids, in coding order.
+      latents: integer arrays [H, W], at least of the grids up to `index`.
+      index: index of the grid.
 
     Returns:
-      Rows of the tables and the integers that symbol 0 stands for, int64 [H, W] each.
+      The row of each latent's table, and the integer that symbol 0 stands for there, int64 [H, W] each.
     """
     height, width = plans[index].shape
     n_offsets, n_inputs = len(network.offsets), network.n_inputs
@@ -299,7 +321,7 @@ def table_rows(
 
 
 def _padded(offsets: Offsets, grid: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """The grid as inputs, float32, in zeros as far as neighbours reach; its first row and column therein."""
+    """(the grid, clipped, as float32 in zeros as far as neighbours reach; its first row; its first column)."""
     height, width = grid.shape
     up = max((-dy for dy, _ in offsets), default=0)
     left, right = (max((0, *(sign * dx for _, dx in offsets))) for sign in (-1, 1))
@@ -309,10 +331,14 @@ def _padded(offsets: Offsets, grid: np.ndarray) -> tuple[np.ndarray, int, int]:
 
 
 class ContextsAt:
-    """Single contexts of a grid, with one neighbour changed."""
+    """Contexts of chosen latents of a grid, with one neighbour changed."""
 
     def __init__(
-        self, network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[np.ndarray], index: int
+        self,
+        network: ContextNetwork,
+        plans: Sequence[GridPlan],
+        latents: Sequence[Integer[np.ndarray, "_height _width"]],
+        index: int,
     ) -> None:
         """Prepares the contexts of grid `index`; arguments as those of `table_rows`."""
         self._network = network
@@ -321,18 +347,18 @@ class ContextsAt:
         self._evaluation = Evaluation(network, range(network.n_inputs + 1), CHUNK)
 
     def table_rows(
-        self, y: np.ndarray, x: np.ndarray, changed: int, values: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """What latents would be coded with if one of their neighbours had another value.
+        self, y: Int[np.ndarray, " n"], x: Int[np.ndarray, " n"], changed: int, values: Int[np.ndarray, " n"]
+    ) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
+        """The tables that latents would be coded with if one of their neighbours had another value.
 
         Args:
           y: rows [n] of the latents, n at most `CHUNK`.
-          x: columns [n].
-          changed: which neighbour it is.
-          values: its values [n], within the limits of inputs.
+          x: columns [n] of the latents.
+          changed: index of the neighbour in the offsets of the network.
+          values: the other values [n] of the neighbour, within -LARGEST_INPUT..LARGEST_INPUT.
 
         Returns:
-          As `table_rows` of the module, [n].
+          As the function `table_rows`, [n].
         """
         n = len(y)
         inputs = self._evaluation.inputs[:, :n]
@@ -346,9 +372,9 @@ class ContextsAt:
 
 
 def spacing(offsets: Offsets) -> tuple[int, int]:
-    """Rows and columns between latents that are in no context together, and in none of each other's.
+    """(rows, columns) by which latents must be apart to be in no common context and not in each other's.
 
-    Changes of latents that lie on a lattice this wide cost what `latent_rate.change_bits` says of each alone.
+    Where the changed latents are on a lattice of this spacing, their costs by `latent_rate.change_bits` add up.
     """
     columns = [0, *(dx for _, dx in offsets)]
     return 1 + max((-dy for dy, _ in offsets), default=0), 1 + max(columns) - min(columns)

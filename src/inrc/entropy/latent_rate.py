@@ -1,18 +1,22 @@
-"""What latents cost under the tables that they are coded with, and what a change of one of them would save."""
+"""Code lengths of latents under the tables that they are coded with, and how they change with a single latent."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float32, Float64, Int, Integer
 
 from inrc.entropy import context
 from inrc.entropy import latent_tables as tables
 from inrc.entropy.context import ContextNetwork, GridPlan
 
 
-def latent_bits(network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[np.ndarray]) -> list[np.ndarray]:
+def latent_bits(
+    network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[Integer[np.ndarray, "_height _width"]]
+) -> list[Float32[np.ndarray, "_height _width"]]:
     """Bits of every latent, float32 [H, W] for each grid.
 
-    They are those of a file but for the grids' flags: an empty grid costs nothing else, the others a tenth of a bit.
+    The sum is that of a file, except for the flags of the grids: an empty grid costs its flag alone, and the flags of
+    the others cost a tenth of a bit each.
 
     Args:
       network: the context network.
@@ -29,14 +33,21 @@ def latent_bits(network: ContextNetwork, plans: Sequence[GridPlan], latents: Seq
     return result
 
 
-def total_bits(network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[np.ndarray]) -> float:
-    """Bits of all latents and flags."""
+def total_bits(
+    network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[Integer[np.ndarray, "_height _width"]]
+) -> float:
+    """Bits of all latents and flags; arguments as those of `latent_bits`."""
     flags = sum(float(tables.bits()[tables.FLAG, int(not np.any(grid))]) for grid in latents)
     return flags + sum(float(bits.sum(dtype=np.float64)) for bits in latent_bits(network, plans, latents))
 
 
-def symbol_bits(rows: np.ndarray, symbols: np.ndarray) -> np.ndarray:
-    """Bits, float32, of latents with rows of tables and distances from the integer that symbol 0 stands for."""
+def symbol_bits(rows: Int[np.ndarray, "*shape"], symbols: Int[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+    """Bits of latents.
+
+    Args:
+      rows: row of the table that codes each latent.
+      symbols: each latent less the integer that symbol 0 of its table stands for; it may lie outside of the table.
+    """
     bits = tables.bits()
     result = bits[rows, np.clip(symbols, 0, tables.BELOW - 1)]
     outside = (symbols < 0) | (symbols >= tables.BELOW)
@@ -57,22 +68,23 @@ def symbol_bits(rows: np.ndarray, symbols: np.ndarray) -> np.ndarray:
 def change_bits(
     network: ContextNetwork,
     plans: Sequence[GridPlan],
-    latents: Sequence[np.ndarray],
+    latents: Sequence[Integer[np.ndarray, "_height _width"]],
     index: int,
-    changed: np.ndarray,
-) -> np.ndarray:
-    """Bits that all latents together cost more if one latent of a grid were changed and no other, for each of them.
+    changed: Integer[np.ndarray, "height width"],
+) -> Float64[np.ndarray, "height width"]:
+    """For each latent of a grid, the bits that all latents together would cost more if it alone were changed.
 
-    Counted are the latent itself, those that have it as a neighbour, and those of finer grids that have features of
-    it; flags of grids that would become empty or cease to be are not. Exact for each change alone.
+    These are the bits of the latent itself, of those that have it as a neighbour, and of those of finer grids that have
+    features of it. Flags of grids that would become empty, or would no longer be, are left out. The result is exact for
+    each change alone.
 
     Args:
       network: the context network.
       plans: of all grids, in coding order.
       latents: integer arrays [H, W], in the same order.
-      index: of the grid.
-      changed: integers [H, W] that its latents could be changed to; where they are what they were, nothing is
-        evaluated.
+      index: index of the grid.
+      changed: the integer [H, W] that each of its latents would be changed to. Nothing is evaluated where it is the
+        latent itself.
 
     Returns:
       float64 [H, W], zero where nothing changes.
@@ -92,15 +104,15 @@ def change_bits(
             part = slice(first, first + context.CHUNK)
             y, x = (a[part][inside[part]] for a in (ys, xs))
             new_rows, new_bases = contexts.table_rows(y - dy, x - dx, neighbour, inputs[1][y, x])
-            there = y - dy, x - dx
-            result[y, x] += symbol_bits(new_rows, grid[there] - new_bases) - bits[there]
-    others = [*latents[:index], changed, *latents[index + 1 :]]
+            affected = y - dy, x - dx
+            result[y, x] += symbol_bits(new_rows, grid[affected] - new_bases) - bits[affected]
+    changed_latents = [*latents[:index], changed, *latents[index + 1 :]]
     for finer, plan in enumerate(plans):
         if index in plan.references and np.any(latents[finer]):
-            # Features are those of one place: each latent of the finer grid sees one change at most.
+            # Features of a latent come from one place of each coarser grid, so at most one change affects it.
             old, new = (
                 symbol_bits(rows, latents[finer] - bases)
-                for rows, bases in (context.table_rows(network, plans, x, finer) for x in (latents, others))
+                for rows, bases in (context.table_rows(network, plans, x, finer) for x in (latents, changed_latents))
             )
             shift = plans[index].level - plan.level
             y, x = (np.arange(side) >> shift for side in plan.shape)

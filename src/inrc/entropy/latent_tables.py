@@ -1,11 +1,12 @@
 """Integer probability tables of latents: discretised Laplace distributions, by scale and by fraction of the mean.
 
-A latent is coded as its difference from the integer nearest to its mean. What lies outside of the table's integers is
-coded as an escape to one side and then by how much: as the tail of a Laplace distribution has no memory, the excess is
-geometric, and its hexadecimal digits are independent.
+A latent is coded as its difference from the integer nearest to its mean. A difference beyond the table's integers is
+coded as an escape to one side, followed by the excess. The tail of a Laplace distribution is memoryless, so the excess
+is geometrically distributed and its hexadecimal digits are independent.
 
-All tables have the same number of symbols, so that one array holds them and any symbols can be coded in one call. As in
-`tables`, counts come of decimal arithmetic and of integers, and are the same on every machine.
+All tables have the same number of symbols, so that one array holds them and one call codes any number of symbols. As in
+`tables`, which are those of weights, counts are computed in decimal and integer arithmetic and are the same on every
+machine.
 """
 
 import decimal
@@ -15,14 +16,15 @@ import operator
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Float32, Int64
 
 from inrc.latent_layout import LOG_SCALE_LIMIT
 
 PRECISION_BITS = 24
 LARGEST = 12
-"""Differences from -LARGEST to LARGEST have symbols of their own."""
+"""Differences from -LARGEST to LARGEST have a symbol each."""
 BELOW, ABOVE = 2 * LARGEST + 1, 2 * LARGEST + 2
-"""Symbols of the escapes."""
+"""Symbols of the escapes to either side."""
 N_SYMBOLS = 2 * LARGEST + 3
 
 FRACTION_BITS = 5
@@ -32,15 +34,18 @@ SCALES_PER_UNIT = 16
 N_SCALES = 2 * LOG_SCALE_LIMIT * SCALES_PER_UNIT + 1
 
 BASE = 16
-"""Of the digits of an excess."""
+"""Base of the digits of an excess."""
 N_OVERFLOW_DIGITS = 3
 
 FIRST_HIGH = N_SCALES << FRACTION_BITS
-"""Row of the first table of an excess's digits but the last, as one number; its last symbol says that it is more."""
+"""First row of the tables that code all digits of an excess but the last as one number.
+
+Their last symbol means that the number is at least N_SYMBOLS - 1, and that N_OVERFLOW_DIGITS digits follow.
+"""
 FIRST_LOW = FIRST_HIGH + N_SCALES
-"""Row of the first table of an excess's last digit."""
+"""First row of the tables that code the last digit of an excess."""
 DIGIT = FIRST_LOW + N_SCALES
-"""Row of the table of a digit that nothing is known of."""
+"""Row of the table of equally likely digits."""
 FLAG = DIGIT + 1
 """Row of the table that says whether a grid is empty."""
 N_ROWS = FLAG + 1
@@ -52,7 +57,7 @@ _CONTEXT = decimal.Context(prec=40, rounding=decimal.ROUND_HALF_EVEN)
 
 
 @functools.cache
-def counts() -> np.ndarray:
+def counts() -> Int64[np.ndarray, "rows symbols"]:
     """Counts of the symbols of all tables, int64 [N_ROWS, N_SYMBOLS]; each row sums to 2^24 and none is below 4.
 
     Row (s << FRACTION_BITS) + f has scale index s and a mean of f/32 - 1/2 above symbol LARGEST; the other rows are
@@ -100,17 +105,17 @@ def _powers(first: decimal.Decimal | int, base: decimal.Decimal, n: int) -> Iter
 
 
 def _from_tails(tails: np.ndarray) -> np.ndarray:
-    """Counts [n, N_SYMBOLS] from what is left before each symbol [n, symbols + 1]."""
-    some = tails[:, :-1] - tails[:, 1:]
-    return np.pad(some, ((0, 0), (0, N_SYMBOLS - some.shape[1])))
+    """Counts [n, N_SYMBOLS] from tails [n, symbols + 1]: the sum of the counts from each symbol on."""
+    counts = tails[:, :-1] - tails[:, 1:]
+    return np.pad(counts, ((0, 0), (0, N_SYMBOLS - counts.shape[1])))
 
 
 @functools.cache
-def coder_weights() -> np.ndarray:
+def coder_weights() -> Float32[np.ndarray, "rows symbols"]:
     """`counts` for constriction's `Categorical(perfect=False)`, float32 [N_ROWS, N_SYMBOLS].
 
-    It gives every symbol 1 of 2 ** 24 and shares out the rest in proportion to these weights; as they and all their
-    partial sums are integers below 2 ** 24, and add up to that rest, nothing is rounded.
+    It gives every symbol 1 of 2 ** 24 and shares out the rest in proportion to these weights. Nothing is rounded: the
+    weights add up to that rest, and they and all their partial sums are integers below 2 ** 24.
     """
     weights = (counts() - 1).astype(np.float32)
     weights.flags.writeable = False
@@ -118,6 +123,6 @@ def coder_weights() -> np.ndarray:
 
 
 @functools.cache
-def bits() -> np.ndarray:
-    """What every symbol costs, float32 [N_ROWS, N_SYMBOLS]."""
+def bits() -> Float32[np.ndarray, "rows symbols"]:
+    """Code length of every symbol in bits, float32 [N_ROWS, N_SYMBOLS]."""
     return (PRECISION_BITS - np.log2(counts())).astype(np.float32)

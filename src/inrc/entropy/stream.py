@@ -1,6 +1,6 @@
-"""The range coder under all others (constriction's; Bamler, 2022): its beginning, its end and its bytes.
+"""The range coder (constriction's; Bamler, 2022) that weights and latents share: how a stream begins and ends.
 
-Everything of a file goes through one coder, so that there is one end to pay for.
+All integers of a file go through one coder, so that the bytes that end a stream are spent once.
 """
 
 from typing import Any
@@ -14,12 +14,12 @@ _WORD_BYTES = 4
 
 
 def new_encoder() -> Any:
-    """An encoder that has coded nothing."""
+    """An encoder of an empty stream."""
     return _queue.RangeEncoder()
 
 
 def new_decoder(stream: bytes) -> Any:
-    """A decoder at the beginning of a stream, after which zeros follow without end."""
+    """A decoder at the beginning of a stream; after the stream's end it reads zeros without end."""
     # constriction's words are consumed most significant bit first.
     padded = stream + bytes(-len(stream) % _WORD_BYTES + _WORD_BYTES)
     return _queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
@@ -28,14 +28,14 @@ def new_decoder(stream: bytes) -> Any:
 def finish(encoder: Any) -> bytes:
     """The shortest stream that decodes to what was coded when zeros follow.
 
-    The encoder's own last words pin down an interval far finer than needed; a point with trailing zeros inside it is
-    found by also trying the next larger value of a cut prefix.
+    The encoder's last words are more precise than the final interval needs. Prefixes of the stream are therefore tried,
+    each as it is and increased by one in its last byte: zeros after it must give a point inside the interval.
     """
     n_words, (lower, size) = encoder.pos()
     n_bytes = _WORD_BYTES * (n_words + 2)
     stream = np.asarray(encoder.get_compressed()).astype(">u4").tobytes()
     point = int.from_bytes(stream.ljust(n_bytes, b"\0"), "big")
-    # All points from `first` on, `size` of them, decode to the same symbols; `lower` is known but for carries.
+    # The points first, ..., first + size - 1 decode to the same symbols. `lower` is exact modulo 2^64.
     first = point - (point - lower) % (1 << 64)
     best = stream.rstrip(b"\0")
     for length in range(len(best) - 1, max(len(best) - 8, -1), -1):

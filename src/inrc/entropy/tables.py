@@ -1,7 +1,8 @@
 """Integer probability tables of discretised Laplace distributions, one per scale index.
 
-A decoder must rebuild every table bit for bit, so tables are made of decimal arithmetic, which is correctly rounded
-by definition (IEEE 754-2008 decimal, Python's `decimal`), and never of a platform's exp().
+A decoder must rebuild every table bit for bit. Tables are therefore computed in decimal arithmetic, which is correctly
+rounded by definition (IEEE 754-2008, Python's `decimal`), and never with a platform's exp(). Weights are coded with
+these tables; latents have tables of their own, `latent_tables`.
 """
 
 import bisect
@@ -9,6 +10,7 @@ import decimal
 import functools
 
 import numpy as np
+from jaxtyping import Float64, Int64, Shaped
 
 PRECISION_BITS = 24
 N_SCALES = 64
@@ -41,20 +43,20 @@ def index_of_scale(mean_magnitude: int) -> int:
     return bisect.bisect_left(_thresholds(), mean_magnitude)
 
 
-def indices_of_scales(mean_magnitudes: np.ndarray) -> np.ndarray:
-    """`index_of_scale` of every element of an array of integers."""
+def indices_of_scales(mean_magnitudes: Shaped[np.ndarray, "*shape"]) -> Int64[np.ndarray, "*shape"]:
+    """`index_of_scale` of every element of an array of integers, which may be Python's (dtype object)."""
     return np.searchsorted(np.array(_thresholds()), np.minimum(mean_magnitudes, _thresholds()[-1] + 1).astype(np.int64))
 
 
 @functools.cache
 def max_magnitude(index: int) -> int:
-    """Largest |symbol| in table `index`; anything beyond is an escape."""
+    """The largest magnitude that table `index` has a symbol for; larger ones are coded as an escape."""
     return min(_MAX_MAGNITUDE, 4 + int(_CONTEXT.multiply(scale_of_index(index), 14)))
 
 
 @functools.cache
-def frequencies(index: int) -> np.ndarray:
-    """Integer frequencies of the symbols -m, ..., m and the escape, for m = `max_magnitude(index)`.
+def frequencies(index: int) -> Int64[np.ndarray, " symbols"]:
+    """Integer frequencies of the symbols -m, ..., m and of the escape, for m = `max_magnitude(index)`.
 
     They sum to 2 ** 24 and none is zero. P(0) = 1 - t^(1/2), P(+-k) = t^(k - 1/2) (1 - t) / 2 with t = exp(-1 / b);
     the escape takes what lies beyond m.
@@ -68,14 +70,14 @@ def frequencies(index: int) -> np.ndarray:
         ratio = (-one / scale_of_index(index)).exp()
         root = ratio.sqrt()
         available = decimal.Decimal((1 << PRECISION_BITS) - (2 * largest + 2))
-        side = []
+        positive = []
         mass = root * (one - ratio) / 2
         for _ in range(largest):
-            side.append(1 + int(mass * available))
+            positive.append(1 + int(mass * available))
             mass *= ratio
         escape = 1 + int(root * ratio**largest * available)
-    total = (1 << PRECISION_BITS) - 2 * sum(side) - escape
-    return np.array([*reversed(side), total, *side, escape], np.int64)
+    zero = (1 << PRECISION_BITS) - 2 * sum(positive) - escape
+    return np.array([*reversed(positive), zero, *positive, escape], np.int64)
 
 
 @functools.cache
@@ -87,10 +89,10 @@ def mean_magnitude(index: int) -> int:
 
 
 @functools.cache
-def coder_weights(index: int) -> np.ndarray:
-    """What makes constriction's `Categorical(..., perfect=False)` use exactly `frequencies`, float64.
+def coder_weights(index: int) -> Float64[np.ndarray, " symbols"]:
+    """Weights with which constriction's `Categorical(..., perfect=False)` uses exactly `frequencies`.
 
-    It gives every symbol 1 of 2 ** 24 and shares out the rest in proportion to these weights; as they add up to
-    that rest, each symbol gets its own weight and nothing is rounded.
+    It gives every symbol 1 of 2 ** 24 and shares out the rest in proportion to these weights. They add up to that
+    rest, so that each symbol gets its own weight and nothing is rounded.
     """
     return (frequencies(index) - 1).astype(np.float64)

@@ -1,8 +1,8 @@
-"""All grids of latents into one stream and back, many latents at a time.
+"""Codes all grids of latents into one stream and back, many latents at a time.
 
-A latent's distribution follows from latents before it. Those of equal t = x + skew * y do not depend on each other
-where the skew is large enough for the neighbours that the context has, so they are decoded together. An encoder knows
-all latents, and takes all of a grid together.
+The distribution of a latent depends on latents before it. Latents of equal t = x + skew * y, a wavefront, do not depend
+on each other if the skew is large enough for the neighbours in the context. A decoder decodes a wavefront at once. An
+encoder knows all latents and codes a whole grid at once.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import constriction
 import numpy as np
+from jaxtyping import Int, Int32, Integer
 
 from inrc.entropy import context
 from inrc.entropy import latent_tables as tables
@@ -17,9 +18,9 @@ from inrc.entropy.context import ContextNetwork, GridPlan, Offsets
 from inrc.errors import CorruptFileError, LimitExceededError
 
 MAX_LATENT = 1 << 15
-"""Latents beyond this are refused by the encoder and by the decoder."""
+"""Encoder and decoder refuse latents of a larger magnitude."""
 MAX_STEPS = 1 << 20
-"""Wavefronts of all grids together that a decoder must accept; they bound its time."""
+"""The largest number of wavefronts of all grids together; it bounds the time of a decoder."""
 
 # constriction is a compiled module without type stubs.
 _model: Any = constriction.stream.model  # pyright: ignore[reportAttributeAccessIssue]
@@ -30,12 +31,12 @@ _N_PHASES = 3 + tables.N_OVERFLOW_DIGITS
 
 
 def skew_of(offsets: Offsets) -> int:
-    """The smallest skew with which all neighbours (dy, dx) of a latent come before it in t = x + skew y."""
+    """The smallest skew for which all neighbours (dy, dx) of a latent are in earlier wavefronts t = x + skew y."""
     return max([0, *(dx // -dy + 1 for dy, dx in offsets if dy < 0)])
 
 
 def n_steps(shape: tuple[int, int], skew: int) -> int:
-    """Wavefronts of a grid of (height, width)."""
+    """Number of wavefronts of a grid of (height, width)."""
     return shape[1] + skew * (shape[0] - 1)
 
 
@@ -52,22 +53,25 @@ def _check_steps(network: ContextNetwork, plans: Sequence[GridPlan]) -> None:
 
 
 class Events(NamedTuple):
-    """Symbols and the rows of the tables that code them, one after the other."""
+    """Symbols in the order of the stream, and the row of the table that codes each."""
 
-    rows: np.ndarray
-    symbols: np.ndarray
+    rows: Int[np.ndarray, " n"]
+    symbols: Int32[np.ndarray, " n"]
 
 
 def encode_latents(
-    encoder: Any, network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[np.ndarray]
+    encoder: Any,
+    network: ContextNetwork,
+    plans: Sequence[GridPlan],
+    latents: Sequence[Integer[np.ndarray, "_height _width"]],
 ) -> None:
     """Codes all latents into a stream.
 
     Args:
-      encoder: of `stream.new_encoder`.
+      encoder: from `stream.new_encoder`.
       network: the context network.
-      plans: of all grids, in coding order.
-      latents: their integers [H, W], |value| <= MAX_LATENT.
+      plans: all grids, in coding order.
+      latents: integer arrays [H, W] in the same order, |value| <= MAX_LATENT.
 
     Raises:
       LimitExceededError: A latent is too large, or there are too many wavefronts.
@@ -81,8 +85,17 @@ def encode_latents(
             encoder.encode(symbols[part], _TABLES, weights[rows[part]])
 
 
-def events_of(network: ContextNetwork, plans: Sequence[GridPlan], latents: Sequence[np.ndarray], index: int) -> Events:
-    """What grid `index` is coded as, in the order of the stream."""
+def events_of(
+    network: ContextNetwork,
+    plans: Sequence[GridPlan],
+    latents: Sequence[Integer[np.ndarray, "_height _width"]],
+    index: int,
+) -> Events:
+    """The symbols that grid `index` is coded as.
+
+    Raises:
+      LimitExceededError: A latent is too large.
+    """
     grid = np.asarray(latents[index])
     largest = int(np.abs(grid).max(initial=0))
     if largest > MAX_LATENT:
@@ -93,7 +106,7 @@ def events_of(network: ContextNetwork, plans: Sequence[GridPlan], latents: Seque
     height, width = grid.shape
     skew = skew_of(network.offsets)
     times = (np.arange(width) + skew * np.arange(height)[:, None]).ravel()
-    # In the order of rows, latents of equal time are already in theirs; sorts of 16 bits are fastest.
+    # A stable sort keeps latents of one wavefront in the order of their rows. Keys of 16 bits sort fastest.
     order = np.argsort(times.astype(np.uint16) if times[-1] < 1 << 16 else times, kind="stable")
     rows, differences = rows.ravel()[order], (grid - bases).ravel()[order] - tables.LARGEST
     symbols = np.clip(differences, -tables.LARGEST, tables.LARGEST) + tables.LARGEST
@@ -104,9 +117,9 @@ def events_of(network: ContextNetwork, plans: Sequence[GridPlan], latents: Seque
         excess = np.abs(differences[outside]) - (tables.LARGEST + 1)
         parts = [(rows, symbols)]
         phases = _excess_events(rows[outside] >> tables.FRACTION_BITS, excess)
-        for phase, (which, its_rows, its_symbols) in enumerate(phases, 1):
-            keys.append(keys[0][outside[which]] + phase)
-            parts.append((its_rows, its_symbols))
+        for phase, (escaped, phase_rows, phase_symbols) in enumerate(phases, 1):
+            keys.append(keys[0][outside[escaped]] + phase)
+            parts.append((phase_rows, phase_symbols))
         order = np.argsort(np.concatenate(keys), kind="stable")
         rows, symbols = (np.concatenate(column)[order] for column in zip(*parts, strict=True))
     flag = np.zeros(1, np.int32)
@@ -114,12 +127,12 @@ def events_of(network: ContextNetwork, plans: Sequence[GridPlan], latents: Seque
 
 
 def _excess_events(scales: np.ndarray, excess: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """For every phase which of some escaped latents it has a symbol of, its rows and its symbols."""
-    everything = np.arange(len(excess))
+    """The symbols of escaped latents, by phase: (indices of the latents that have a symbol in it, rows, symbols)."""
+    all_escaped = np.arange(len(excess))
     high, low = excess // tables.BASE, excess % tables.BASE
     phases = [
-        (everything, tables.FIRST_HIGH + scales, np.minimum(high, tables.N_SYMBOLS - 1)),
-        (everything, tables.FIRST_LOW + scales, low),
+        (all_escaped, tables.FIRST_HIGH + scales, np.minimum(high, tables.N_SYMBOLS - 1)),
+        (all_escaped, tables.FIRST_LOW + scales, low),
     ]
     overflow = np.flatnonzero(high >= tables.N_SYMBOLS - 1)
     rest = high[overflow] - (tables.N_SYMBOLS - 1)
@@ -137,15 +150,15 @@ def decode_latents(
     network: ContextNetwork,
     plans: Sequence[GridPlan],
     needed: tuple[int, int] | None = None,
-) -> list[np.ndarray]:
+) -> list[Int32[np.ndarray, "_height _width"]]:
     """Inverse of `encode_latents`.
 
     Args:
-      decoder: of `stream.new_decoder`.
+      decoder: from `stream.new_decoder`.
       network: the context network.
-      plans: of all grids, in coding order.
-      needed: first rows and columns of the last grid that are wanted; all if not given. Latents after the last of them
-        in coding order are not decoded, and stay 0.
+      plans: all grids, in coding order.
+      needed: number of the first rows and columns of the last grid that are wanted; all if not given. Latents after the
+        last of these in coding order are not decoded and stay 0.
 
     Returns:
       The latents of all grids, int32 [H, W].
@@ -184,7 +197,7 @@ def _decode_grid(
     features: np.ndarray | None,
     part: tuple[int, int],
 ) -> np.ndarray:
-    """The latents of a grid, but for those that come after all of its first rows and columns `part`."""
+    """The latents of a grid; those after its first `part` = (rows, columns) in coding order stay 0."""
     height, width = shape
     skew = skew_of(network.offsets)
     firsts, lasts = (rows[: n_steps(part, skew)] for rows in _rows_of_steps(shape, skew))
@@ -196,7 +209,7 @@ def _decode_grid(
     neighbour_inputs = evaluation.inputs[:n_neighbours].reshape(*window.shape, -1)
     feature_inputs = evaluation.inputs[n_neighbours : n_neighbours + crossed.n]
     latents = np.zeros(height * width, np.int32)
-    # A row further down, a latent of the same wavefront is `skew` to the left; narrow grids have one per wavefront.
+    # The next latent of a wavefront is one row down and `skew` columns to the left. In narrow grids there is none.
     stride = max(1, width - skew)
     for time, (first, last) in enumerate(zip(firsts.tolist(), lasts.tolist(), strict=True)):
         n = last - first
@@ -216,7 +229,7 @@ def _decode_grid(
 
 
 def _rows_of_steps(shape: tuple[int, int], skew: int) -> tuple[np.ndarray, np.ndarray]:
-    """First row of every wavefront, and the row behind its last; the same where it has none."""
+    """First row of every wavefront, and one more than its last row; both are equal where it has none."""
     height, width = shape
     times = np.arange(n_steps(shape, skew))
     if skew == 0:
@@ -225,60 +238,62 @@ def _rows_of_steps(shape: tuple[int, int], skew: int) -> tuple[np.ndarray, np.nd
 
 
 def _add_excess(decoder: Any, rows: np.ndarray, symbols: np.ndarray, values: np.ndarray) -> None:
-    """Replaces the values of latents that lie outside of their tables."""
+    """Decodes the excess of escaped latents and replaces their values."""
     outside = np.flatnonzero(symbols >= tables.BELOW)
     scales = rows[outside] >> tables.FRACTION_BITS
     high = _decode(decoder, tables.FIRST_HIGH + scales).astype(np.int64)
     low = _decode(decoder, tables.FIRST_LOW + scales)
-    worst = low.max()
+    largest_digit = low.max()
     overflow = np.flatnonzero(high == tables.N_SYMBOLS - 1)
     if len(overflow):
         rest = np.zeros(len(overflow), np.int64)
         for _ in range(tables.N_OVERFLOW_DIGITS):
             digits = _decode(decoder, np.full(len(overflow), tables.DIGIT))
-            worst = max(worst, digits.max())
+            largest_digit = max(largest_digit, digits.max())
             rest = rest * tables.BASE + digits
         high[overflow] += rest
     distance = high * tables.BASE + low + (tables.LARGEST + 1)
     below = symbols[outside] == tables.BELOW
     centre = values[outside] - symbols[outside] + tables.LARGEST
     values[outside] = np.where(below, centre - distance, centre + distance)
-    if worst >= tables.BASE or np.abs(values[outside]).max() > MAX_LATENT:
+    if largest_digit >= tables.BASE or np.abs(values[outside]).max() > MAX_LATENT:
         raise CorruptFileError("a coded latent is too large; get the file again")
 
 
 class _Features:
-    """Features of coarser grids for a whole wavefront; none where there are none.
+    """Features of coarser grids, by wavefront.
 
     Attributes:
-      n: how many.
+      n: number of features; 0 for a grid without references.
     """
 
     def __init__(self, features: np.ndarray | None, skew: int, height: int) -> None:
-        """Features [n, ceil(H / 2), ceil(W / 2)] of a grid of H = height rows."""
+        """Takes features [n, ceil(H / 2), ceil(W / 2)] of a grid of H = height rows, or None."""
         self.n = 0 if features is None else len(features)
         if features is not None:
             self._features = features.reshape(self.n, -1)
-            # Place of row y, but for t // 2, in wavefronts of even and of odd t: (y // 2, (t - skew y) // 2).
+            # The latent of row y in wavefront t has the features at (y // 2, (t - skew y) // 2). These are the indices
+            # without t // 2, for even and for odd t.
             rows = np.arange(height)
             self._places = [(rows >> 1) * features.shape[2] + (odd - skew * rows >> 1) for odd in (0, 1)]
 
     def copy(self, time: int, first: int, last: int, out: np.ndarray) -> None:
-        """Those of rows first..last of a wavefront, [n, rows]."""
+        """Copies the features of rows first..last - 1 of a wavefront to `out`, [n, rows]."""
         if self.n:
             places = self._places[time & 1][first:last] + (time >> 1)
             np.take(self._features, places, axis=1, out=out, mode="clip")
 
 
 class _Window:
-    """The latents of the latest wavefronts of a grid, by row, from which contexts are copied.
+    """The latents of the latest wavefronts of a grid, as an array [wavefronts, rows] that contexts are copied from.
 
-    In this arrangement the neighbour (dy, dx) of a whole wavefront is a slice, dx + skew dy wavefronts ago and dy rows
-    up. The smallest box that has all neighbours is copied at once; the network ignores the others in it.
+    In this arrangement the neighbour (dy, dx) of all latents of a wavefront is one slice, offset by dx + skew dy
+    wavefronts and by dy rows. The smallest box with all neighbours is copied at once; the network ignores the other
+    elements in it.
 
     Attributes:
-      shape: wavefronts and rows of the box.
-      columns: which neighbour each element of the box is; -1 is none.
+      shape: (wavefronts, rows) of the box.
+      columns: for each element of the box the index of the neighbour that it is, or -1.
     """
 
     def __init__(self, offsets: Offsets, skew: int, height: int) -> None:
@@ -292,20 +307,20 @@ class _Window:
         self._boxes = np.lib.stride_tricks.as_strided(
             self._latents, (_RING_STEPS, n_times, n_rows, height), (step, step, item, item), writeable=False
         )
-        self._own = self._latents[n_times:, n_rows - 1 :]
+        self._current = self._latents[n_times:, n_rows - 1 :]
         self._step = 0
 
     def contexts(self, first: int, last: int) -> np.ndarray:
-        """Of rows first..last of this wavefront, [*shape, rows]."""
+        """The boxes of rows first..last - 1 of this wavefront, [*shape, rows]."""
         return self._boxes[self._step, :, :, first:last]
 
     def write(self, first: int, last: int, values: np.ndarray) -> None:
-        """The latents of this wavefront."""
+        """Stores the latents of rows first..last - 1 of this wavefront."""
         limit = float(context.LARGEST_INPUT)
-        np.clip(values, -limit, limit, out=self._own[self._step, first:last], casting="same_kind")
+        np.clip(values, -limit, limit, out=self._current[self._step, first:last], casting="same_kind")
 
     def next(self) -> None:
-        """Goes to the next wavefront."""
+        """Moves on to the next wavefront."""
         self._step += 1
         if self._step == _RING_STEPS:
             n_times = self.shape[0]

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Int, Int64
 
 from inrc.entropy import tables
 
@@ -138,7 +139,10 @@ class ScaleContext:
         self._count += expectation.counted
 
 
-def scale_indices(matrices: Sequence[np.ndarray], exponents: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
+def scale_indices(
+    matrices: Sequence[Int[np.ndarray, "files _rows _columns"]],
+    exponents: Sequence[Int[np.ndarray, "files _rows _columns"]] | None = None,
+) -> list[Int64[np.ndarray, "files _rows _columns"]]:
     """The scale indices that `ScaleContext` gives to every integer of several files.
 
     The context depends on earlier integers through running sums alone, so that no loop over integers is needed.

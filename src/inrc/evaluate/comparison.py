@@ -1,4 +1,4 @@
-"""Pictures to compare by eye: an original, what one of our files holds, and JPEG and AVIF of at most its bytes."""
+"""Pictures to compare by eye: an original, one of our files decoded, and JPEG and AVIF of at most its bytes."""
 
 import base64
 import dataclasses
@@ -34,11 +34,11 @@ class Side:
     """One version of a picture.
 
     Attributes:
-      name: "original" or that of a codec.
-      image: data URI.
-      n_bytes, bpp: of its file.
-      psnr_db, ssim: of its pixels; infinite and 1 for the original.
-      remark: what else is to be said under it.
+      name: "original", or the name of a codec.
+      image: the picture as a data URI.
+      n_bytes, bpp: size and rate of its file.
+      psnr_db, ssim: quality of its pixels; infinite and 1 for the original.
+      remark: a remark to show below it.
     """
 
     name: str
@@ -52,12 +52,12 @@ class Side:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """A picture as one of our files holds it, between its original and its rivals.
+    """A picture as one of our files holds it, beside its original and other codecs.
 
     Attributes:
-      picture: its name.
-      width, height: in pixels.
-      sides: the original, ours, and others of at most our bytes where they can be that small.
+      picture: name of the picture.
+      width, height: its size in pixels.
+      sides: the original, our file, and files of other codecs of at most our bytes, where they can be that small.
     """
 
     picture: str
@@ -68,11 +68,11 @@ class Comparison:
 
 @dataclasses.dataclass(frozen=True)
 class Comparisons:
-    """What can be compared by eye, and why other pictures cannot.
+    """Pictures that can be compared by eye, and the reasons why others cannot.
 
     Attributes:
-      pairs: picture by picture, rates rising.
-      notes: a sentence each: what was left out, and the remedy.
+      pairs: the comparisons, picture by picture, with rising rates.
+      notes: one sentence for everything that was left out, with the remedy.
     """
 
     pairs: tuple[Comparison, ...] = ()
@@ -90,26 +90,26 @@ def compare(
     max_image_bytes: int = MAX_IMAGE_BYTES,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Comparisons:
-    """Decodes kept files, and makes a JPEG and an AVIF of at most the same size of each.
+    """Decodes kept files, and makes a JPEG and an AVIF of at most the same size for each of them.
 
     Args:
-      records: of any codecs; those of .inr files count.
+      records: records of any codecs; only those of .inr files count.
       originals: folders in which the original of a picture is looked for, as its name and ".png", in this order.
-      files: folder of the files that the run has kept.
-      codec: whose files to show; the first in the records if not given.
-      pictures: how many of them, spread evenly over those that there are.
-      rates: how many of each picture, likewise.
-      max_image_bytes: what the embedded pictures may take in the page.
+      files: folder of the files that the run has with_files.
+      codec: the codec whose files are shown; the first codec in the records if not given.
+      pictures: the number of pictures, spread evenly over all pictures of the codec.
+      rates: the number of rates of each picture, spread evenly likewise.
+      max_image_bytes: the most bytes that the embedded pictures may take in the page.
       progress: called with a line before every comparison.
 
     Returns:
-      The comparisons, with a note on every kind of thing that is missing: that is no error.
+      The comparisons, with a note on whatever is missing; that is no error.
 
     Raises:
       ConfigError: `pictures` or `rates` is negative.
     """
     if min(pictures, rates) < 0:
-        raise ConfigError(f"{pictures} pictures and {rates} rates are asked for; give 0 or more of each")
+        raise ConfigError(f"there should be {pictures} pictures and {rates} rates; give 0 or more of each")
     ours = [record for record in measured(records) if record.is_ours]
     ours = [record for record in ours if record.codec == (codec or ours[0].codec)]
     if not ours:
@@ -119,12 +119,14 @@ def compare(
         *_missing_originals([picture for picture, path in paths.items() if path is None], originals),
         *_missing_files([record.file_name for record in ours if not (files / record.file_name).is_file()], files),
     ]
-    kept = [record for record in ours if paths[record.picture] and (files / record.file_name).is_file()]
-    chosen = spread(list(dict.fromkeys(record.picture for record in kept)), pictures)
+    with_files = [record for record in ours if paths[record.picture] and (files / record.file_name).is_file()]
+    chosen = evenly_spaced(list(dict.fromkeys(record.picture for record in with_files)), pictures)
     pairs: list[Comparison] = []
     for picture in chosen:
-        group = sorted((record for record in kept if record.picture == picture), key=lambda record: record.n_bytes)
-        for record in spread(group, rates):
+        group = sorted(
+            (record for record in with_files if record.picture == picture), key=lambda record: record.n_bytes
+        )
+        for record in evenly_spaced(group, rates):
             progress(f"{picture}  {record.codec}  {record.bpp:.3f} bpp")
             try:
                 pair = _comparison(record, paths[picture] or Path(), files)
@@ -138,8 +140,8 @@ def compare(
     return Comparisons(tuple(pairs), tuple(notes))
 
 
-def spread(items: Sequence[_Item], n_items: int) -> list[_Item]:
-    """At most `n_items` of a sequence at equal distances, with its first and its last."""
+def evenly_spaced(items: Sequence[_Item], n_items: int) -> list[_Item]:
+    """Returns at most `n_items` of a sequence at equal distances, among them the first and the last."""
     if n_items >= len(items):
         return list(items)
     return [items[round(index)] for index in np.linspace(0, len(items) - 1, n_items)]
@@ -173,7 +175,11 @@ def _image_bytes(pairs: Iterable[Comparison]) -> int:
 
 
 def _comparison(record: Record, path: Path, files: Path) -> Comparison:
-    """Raises MissingDataError where the original or the file is another than the record's."""
+    """Returns the comparison of a record's file.
+
+    Raises:
+      MissingDataError: The original or the file is not the one of the record.
+    """
     pixels = read_image(path).pixels
     if pixels_digest(pixels) != record.picture_digest:
         raise MissingDataError(f"{path} has other pixels than the {record.picture} of the records")
@@ -181,7 +187,7 @@ def _comparison(record: Record, path: Path, files: Path) -> Comparison:
     if digest(data) != record.file_digest:
         raise MissingDataError(f"{record.file_name} is not the recorded file: remove it and make it again")
     decoded = decode(data).pixels
-    # An experiment may measure a file otherwise, at another size for one: that is not what is shown here.
+    # An experiment may have measured the file decoded at another size, for example, which is not shown here.
     if decoded.shape != pixels.shape or abs(psnr_db(pixels, decoded) - record.psnr_db) > _PSNR_TOLERANCE:
         raise MissingDataError(f"{record.file_name} decodes to other pixels than {record.codec} was measured on")
     n_pixels = pixels.shape[0] * pixels.shape[1]
@@ -193,13 +199,13 @@ def _comparison(record: Record, path: Path, files: Path) -> Comparison:
 
 
 def _rivals() -> list[tuple[str, MeasuredCodec, Sequence[float], str]]:
-    """Name, codec, points from the smallest file to the largest, and media type."""
-    found: list[tuple[str, MeasuredCodec, Sequence[float], str]] = [
+    """Returns (name, codec, points from the smallest file to the largest, media type) of the other codecs."""
+    rivals: list[tuple[str, MeasuredCodec, Sequence[float], str]] = [
         ("JPEG 4:4:4", jpeg_444(), range(1, 101), "image/jpeg")
     ]
     if library_versions()["libavif"] != "absent":
-        found.append(("AVIF 4:4:4", avif_444(), range(101), "image/avif"))
-    return found
+        rivals.append(("AVIF 4:4:4", avif_444(), range(101), "image/avif"))
+    return rivals
 
 
 def _rival(
@@ -217,7 +223,7 @@ def _side(name: str, data: bytes, pixels: Pixels, decoded: Pixels, image: str) -
 
 
 def _lossless(pixels: Pixels) -> str:
-    """A data URI of exactly these pixels: WebP, which takes two thirds of PNG's bytes, where it can hold them."""
+    """Returns a data URI of exactly these pixels: as WebP, which takes two thirds of PNG's bytes, where it fits."""
     picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
     stream = io.BytesIO()
     if max(pixels.shape[:2]) > _WEBP_MAX_SIDE:

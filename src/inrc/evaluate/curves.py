@@ -1,5 +1,6 @@
-"""From records to curves and BD-rates: means over pictures, and each picture by itself."""
+"""Turns records into curves and BD-rates: of means over pictures, and of each picture by itself."""
 
+import contextlib
 import dataclasses
 import math
 import statistics
@@ -14,7 +15,7 @@ from inrc.evaluate.records import Record
 from inrc.metrics.bdrate import bd_rate
 
 Metric = Literal["psnr_db", "ssim", "ms_ssim", "ms_ssim_db", "lpips"]
-"""What a curve can show: fields of `Record`, and MS-SSIM on the scale of `ms_ssim_db`."""
+"""Quality on the vertical axis of a curve: a field of `Record`, or MS-SSIM on the scale of `ms_ssim_db`."""
 
 Points = tuple[tuple[float, float], ...]
 """(bits per pixel, quality) with rising rates."""
@@ -25,10 +26,10 @@ class Curve:
     """Rate and quality of one codec.
 
     Attributes:
-      codec: its name.
+      codec: name of the codec.
       points: (bpp, quality) with rising bpp.
-      seconds: of encoding at each point, compilation excepted.
-      n_pictures: that the points are means over.
+      seconds: time of encoding at each point, without compilation.
+      n_pictures: number of pictures that the points are means over.
     """
 
     codec: str
@@ -39,13 +40,13 @@ class Curve:
 
 @dataclasses.dataclass(frozen=True)
 class BdRow:
-    """How much less a codec spends than the anchor for the same quality, in percent; negative is better.
+    """BD-rates of a codec against the anchor, in percent; negative where the codec needs fewer bytes.
 
     Attributes:
-      codec: its name.
+      codec: name of the codec.
       of_means: BD-rate of the mean curves; None where they overlap too little.
-      by_picture: BD-rate of every picture's own curves, where they overlap enough.
-      n_pictures: that both were measured on.
+      by_picture: BD-rate of the curves of every single picture, where they overlap enough.
+      n_pictures: number of pictures on which both codecs were measured.
     """
 
     codec: str
@@ -55,22 +56,22 @@ class BdRow:
 
     @property
     def mean_of_pictures(self) -> float | None:
-        """Mean of `by_picture`; None where no picture's curves overlap enough."""
+        """Mean of `by_picture`; None where the curves of no picture overlap enough."""
         return statistics.fmean(self.by_picture.values()) if self.by_picture else None
 
 
 def measured(records: Iterable[Record]) -> list[Record]:
-    """The records that did not fail."""
+    """Returns the records that did not fail."""
     return [record for record in records if not record.failure]
 
 
 def codecs(records: Iterable[Record]) -> list[str]:
-    """Names of the codecs, in the order of their first records."""
+    """Returns the names of the codecs, in the order of their first records."""
     return list(dict.fromkeys(record.codec for record in records))
 
 
 def labels(records: Iterable[Record]) -> dict[str, str]:
-    """Names for readers, where the settings give a codec's format: "JPEG 4:4:4" for "jpeg_444"."""
+    """Returns names for readers: "JPEG 4:4:4" for "jpeg_444", where the settings tell the format of a codec."""
     formats = {
         record.codec: " ".join(
             str(record.settings[name]) for name in ("format", "subsampling") if name in record.settings
@@ -82,7 +83,7 @@ def labels(records: Iterable[Record]) -> dict[str, str]:
 
 
 def common_pictures(records: Sequence[Record], names: Iterable[str] | None = None) -> list[str]:
-    """Pictures that every codec (of `names`, or all) has measured at all of its points, in order."""
+    """Returns the pictures on which every codec (of `names`, or all) was measured at all of its points, sorted."""
     good = measured(records)
     wanted = list(names) if names is not None else codecs(good)
     common = dict.fromkeys(record.picture for record in good)
@@ -97,7 +98,7 @@ def common_pictures(records: Sequence[Record], names: Iterable[str] | None = Non
 
 
 def shared_pictures(records: Sequence[Record]) -> list[str]:
-    """As `common_pictures` of all codecs, where there are any.
+    """Returns `common_pictures` of all codecs.
 
     Raises:
       RecordError: No picture has been measured by all codecs at all of their points.
@@ -110,21 +111,21 @@ def shared_pictures(records: Sequence[Record]) -> list[str]:
 
 
 def mean_quality(records: Iterable[Record], metric: Metric) -> float:
-    """Mean over records; "ms_ssim_db" is that of the mean MS-SSIM, as published curves give it."""
+    """Returns the mean over records; "ms_ssim_db" is that of the mean MS-SSIM, as in published curves."""
     if metric == "ms_ssim_db":
         return ms_ssim_db(mean_quality(records, "ms_ssim"))
     return statistics.fmean(getattr(record, metric) for record in records)
 
 
 def ms_ssim_db(ms_ssim: float) -> float:
-    """MS-SSIM in dB: -10 log10(1 - MS-SSIM), on which equal steps are about equally visible; infinite for a copy."""
+    """Returns MS-SSIM in dB, -10 log10(1 - MS-SSIM), whose equal steps are about equally visible; infinite at 1."""
     return math.inf if ms_ssim >= 1 else -10 * math.log10(1 - ms_ssim)
 
 
 def mean_curve(
     records: Iterable[Record], codec: str, metric: Metric = "psnr_db", *, pictures: Iterable[str] | None = None
 ) -> Curve:
-    """A codec's mean bpp, quality and seconds at each of its points, those with an infinite or unknown mean left out.
+    """Returns the curve of a codec's means over pictures, without points whose mean quality is infinite or unknown.
 
     Raises:
       RecordError: There is no such point.
@@ -147,31 +148,49 @@ def mean_curve(
     return Curve(codec, tuple((bpp, quality) for bpp, quality, _ in rows), tuple(s for *_, s in rows), n_pictures)
 
 
-def mean_curves(records: Sequence[Record], metric: Metric = "psnr_db") -> list[Curve]:
-    """The mean curves of all codecs, over the pictures that all of them have measured.
+def mean_curves(
+    records: Sequence[Record],
+    metric: Metric = "psnr_db",
+    *,
+    names: Iterable[str] | None = None,
+    pictures: Iterable[str] | None = None,
+) -> list[Curve]:
+    """Returns the mean curves of several codecs, without those codecs that have no record of the metric.
+
+    Args:
+      records: of any codecs.
+      metric: the quality of the curves.
+      names: the codecs, in this order; all codecs if not given.
+      pictures: the pictures that the curves are means over; those that all codecs have measured if not given.
 
     Raises:
-      RecordError: There are no such pictures, or a codec has no such metric.
+      RecordError: No pictures are given, and no picture has been measured by all codecs at all of their points.
     """
-    pictures = shared_pictures(records)
-    return [mean_curve(records, codec, metric, pictures=pictures) for codec in codecs(measured(records))]
+    pictures = shared_pictures(records) if pictures is None else list(pictures)
+    with_metric = []
+    for name in codecs(measured(records)) if names is None else names:
+        with contextlib.suppress(RecordError):
+            with_metric.append(mean_curve(records, name, metric, pictures=pictures))
+    return with_metric
 
 
 def psnr_of_mean_mse(records: Iterable[Record]) -> float:
-    """PSNR in dB of the mean squared error over pictures, which some papers give instead of the mean PSNR."""
+    """Returns PSNR in dB of the mean squared error over pictures, which some papers give instead of the mean PSNR."""
     mse = statistics.fmean(record.mse for record in records)
     return math.inf if mse == 0 else -10 * math.log10(mse)
 
 
 def bd_table(records: Sequence[Record], anchor: str, metric: Metric = "psnr_db") -> list[BdRow]:
-    """BD-rates of all codecs against one of them, each over the pictures that both have measured.
+    """Returns the BD-rates of all codecs against one of them, each over the pictures on which both were measured.
 
     Raises:
       RecordError: The anchor has not been measured.
     """
     good = measured(records)
     if anchor not in codecs(good):
-        raise RecordError(f"there is no record of {anchor}; there are {', '.join(codecs(good))}")
+        raise RecordError(
+            f"there is no record of {anchor}; there are records of {', '.join(codecs(good)) or 'no codec'}"
+        )
     rows = []
     for codec in codecs(good):
         pictures = common_pictures(good, (anchor, codec))
@@ -183,10 +202,13 @@ def bd_table(records: Sequence[Record], anchor: str, metric: Metric = "psnr_db")
     return rows
 
 
-def common_rate(found: Sequence[Curve], preferred: Sequence[Curve]) -> float:
-    """Middle, on a log scale, of the rates that all curves share, or else the preferred ones, or else the first has."""
+def common_rate(all_curves: Sequence[Curve], preferred: Sequence[Curve]) -> float:
+    """Returns the middle, on a log scale, of the rates that all curves share.
+
+    Where they share no rate, the rates are those that the preferred curves share, or else those of the first curve.
+    """
     low, high = 0.0, math.inf
-    for chosen in (found, preferred, (*preferred, *found)[:1]):
+    for chosen in (all_curves, preferred, (*preferred, *all_curves)[:1]):
         if chosen:
             low = max(curve.points[0][0] for curve in chosen)
             high = min(curve.points[-1][0] for curve in chosen)
@@ -196,13 +218,14 @@ def common_rate(found: Sequence[Curve], preferred: Sequence[Curve]) -> float:
 
 
 def at_rate(curve: Curve, bpp: float) -> tuple[tuple[float, float], ...]:
-    """(seconds, quality) of a curve at a rate.
+    """Returns (seconds, quality) of a curve at a rate.
 
     Quality and the logarithm of the seconds are interpolated over the logarithm of the rate. Where all points lie
-    within 10 % of the rate, as when points are efforts (or 5 % if there is but one), these are returned as measured.
+    within 10 % of the rate, as when points are efforts, they are returned as measured; a single point must lie within
+    5 %.
 
     Returns:
-      One pair, or those of all points with rising seconds; none where the curve does not reach the rate.
+      One pair, or one for every point with rising seconds; none where the curve does not reach the rate.
     """
     rates, qualities = zip(*curve.points, strict=True)
     if all(abs(rate / bpp - 1) <= (0.05 if len(rates) == 1 else 0.1) for rate in rates):
@@ -215,14 +238,18 @@ def at_rate(curve: Curve, bpp: float) -> tuple[tuple[float, float], ...]:
 
 
 def mean_trace(records: Iterable[Record], n_steps: int = 120) -> list[tuple[float, float]]:
-    """(seconds, estimated PSNR in dB) on the way, means over records at equal fractions of their traces' time.
+    """Returns (seconds, estimated PSNR in dB) during the fit: means over records at equal fractions of their time.
 
-    It begins where all traces have, and not before 1 % of the time.
+    The mean starts where all traces have started, but not before 1 % of the time.
+
+    Args:
+      records: the records to average.
+      n_steps: the number of fractions.
 
     Raises:
       RecordError: No record has a trace of two entries.
     """
-    # What comes before the first step can take a little less than the compilation that was subtracted.
+    # The seconds before the first step can be a little fewer than the compilation that is subtracted from them.
     timed = [[entry[:2] for entry in record.trace if entry[0] > 0] for record in records]
     traces = [np.array(entries).T for entries in timed if len(entries) > 1]
     if not traces:
@@ -236,20 +263,25 @@ def mean_trace(records: Iterable[Record], n_steps: int = 120) -> list[tuple[floa
 def gains(
     records: Iterable[Record], first: str, other: str, metric: Metric = "psnr_db"
 ) -> tuple[dict[str, float], float]:
-    """What a codec has beyond another at equal points, such as sizes.
+    """Compares the quality of two codecs at equal points, such as sizes.
+
+    Args:
+      records: records of any codecs.
+      first: the codec that is subtracted.
+      other: the codec that it is subtracted from.
+      metric: the quality.
 
     Returns:
-      Difference in quality by picture, means over the points that both have measured, and by how much the bytes
-      differ, in percent.
+      (gain by picture, difference in bytes in percent): gains are means over the points that both codecs have.
 
     Raises:
-      RecordError: They have no point of a picture in common.
+      RecordError: The codecs have no point of a picture in common.
     """
-    found: dict[str, dict[tuple[str, float], Record]] = {first: {}, other: {}}
+    records_of: dict[str, dict[tuple[str, float], Record]] = {first: {}, other: {}}
     for record in measured(records):
-        if record.codec in found:
-            found[record.codec][record.picture, record.point] = record
-    pairs = [(record, found[other][key]) for key, record in found[first].items() if key in found[other]]
+        if record.codec in records_of:
+            records_of[record.codec][record.picture, record.point] = record
+    pairs = [(record, records_of[other][key]) for key, record in records_of[first].items() if key in records_of[other]]
     if not pairs:
         raise RecordError(f"{first} and {other} have no point of a picture in common")
     by_picture: dict[str, list[float]] = {}
@@ -263,7 +295,7 @@ def gains(
 def _bd_rate(
     records: Sequence[Record], anchor: str, codec: str, metric: Metric, pictures: Sequence[str]
 ) -> float | None:
-    """BD-rate of two mean curves; None where they overlap too little, do not rise or lack the metric."""
+    """Returns the BD-rate of two mean curves; None where they overlap too little, do not rise or lack the metric."""
     try:
         curves = [mean_curve(records, name, metric, pictures=pictures).points for name in (anchor, codec)]
         return bd_rate(*curves)

@@ -1,4 +1,4 @@
-"""The drawing that all figures share: style, axes, labels at the ends of lines, files of the same bytes."""
+"""Drawing that all figures share: style, axes, labels at the ends of lines, and files with reproducible bytes."""
 
 import contextlib
 import dataclasses
@@ -45,7 +45,7 @@ _SIZE = (7.2, 4.6)  # inches
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """How a codec is drawn: its label, its colour and the options of its line."""
+    """The look of a codec in figures: its label, its colour, and the width, dashes and markers of its line."""
 
     label: str
     colour: str
@@ -56,7 +56,7 @@ class Look:
 
     @property
     def is_heavy(self) -> bool:
-        """Whether it is that of one of our codecs."""
+        """Whether this is the look of one of our codecs."""
         return self.width > 2
 
     def plot(self, axes: "Axes", points: Points) -> None:
@@ -68,7 +68,7 @@ class Look:
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """Matplotlib's own defaults with our changes, whatever the user has set.
+    """Sets matplotlib's own defaults with our changes, whatever the user has configured.
 
     Raises:
       InrcError: matplotlib is missing.
@@ -82,14 +82,14 @@ def style() -> Iterator[None]:
 
 
 def new_figure(height: float) -> "Figure":
-    """An empty figure of the common width and a height in inches."""
+    """Returns an empty figure of the common width and of a height in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(_SIZE[0], height), layout="constrained")
 
 
 def new_axes(title: str, *, height: float = _SIZE[1], pad: float = 6.0) -> tuple["Figure", "Axes"]:
-    """A figure with one pair of axes under a title."""
+    """Returns a figure with one pair of axes below a title."""
     figure = new_figure(height)
     axes = figure.add_subplot()
     axes.set_title(title, pad=pad)
@@ -97,7 +97,7 @@ def new_axes(title: str, *, height: float = _SIZE[1], pad: float = 6.0) -> tuple
 
 
 def tint(colour: str, strength: float) -> str:
-    """A colour mixed with white: full at a strength of 1, white at 0."""
+    """Returns a colour mixed with white: the full colour at a strength of 1, white at 0."""
     from matplotlib.colors import to_hex, to_rgb
 
     red, green, blue = (1 - strength * (1 - part) for part in to_rgb(colour))
@@ -105,7 +105,7 @@ def tint(colour: str, strength: float) -> str:
 
 
 def log_axis(axes: "Axes", low: float, high: float, label: str) -> None:
-    """Makes the horizontal axis logarithmic, with plain numbers on it."""
+    """Makes the horizontal axis logarithmic, with plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axes.set_xscale("log")
@@ -117,18 +117,18 @@ def log_axis(axes: "Axes", low: float, high: float, label: str) -> None:
 
 
 def fit_heights(axes: "Axes", heights: Sequence[float]) -> None:
-    """Ends the vertical axis a little beyond the lowest and the highest."""
+    """Ends the vertical axis a little beyond the lowest and the highest value."""
     margin = 0.04 * (max(heights) - min(heights)) or 0.02 * abs(max(heights)) or 1.0
     axes.set_ylim(min(heights) - margin, max(heights) + margin)
 
 
 def label_ends(axes: "Axes", ends: Sequence[tuple[Look, tuple[float, float]]], *, beside: bool = False) -> None:
-    """Labels in the colours of their lines, joined to the lines' ends (x, y): at the right edge, or beside the ends."""
+    """Labels lines in their colours, joined to their ends (x, y): at the right edge, or `beside` the ends."""
     to_fraction = axes.transScale + axes.transLimits
     ends = sorted(ends, key=lambda end: end[1][1])
     fractions = [to_fraction.transform(end) for _, end in ends]
     gap = 1.25 * LABEL_SIZE / 72 * axes.figure.dpi / axes.bbox.height
-    heights = spread([float(y) for _, y in fractions], gap)
+    heights = spread_apart([float(y) for _, y in fractions], gap)
     for (look, end), (x, _), height in zip(ends, fractions, heights, strict=True):
         axes.annotate(
             look.label,
@@ -152,10 +152,11 @@ def label_ends(axes: "Axes", ends: Sequence[tuple[Look, tuple[float, float]]], *
         )
 
 
-def spread(heights: Sequence[float], gap: float) -> list[float]:
-    """Rising heights moved apart to `gap` or more, by the least squares, and into 0..1 as far as they fit.
+def spread_apart(heights: Sequence[float], gap: float) -> list[float]:
+    """Moves rising heights apart to distances of at least `gap`, and into 0..1 as far as they fit.
 
-    That is the isotonic regression of heights less their ranks' gaps, by pooling adjacent violators.
+    The squares of the moves are least: it is the isotonic regression of the heights less the gaps of their ranks, which
+    the pool-adjacent-violators algorithm finds.
     """
     pools: list[tuple[float, int]] = []
     for rank, height in enumerate(heights):
@@ -170,25 +171,25 @@ def spread(heights: Sequence[float], gap: float) -> list[float]:
 
 
 def footnote(figure: "Figure", text: str) -> None:
-    """Writes a text under a figure, in small type; none where it is empty."""
+    """Writes a text below a figure in small type, if there is one."""
     if text:
         wrapped = textwrap.fill(text, 140)
         figure.supxlabel(wrapped, x=0.01, horizontalalignment="left", fontsize=7, color=GRAY)
 
 
 def save(figure: "Figure", folder: Path, stem: str) -> list[Path]:
-    """Writes a figure as PDF, SVG and PNG, the same bytes for the same figure.
+    """Writes a figure as PDF, SVG and PNG; the same figure gives the same bytes.
 
     Args:
-      figure: by a function of this module.
-      folder: made where there is none.
+      figure: a figure of `new_figure`.
+      folder: the folder of the files; it is made if it does not exist.
       stem: name of the files, without a suffix.
 
     Returns:
-      Paths of the files.
+      The paths of the files.
 
     Raises:
-      OSError: They cannot be written.
+      OSError: The files cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}

@@ -1,4 +1,4 @@
-"""An experiment is a frozen value in a Python file: which codecs measure which pictures, and where records go."""
+"""An experiment is a frozen value in a Python file: codecs, the pictures to measure them on, and a file of records."""
 
 import dataclasses
 from pathlib import Path
@@ -11,14 +11,17 @@ from inrc.python_file import load_value
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """What is measured.
+    """Codecs that are measured on pictures.
 
     Attributes:
-      name: in a word.
-      pictures: what is encoded.
-      codecs: by what.
-      results: name of the file of records, without ".jsonl". Experiments that share it share its records: what one has
-        measured the other skips.
+      name: a short name.
+      pictures: the pictures that are encoded.
+      codecs: the codecs that encode them.
+      results: name of the file of records, without ".jsonl". Experiments with the same name of results share records:
+        a point that one of them has measured, the other skips.
+
+    Raises:
+      ExperimentError: Two codecs have the same name, or there are no pictures or no codecs.
     """
 
     name: str
@@ -35,12 +38,12 @@ class Experiment:
 
     @property
     def n_points(self) -> int:
-        """Records of a whole run."""
+        """Number of records of a whole run."""
         return len(self.pictures.names) * sum(len(codec.points) for codec in self.codecs)
 
 
 def load_experiment(path: Path, *, smoke: bool = False) -> Experiment:
-    """The value EXPERIMENT, or SMOKE, of a Python file, which is run as a module.
+    """Loads the value EXPERIMENT, or SMOKE, of a Python file, which is run as a module.
 
     Raises:
       ExperimentError: There is no such file or no such value in it.

@@ -1,4 +1,4 @@
-"""Our own codecs as experiments measure them."""
+"""Our own codecs as `MeasuredCodec`s, which experiments measure."""
 
 import dataclasses
 import functools
@@ -14,36 +14,37 @@ from inrc.codec.decode import decode
 from inrc.codec.encode import encode
 from inrc.codec.options import EncodeKeywords, EncodeOptions
 from inrc.codec.settings import REFERENCE_SHAPE, settings
-from inrc.fit.config import Progress
 from inrc.fit.loss import LOSSES
+from inrc.fit.task import Progress
 
 _TRACE_LENGTH = 48
 
-Target = Literal["quality", "target_bpp", "target_psnr", "max_bytes", "effort", "time_budget"]
+PointOption = Literal["quality", "target_bpp", "target_psnr", "max_bytes", "effort", "time_budget"]
 
 
 def inrc_codec(
     name: str,
     points: tuple[float, ...],
     *,
-    at: Target = "quality",
+    at: PointOption = "quality",
     prepare: Callable[[Pixels], Pixels] | None = None,
     restore: Callable[[bytes], Pixels] | None = None,
     reference: Callable[[Pixels], Pixels] | None = None,
     shape: tuple[int, int] = REFERENCE_SHAPE,
     **keywords: Unpack[EncodeKeywords],
 ) -> MeasuredCodec:
-    """Our codec under given options.
+    """Returns one of our codecs under given options.
 
     Args:
-      name: in records and legends.
+      name: name in records and legends.
       points: values of the option `at`.
-      at: the option that moves along the curve.
-      prepare: original to the picture that is encoded: the same if not given.
-      restore: a file's bytes to the pixels that are compared: those of the native size if not given. It has to find
-        the shared init that the options name, if they name one.
-      reference: original to what these are compared with: the original if not given.
-      shape: (height, width) of a typical picture that is encoded; its network and fit are in the record.
+      at: the option that differs from point to point.
+      prepare: turns an original into the picture that is encoded; the original itself if not given.
+      restore: turns the bytes of a file into the pixels that are compared; those of the native size if not given. It
+        has to find the shared init that the options name, if they name one.
+      reference: turns an original into the pixels to compare with; the original itself if not given.
+      shape: (height, width) of a typical picture that is encoded; the record holds the network and the fit of this
+        shape.
       **keywords: fields of `EncodeOptions`.
     """
     given = EncodeOptions(**keywords)
@@ -53,13 +54,13 @@ def inrc_codec(
         value = int(point) if at in ("effort", "max_bytes") else point
         return dataclasses.replace(given, **{at: value})
 
-    def run(pixels: Pixels, point: float) -> Encoding:
+    def encode_at(pixels: Pixels, point: float) -> Encoding:
         prepared = pixels if prepare is None else prepare(pixels)
         return _encode(prepared.tobytes(), prepared.shape, options(point))
 
     return MeasuredCodec(
         name=name,
-        encode=run,
+        encode=encode_at,
         decode=restore or functools.partial(native, init=named),
         points=points,
         settings=lambda point: settings(options(point), shape),
@@ -69,13 +70,13 @@ def inrc_codec(
 
 
 def native(data: bytes, *, init: str | None = None) -> Pixels:
-    """The picture of a file at its own size; `init` as for `inrc.decode`."""
+    """Decodes a file at its own size; `init` is as for `inrc.decode`."""
     return decode(data, init=init).pixels
 
 
 @functools.lru_cache(maxsize=8)
 def _encode(samples: bytes, shape: tuple[int, ...], options: EncodeOptions) -> Encoding:
-    """Encodes; the last results are kept for experiments that decode one file in several ways."""
+    """Encodes a picture. The last results are kept, for experiments that decode one file in several ways."""
     pixels = np.frombuffer(samples, np.uint8).reshape(shape)
     loss = LOSSES[options.loss] if options.fit is None else options.fit.loss
     trace: list[tuple[float, float, float]] = []

@@ -1,4 +1,4 @@
-"""Which pictures an experiment measures, and where they are."""
+"""Sets of pictures that experiments measure, and where to find them."""
 
 import dataclasses
 import os
@@ -12,10 +12,10 @@ class PictureSet:
     """Pictures by name, in a folder that an environment variable or the user names.
 
     Attributes:
-      names: of the files, without ".png".
-      folder: where they are, if that is known beforehand (pictures that travel with an experiment).
+      names: names of the files, without ".png".
+      folder: the folder of the pictures, if they come with an experiment.
       variable: the environment variable that names the folder otherwise.
-      remedy: one sentence: how to get them.
+      remedy: one sentence on how to get the pictures.
     """
 
     names: tuple[str, ...]
@@ -24,13 +24,13 @@ class PictureSet:
     remedy: str = ""
 
     def paths(self, folder: Path | None = None) -> list[Path]:
-        """Their files, in the order of the names.
+        """Returns the paths of the pictures, in the order of their names.
 
         Args:
-          folder: where they are; the set's own folder or its environment variable if not given.
+          folder: the folder of the pictures; the set's own folder or its environment variable if not given.
 
         Raises:
-          MissingDataError: They are not there; the message says how to get them.
+          MissingDataError: Pictures are missing; the message says how to get them.
         """
         named = folder or self.folder or os.environ.get(self.variable)
         if not named:
@@ -44,13 +44,17 @@ class PictureSet:
         return paths
 
 
+N_KODAK = 24
+"""Pictures of the Kodak set, over which published curves are means."""
+
+
 def kodak(*numbers: int) -> PictureSet:
-    """Pictures of the Kodak set (24 photographs of 768x512 or 512x768), all of them if no numbers are given."""
-    names = tuple(f"kodim{number:02d}" for number in numbers or range(1, 25))
+    """Returns pictures of the Kodak set (24 photographs of 768x512 or 512x768); all of them if no numbers are given."""
+    names = tuple(f"kodim{number:02d}" for number in numbers or range(1, N_KODAK + 1))
     remedy = "Get the 24 files kodim01.png ... kodim24.png from r0k.us/graphics/kodak."
     return PictureSet(names, variable="INRC_KODAK", remedy=remedy)
 
 
 def bundled(*paths: Path) -> PictureSet:
-    """PNG files of one folder that travels with the experiment."""
+    """Returns PNG files of one folder that comes with an experiment."""
     return PictureSet(tuple(path.stem for path in paths), folder=paths[0].parent)

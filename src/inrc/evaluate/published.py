@@ -1,7 +1,7 @@
 """Curves that others have published, kept as data files, to be drawn and compared beside measured ones.
 
-One JSON file per system, an object with "name", "kind" (one of `KINDS`), "citation", "source", "note" and "points",
-and where they are known "ms_ssim". `PublishedCurve` says what each holds.
+Every system has a JSON file: an object with "name", "kind" (one of `KINDS`), "citation", "source", "note" and "points",
+and with "ms_ssim" where it is known. `PublishedCurve` describes each field.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ KINDS = ("implicit", "latent", "learned", "classical")
 TEXTS = ("name", "kind", "citation", "source", "note")
 
 DEFAULT_PUBLISHED = ("coin", "strumpler-meta", "nif25", "cool-chic-1.0", "c3", "vtm")
-"""Published curves that are drawn where none are named, by `PublishedCurve.id`."""
+"""The published curves that are drawn where none are named, by `PublishedCurve.id`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +31,12 @@ class PublishedCurve:
 
     Attributes:
       id: name of its file, without ".json".
-      name: for a legend.
+      name: name in legends.
       kind: "implicit" (a network's weights), "latent" (a picture's own latents and small network), "learned"
         (networks trained on many pictures) or "classical".
-      citation: authors, title, venue, year of the system.
+      citation: authors, title, venue and year of the system.
       source: where the numbers come from.
-      note: what matters when they are compared: averaging, real or estimated bytes, what the rate leaves out.
+      note: what matters in a comparison: how means are taken, whether bytes are real, what the rate leaves out.
       points: (bits per pixel, PSNR in dB of RGB), both increasing.
       ms_ssim: (bits per pixel, MS-SSIM of RGB), both increasing; empty where unknown.
     """
@@ -51,7 +51,7 @@ class PublishedCurve:
     ms_ssim: Points = ()
 
     def by(self, metric: Metric) -> Points:
-        """(bpp, quality) by a metric; empty where it is unknown."""
+        """Returns (bpp, quality) by a metric; empty where it is unknown."""
         if metric == "psnr_db":
             return self.points
         if metric == "ms_ssim_db":
@@ -60,11 +60,11 @@ class PublishedCurve:
 
 
 def load_published(folder: Path) -> tuple[PublishedCurve, ...]:
-    """The curves of all .json files of a folder, by name.
+    """Loads the curves of all .json files of a folder, sorted by name.
 
     Raises:
-      RecordError: There is no such file, a file is no published curve (the message names file and field), or two have
-        the same name.
+      RecordError: There is no such file, a file is no published curve (the message names file and field), or two curves
+        have the same name.
     """
     curves = sorted((_load(path) for path in sorted(folder.glob("*.json"))), key=lambda curve: curve.name)
     if not curves:
@@ -76,7 +76,7 @@ def load_published(folder: Path) -> tuple[PublishedCurve, ...]:
 
 
 def choose(published: Iterable[PublishedCurve], ids: Sequence[str] = ()) -> list[PublishedCurve]:
-    """The curves to draw: those of the given ids in that order, or those of `DEFAULT_PUBLISHED` that are there.
+    """Chooses the curves to draw: those of the given ids, in that order, or those of `DEFAULT_PUBLISHED`.
 
     Raises:
       RecordError: There is no curve of a given id.
@@ -88,16 +88,20 @@ def choose(published: Iterable[PublishedCurve], ids: Sequence[str] = ()) -> list
     return [by_id[name] for name in ids or DEFAULT_PUBLISHED if name in by_id]
 
 
+def are_all_of_kodak(pictures: Iterable[str]) -> bool:
+    """Whether pictures, by name, are exactly those of Kodak, over which published curves are means."""
+    return set(pictures) == set(kodak().names)
+
+
 def on_kodak(records: Sequence[Record], codec: str) -> bool:
-    """Whether a codec was measured on all that published curves are means over, the 24 pictures of Kodak."""
+    """Whether a codec was measured on all pictures of Kodak, over which published curves are means."""
     return set(kodak().names) <= set(common_pictures(records, (codec,)))
 
 
 def published_bd_rate(records: Sequence[Record], anchor: str, curve: PublishedCurve, metric: Metric) -> float | None:
-    """BD-rate of a published curve against an anchor's mean curve over Kodak, in percent.
+    """Returns the BD-rate of a published curve against an anchor's mean curve over Kodak, in percent.
 
-    Returns:
-      None where one of them has no such curve, or they overlap too little.
+    It is None where one of them has no curve of the metric, or where they overlap too little.
     """
     try:
         points = mean_curve(records, anchor, metric, pictures=kodak().names).points
@@ -107,10 +111,10 @@ def published_bd_rate(records: Sequence[Record], anchor: str, curve: PublishedCu
 
 
 def _load(path: Path) -> PublishedCurve:
-    """The curve of one file.
+    """Loads the curve of one file.
 
     Raises:
-      RecordError: It is none.
+      RecordError: The file is no published curve.
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -132,10 +136,10 @@ def _load(path: Path) -> PublishedCurve:
 
 
 def _text(path: Path, field: str, value: object) -> str:
-    """The text of a field.
+    """Checks and returns the text of a field.
 
     Raises:
-      RecordError: It is none, or blank.
+      RecordError: The value is no text, or a blank one.
     """
     if not isinstance(value, str) or not value.strip():
         raise RecordError(f"{path}: {field} is {value!r}; it must be a text")
@@ -143,10 +147,10 @@ def _text(path: Path, field: str, value: object) -> str:
 
 
 def _points(path: Path, field: str, rows: Any) -> Points:
-    """(rate, quality) pairs of a field, at least two, rates positive, both columns increasing.
+    """Checks and returns the (rate, quality) pairs of a field: at least two, positive rates, both columns increasing.
 
     Raises:
-      RecordError: They are not.
+      RecordError: The value is no such list.
     """
     if not isinstance(rows, list) or len(rows) < 2:
         raise RecordError(f"{path}: {field} is not a list of at least two [bpp, quality] pairs")

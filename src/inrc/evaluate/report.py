@@ -1,24 +1,21 @@
 """One self-contained HTML page of records: chart, BD-rates, every measurement, and pictures to compare by eye.
 
-The page holds all that it shows: it opens from any place without a network.
+The page holds everything that it shows, and opens from any place without a network.
 """
 
 import dataclasses
 import importlib.resources
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from inrc.errors import RecordError
 from inrc.evaluate.comparison import Comparisons
-from inrc.evaluate.curves import Metric, bd_table, codecs, common_pictures, labels, mean_curve, measured
-from inrc.evaluate.pictures import kodak
-from inrc.evaluate.published import PublishedCurve, choose, on_kodak, published_bd_rate
-from inrc.evaluate.records import Record
+from inrc.evaluate.curves import Metric, bd_table, codecs, common_pictures, labels, mean_curves, measured
+from inrc.evaluate.published import TEXTS, PublishedCurve, are_all_of_kodak, choose, on_kodak, published_bd_rate
+from inrc.evaluate.records import DEFAULT_ANCHOR, Record
+from inrc.json_lines import number_to_json
 
-DEFAULT_ANCHOR = "jpeg_444"
 FURTHER_ANCHORS = ("avif_444",)
 
 CHART_METRICS: tuple[Metric, ...] = ("psnr_db", "ssim", "ms_ssim_db")
@@ -27,11 +24,11 @@ COLUMNS = (
     *("picture", "codec", "point", "n_bytes", "bpp", "psnr_db", "ssim", "ms_ssim"),
     *("lpips", "encode_seconds", "decode_seconds", "bits_per_weight"),
 )
-"""Of the page's rows: fields of `Record`, and the last from its details."""
+"""Columns of the page's table: fields of `Record`, and as the last one a field of its details."""
 
 _PLACEHOLDER = "__DATA__"
 _MAX_PUBLISHED = 8
-"""Published curves that the chart shows at first where none of the figures' selection is there."""
+"""Published curves that the chart shows at first, where there is none of the selection that figures show."""
 
 
 def page(
@@ -41,19 +38,19 @@ def page(
     published: Sequence[PublishedCurve] = (),
     anchor: str = DEFAULT_ANCHOR,
 ) -> str:
-    """The HTML page: the same bytes for the same arguments.
+    """Returns the HTML page; the same arguments give the same bytes.
 
     Args:
-      records: what the tables and the chart show, failures included.
+      records: the records that tables and chart show, failures included.
       comparisons: pictures to compare by eye.
-      published: curves that others have published, drawn beside ours.
-      anchor: codec that BD-rates refer to at first; AVIF and JPEG can be chosen in the page where they were measured.
+      published: curves that others have published, which are drawn beside ours.
+      anchor: the codec that BD-rates refer to at first. AVIF and JPEG can be chosen in the page if they were measured.
     """
     good = measured(records)
-    comparisons = comparisons or Comparisons(notes=("No pictures were asked for.",))
-    shown, pictures = _mean_over(good)
+    comparisons = comparisons or Comparisons(notes=("No pictures were requested.",))
+    averaged, pictures = _mean_over(good)
     preferred = choose(published) or published[:_MAX_PUBLISHED]
-    comparable = set(pictures) == set(kodak().names)  # of other pictures the means lie elsewhere
+    comparable = are_all_of_kodak(pictures)  # means over other pictures cannot be compared
     data = {
         "made": _made(records),
         "columns": COLUMNS,
@@ -62,8 +59,8 @@ def page(
         "ours": codecs(record for record in good if record.is_ours),
         "mean": {
             "pictures": pictures,
-            "left_out": [codec for codec in codecs(good) if codec not in shown],
-            "curves": {metric: _curves(good, shown, pictures, metric) for metric in CHART_METRICS},
+            "left_out": [codec for codec in codecs(good) if codec not in averaged],
+            "curves": {metric: _curves(good, averaged, pictures, metric) for metric in CHART_METRICS},
         },
         "published": [_published(curve, shown=comparable and curve in preferred) for curve in published],
         "bd": _bd_tables(good, anchor, published),
@@ -77,29 +74,23 @@ def page(
 
 
 def embedded(data: Mapping[str, Any]) -> str:
-    """JSON that stands inside of a script element: nothing in it can end the element or begin another one."""
+    """Returns JSON for a script element: nothing in it can end the element or start another one."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))  # ASCII only
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _finite(value: float) -> float | str | None:
-    """A JSON value: of what is not finite, infinity becomes "inf" and the rest null; 8 digits are kept."""
-    if math.isfinite(value):
-        return float(f"{value:.8g}")
-    return "inf" if value == math.inf else None
-
-
-def _finite_or_none(value: float | None) -> float | str | None:
-    return None if value is None else _finite(value)
+def _number(value: float | None) -> float | str | None:
+    """Returns a JSON value of 8 significant digits; None stays None."""
+    return None if value is None else number_to_json(value, n_digits=8)
 
 
 def _cell(record: Record, name: str) -> Any:
     value = record.details.get(name) if name == "bits_per_weight" else getattr(record, name)
-    return _finite(value) if isinstance(value, float) else value
+    return _number(value) if isinstance(value, float) else value
 
 
 def _made(records: Sequence[Record]) -> dict[str, Any]:
-    """When and with what the records were measured."""
+    """Returns when and with what the records were measured."""
     versions: dict[str, list[str]] = {}
     for record in records:
         for name, version in record.versions.items():
@@ -115,7 +106,7 @@ def _made(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def _mean_over(records: Sequence[Record]) -> tuple[list[str], list[str]]:
-    """Codecs and the pictures that all of them have measured; codecs that share none with the others are left out."""
+    """Returns codecs and the pictures that all of them have measured; a codec that shares none is left out."""
     names = codecs(records)
     by_reach = sorted(names, key=lambda name: len(common_pictures(records, [name])), reverse=True)
     while by_reach and not common_pictures(records, by_reach):
@@ -126,24 +117,21 @@ def _mean_over(records: Sequence[Record]) -> tuple[list[str], list[str]]:
 def _curves(
     records: Sequence[Record], names: Iterable[str], pictures: Sequence[str], metric: Metric
 ) -> list[dict[str, Any]]:
-    found = []
-    for name in names:
-        try:
-            curve = mean_curve(records, name, metric, pictures=pictures)
-        except RecordError:  # the codec was not measured by this metric
-            continue
+    """Returns name and points [bpp, quality, seconds] of the codecs that were measured by a metric."""
+    curves = []
+    for curve in mean_curves(records, metric, names=names, pictures=pictures):
         points = [
-            [_finite(bpp), _finite(quality), _finite(seconds)]
+            [_number(bpp), _number(quality), _number(seconds)]
             for (bpp, quality), seconds in zip(curve.points, curve.seconds, strict=True)
         ]
-        found.append({"name": name, "points": points})
-    return found
+        curves.append({"name": curve.codec, "points": points})
+    return curves
 
 
 def _bd_tables(records: Sequence[Record], anchor: str, published: Iterable[PublishedCurve]) -> list[dict[str, Any]]:
-    """For each anchor that was measured: rows [codec, two numbers for each metric, pictures].
+    """Returns for each anchor that was measured its rows [codec, two numbers for each metric, pictures].
 
-    Published curves are means over the 24 pictures of Kodak: their rows are there if the anchor was measured on these.
+    Published curves are means over the 24 pictures of Kodak, and have rows only if the anchor was measured on these.
     """
     tables = []
     for name in dict.fromkeys((anchor, DEFAULT_ANCHOR, *FURTHER_ANCHORS)):
@@ -154,10 +142,10 @@ def _bd_tables(records: Sequence[Record], anchor: str, published: Iterable[Publi
         for metric in BD_METRICS:
             for row in bd_table(records, name, metric):
                 cells = by_codec.setdefault(row.codec, [row.codec])
-                cells += [_finite_or_none(value) for value in (row.of_means, row.mean_of_pictures)]
+                cells += [_number(value) for value in (row.of_means, row.mean_of_pictures)]
                 n_pictures[row.codec] = row.n_pictures
         others = [
-            [curve.name, *(_finite_or_none(published_bd_rate(records, name, curve, metric)) for metric in BD_METRICS)]
+            [curve.name, *(_number(published_bd_rate(records, name, curve, metric)) for metric in BD_METRICS)]
             for curve in (published if on_kodak(records, name) else ())
         ]
         tables.append(
@@ -171,12 +159,12 @@ def _bd_tables(records: Sequence[Record], anchor: str, published: Iterable[Publi
 
 
 def _published(curve: PublishedCurve, *, shown: bool) -> dict[str, Any]:
-    texts = {name: getattr(curve, name) for name in ("name", "kind", "citation", "source", "note")}
+    texts = {name: getattr(curve, name) for name in TEXTS}
     return {**texts, "shown": shown, "curves": {metric: curve.by(metric) for metric in BD_METRICS}}
 
 
 def _compared(comparisons: Comparisons) -> dict[str, Any]:
-    """Comparisons with every image once, as an index into a list of data URIs."""
+    """Returns comparisons in which every image is an index into a list of data URIs, so that it is embedded once."""
     images: dict[str, int] = {}
     pairs = []
     for pair in comparisons.pairs:
@@ -184,6 +172,6 @@ def _compared(comparisons: Comparisons) -> dict[str, Any]:
         for side in values["sides"]:
             side["image"] = images.setdefault(side["image"], len(images))
             for name in ("bpp", "psnr_db", "ssim"):
-                side[name] = _finite(side[name])
+                side[name] = _number(side[name])
         pairs.append(values)
     return {"comparisons": pairs, "notes": comparisons.notes, "images": list(images)}

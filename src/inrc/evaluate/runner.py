@@ -1,4 +1,4 @@
-"""Runs an experiment: what has no record yet is encoded, written, read back, decoded and measured."""
+"""Runs an experiment: every point without a record is encoded, written, read back, decoded and measured."""
 
 import dataclasses
 import datetime
@@ -26,15 +26,15 @@ from inrc.signal.image import read_image
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
-    """One point of one codec on one picture: the record to be filled in, and how."""
+class Measurement:
+    """One point of one codec on one picture: the record to fill in, the codec and the pixels."""
 
     record: Record
     codec: MeasuredCodec
     pixels: Pixels
 
 
-def run(
+def run_experiment(
     experiment: Experiment,
     *,
     results: Path,
@@ -44,21 +44,21 @@ def run(
     remake: bool = False,
     progress: Callable[[Record, int, int], None] | None = None,
 ) -> list[Record]:
-    """Measures what has no record yet.
+    """Measures all points of an experiment that have no record yet.
 
-    A run that is killed loses the point it was at. A point that fails becomes a record of its failure.
+    A run that is killed loses only the point that it was measuring. A point that fails becomes a record of its failure.
 
     Args:
       experiment: what to measure.
       results: folder of the file of records.
-      files: folder where the codecs' files are kept.
-      pictures: folder of the pictures, where it is not the one that the experiment knows of.
-      again: whether points that have failed before are tried again.
+      files: folder in which the files of the codecs are kept.
+      pictures: folder of the pictures; the one that the experiment names if not given.
+      again: whether points that failed before are measured again.
       remake: whether points whose file is no longer there are measured again.
       progress: called with (record, points done, points of this run) after every point.
 
     Returns:
-      All records of the experiment, also those that were there before, in the order of its pictures and codecs.
+      All records of the experiment, those of earlier runs included, in the order of its pictures and codecs.
 
     Raises:
       MissingDataError: The pictures are not there.
@@ -67,16 +67,17 @@ def run(
     path = results / f"{experiment.results}.jsonl"
     files.mkdir(parents=True, exist_ok=True)
     with records.exclusive(path):
-        known = {record.key: record for record in records.load(path)}
-        tasks = list(_tasks(experiment, pictures))
-        missing = [task for task in tasks if _is_missing(known.get(task.record.key), again, files if remake else None)]
-        for n_done, task in enumerate(missing, start=1):
-            record = measure(task, files)
+        by_key = {record.key: record for record in records.load(path)}
+        measurements = list(_measurements(experiment, pictures))
+        kept_files = files if remake else None
+        missing = [each for each in measurements if _is_missing(by_key.get(each.record.key), again, kept_files)]
+        for n_done, measurement in enumerate(missing, start=1):
+            record = measure(measurement, files)
             records.append(path, record)
-            known[record.key] = record
+            by_key[record.key] = record
             if progress is not None:
                 progress(record, n_done, len(missing))
-    return [known[task.record.key] for task in tasks]
+    return [by_key[measurement.record.key] for measurement in measurements]
 
 
 def _is_missing(record: Record | None, again: bool, files: Path | None) -> bool:
@@ -85,7 +86,7 @@ def _is_missing(record: Record | None, again: bool, files: Path | None) -> bool:
     return again if record.failure else files is not None and not (files / record.file_name).is_file()
 
 
-def _tasks(experiment: Experiment, folder: Path | None) -> Iterator[Task]:
+def _measurements(experiment: Experiment, folder: Path | None) -> Iterator[Measurement]:
     for path in experiment.pictures.paths(folder):
         pixels = read_image(path).pixels
         if pixels.dtype != np.uint8 or pixels.shape[2] not in (1, 3):
@@ -109,17 +110,17 @@ def _tasks(experiment: Experiment, folder: Path | None) -> Iterator[Task]:
                     versions=_versions(),
                     commit=_commit(),
                 )
-                yield Task(record, codec, pixels)
+                yield Measurement(record, codec, pixels)
 
 
-def measure(task: Task, files: Path) -> Record:
-    """The record of a task: its file is written to the folder `files` and decoded from there."""
-    record, codec = task.record, task.codec
+def measure(measurement: Measurement, files: Path) -> Record:
+    """Measures one point: its file is written to the folder `files` and decoded from there."""
+    record, codec = measurement.record, measurement.codec
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record = dataclasses.replace(record, measured_at=now, extension=codec.extension)
     try:
-        return _measure(record, codec, task.pixels, files)
-    except Exception as error:  # whatever a codec does, the next point is measured
+        return _measure(record, codec, measurement.pixels, files)
+    except Exception as error:  # a codec that fails must not keep other points from being measured
         message = " ".join(f"{type(error).__name__}: {error}".split())
         return dataclasses.replace(record, failure=message[:500])
 
@@ -161,7 +162,7 @@ def _measure(record: Record, codec: MeasuredCodec, pixels: Pixels, files: Path) 
 
 
 def _decode(codec: MeasuredCodec, data: bytes) -> tuple[Pixels, float]:
-    """(pixels, seconds)."""
+    """Returns the pixels of a file and the seconds of decoding it."""
     began = time.perf_counter()
     pixels = codec.decode(data)
     return pixels, time.perf_counter() - began
@@ -195,7 +196,7 @@ def _device() -> str:
 
 @functools.cache
 def _commit() -> str:
-    """The commit of the source tree that runs, with a + where it has changes; empty outside of one."""
+    """Returns the commit of this source tree, followed by a + if it has changes; empty outside of a repository."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(Path(__file__).parent), *arguments]

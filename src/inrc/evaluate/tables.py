@@ -1,13 +1,14 @@
-"""Tables as values: functions of records, printed as Markdown or on a terminal."""
+"""Tables of records as values, which are printed as Markdown or on a terminal."""
 
 import dataclasses
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from inrc.evaluate import curves
 from inrc.evaluate.curves import BdRow
+from inrc.evaluate.pictures import N_KODAK
 from inrc.evaluate.published import PublishedCurve, on_kodak, published_bd_rate
 from inrc.evaluate.records import Record
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import rich.table
 
 NONE = "–"
-"""What stands where there is no value."""
+"""Text of a cell that has no value."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,11 +24,11 @@ class Table:
     """Text in rows and columns.
 
     Attributes:
-      title: in one line.
+      title: title in one line.
       header: names of the columns, with units.
-      rows: cells, as many in each row as there are columns.
-      n_labels: columns from the left that hold names; the others hold numbers and are set flush right.
-      note: in one line; empty if there is nothing to note.
+      rows: cells; every row has as many as there are columns.
+      n_labels: number of columns from the left that hold names; the others hold numbers and are set flush right.
+      note: note in one line; empty if there is none.
     """
 
     title: str
@@ -38,7 +39,7 @@ class Table:
 
 
 def rate_distortion_table(records: Sequence[Record]) -> Table:
-    """Means of every codec at each of its points, over the pictures that all codecs have measured.
+    """Returns means of every codec at each of its points, over the pictures that all codecs have measured.
 
     Raises:
       RecordError: There are no such pictures.
@@ -55,14 +56,14 @@ def rate_distortion_table(records: Sequence[Record]) -> Table:
         for group in groups
     )
     note = "Encode and decode are wall-clock seconds without compilation; CPU seconds are those of all cores, with it."
-    return Table(f"Means over {_count(pictures)}", header, rows, note=note)
+    return Table(f"Means over {count_pictures(pictures)}", header, rows, note=note)
 
 
 def bd_rate_table(records: Sequence[Record], anchor: str, published: Iterable[PublishedCurve] = ()) -> Table:
-    """BD-rates against one codec, by PSNR and by MS-SSIM in dB, of all other codecs and of published curves.
+    """Returns BD-rates against one codec, by PSNR and by MS-SSIM in dB, of all other codecs and of published curves.
 
-    Published curves are means over the 24 Kodak pictures: they are compared with the anchor's mean curve where the
-    anchor was measured on all of these, and left out otherwise.
+    Published curves are means over the 24 Kodak pictures. They are compared with the anchor's mean curve if the anchor
+    was measured on all of these pictures, and left out otherwise.
 
     Raises:
       RecordError: The anchor has not been measured.
@@ -79,7 +80,7 @@ def bd_rate_table(records: Sequence[Record], anchor: str, published: Iterable[Pu
     if published and on_kodak(records, anchor):
         rows += [_published_cells(records, anchor, curve) for curve in published]
     elif published:
-        note += f" Published curves are left out: they need {labels[anchor]} on all 24 Kodak pictures."
+        note += f" Published curves are left out: they need {labels[anchor]} on all {N_KODAK} Kodak pictures."
     header = (
         "codec",
         "PSNR, mean curves",
@@ -92,7 +93,7 @@ def bd_rate_table(records: Sequence[Record], anchor: str, published: Iterable[Pu
 
 
 def ablation_table(records: Sequence[Record]) -> Table:
-    """Variants at equal points, such as sizes: means, and what each has beyond the first variant at that point.
+    """Returns means of variants at equal points, such as sizes, and their differences from the first variant.
 
     The variants are the codecs, in the order of their first records. The means are over the pictures that all of them
     have measured.
@@ -113,11 +114,11 @@ def ablation_table(records: Sequence[Record]) -> Table:
         (group[0].codec, f"{group[0].point:g}", *_ablation_cells(group, reference)) for group, reference in pairs
     )
     note = f"Δ: difference from {next(iter(groups))} at the same point."
-    return Table(f"Variants, means over {_count(pictures)}", header, rows, note=note)
+    return Table(f"Variants, means over {count_pictures(pictures)}", header, rows, note=note)
 
 
 def to_markdown(table: Table) -> str:
-    """A table of GitHub's Markdown, with its title above and its note below."""
+    """Returns a table in GitHub's Markdown, with its title above and its note below."""
     lines = ["|" + "|".join(" " + cell.replace("|", "\\|") + " " for cell in row) + "|" for row in table.rows]
     rule = "|" + "|".join("---" if i < table.n_labels else "---:" for i in range(len(table.header))) + "|"
     parts = [f"**{table.title}**", "\n".join(["| " + " | ".join(table.header) + " |", rule, *lines]), table.note]
@@ -125,7 +126,7 @@ def to_markdown(table: Table) -> str:
 
 
 def to_rich(table: Table) -> "rich.table.Table":
-    """A table for a terminal."""
+    """Returns a table for a terminal."""
     import rich.box
     import rich.table
     from rich.text import Text
@@ -146,19 +147,19 @@ def to_rich(table: Table) -> "rich.table.Table":
 
 
 def signed(value: float | None, n_digits: int = 1) -> str:
-    """A number with its sign; `NONE` where there is none. Zero is positive."""
+    """Returns a number with its sign; `NONE` where there is no number. Zero is positive."""
     return NONE if value is None or math.isnan(value) else f"{round(value, n_digits) + 0.0:+.{n_digits}f}"
 
 
 def _by_codec(records: Iterable[Record], pictures: Sequence[str]) -> dict[str, list[list[Record]]]:
-    """Each codec's records of these pictures, grouped by point, with rising mean rate."""
-    found: dict[str, dict[float, list[Record]]] = {}
+    """Returns the records of these pictures by codec, grouped by point, with rising mean rate."""
+    groups: dict[str, dict[float, list[Record]]] = {}
     for record in curves.measured(records):
         if record.picture in pictures:
-            found.setdefault(record.codec, {}).setdefault(record.point, []).append(record)
+            groups.setdefault(record.codec, {}).setdefault(record.point, []).append(record)
     return {
         codec: sorted(points.values(), key=lambda group: statistics.fmean(record.bpp for record in group))
-        for codec, points in found.items()
+        for codec, points in groups.items()
     }
 
 
@@ -190,7 +191,7 @@ def _bd_cells(row: BdRow) -> tuple[str, str]:
 
 def _published_cells(records: Sequence[Record], anchor: str, curve: PublishedCurve) -> tuple[str, ...]:
     psnr, ms_ssim = (signed(published_bd_rate(records, anchor, curve, metric)) for metric in ("psnr_db", "ms_ssim_db"))
-    return f"{curve.name} (published)", psnr, NONE, ms_ssim, NONE, "24"
+    return f"{curve.name} (published)", psnr, NONE, ms_ssim, NONE, str(N_KODAK)
 
 
 def _ablation_cells(group: Sequence[Record], reference: Sequence[Record] | None) -> tuple[str, ...]:
@@ -207,7 +208,8 @@ def _ablation_cells(group: Sequence[Record], reference: Sequence[Record] | None)
     return tuple(cells)
 
 
-def _count(pictures: Sequence[str]) -> str:
+def count_pictures(pictures: Collection[str]) -> str:
+    """Returns the number of pictures in words, such as "3 pictures"."""
     return f"{len(pictures)} picture{'' if len(pictures) == 1 else 's'}"
 
 
@@ -216,7 +218,7 @@ def _number(value: float, n_digits: int) -> str:
 
 
 def _seconds(value: float) -> str:
-    """Seconds with three significant digits."""
+    """Returns seconds with three significant digits."""
     if math.isnan(value):
         return NONE
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

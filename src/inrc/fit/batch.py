@@ -18,7 +18,7 @@ from inrc.fit.control import Guard
 from inrc.fit.lanes import Lanes, batched, spread
 from inrc.fit.measured import BitWeights, Measured
 from inrc.fit.steering import Steering
-from inrc.fit.task import MAX_SEEDS, FitConfig, FitResult, Task
+from inrc.fit.task import MAX_SEEDS, FitResult, Task
 
 
 class FitPlan(abc.ABC):
@@ -33,7 +33,7 @@ class FitPlan(abc.ABC):
     """
 
     problem: Any
-    config: FitConfig
+    config: Any
     groups_per_chunk: int
 
     @property
@@ -133,11 +133,10 @@ class Batch(abc.ABC):
         signals: Sequence[Any],
         priors: Sequence[Any],
         steerings: list[Steering],
-        start_fraction: float = 0.0,
     ) -> None:
         self.tasks = tasks
         self.plan = plan
-        self.start_fraction = start_fraction
+        self.start_fraction = tasks[0].start_fraction
         self.n_seeds = plan.config.n_seeds
         self.lanes = plan.lanes(len(tasks)) if lanes is None else lanes
         self.n_samples = [task.target.n_samples for task in tasks]
@@ -181,6 +180,7 @@ class Batch(abc.ABC):
 
     def note_rounded(self, state: Any, measured: Measured) -> None:
         """Takes note of what a state comes to when it is rounded, before its value is computed."""
+        return
 
     # What all families share -------------------------------------------------------------------------------------
 
@@ -192,7 +192,7 @@ class Batch(abc.ABC):
 
     def identity(self) -> str:
         """A hash of everything that the results depend on."""
-        arrays = [np.asarray(self.start_fraction), *(array for task in self.tasks for array in task.arrays())]
+        arrays = [array for task in self.tasks for array in task.arrays()]
         configs = [dataclasses.replace(task.config, time_budget=None) for task in self.tasks]  # pyright: ignore[reportArgumentType]
         return checkpoint.fingerprint(arrays, self.plan.problem.model, *configs)
 

@@ -7,6 +7,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
 from inrc.errors import ConfigError
 from inrc.metrics.ssim import ms_ssim_index, ssim_index
@@ -79,9 +80,31 @@ def structural(config: LossConfig, decoded: jax.Array, reference: jax.Array) -> 
     return value
 
 
-def distortion(config: LossConfig, decoded: jax.Array, reference: jax.Array) -> jax.Array:
-    """The loss of a whole picture [C, H, W] in unit range, a scalar."""
-    error = (decoded - reference).ravel()
+def distortion(
+    config: LossConfig,
+    decoded: Float[Array, "channels height width"],
+    reference: Float[Array, "channels height width"],
+    sizes: Int[Array, "2"] | None = None,
+) -> Float[Array, ""]:
+    """The loss of a whole picture in unit range.
+
+    Args:
+      config: its terms.
+      decoded: one picture.
+      reference: the other.
+      sizes: true height and width of pictures that are padded; only for losses without structural terms, which would
+        look at the padding.
+    """
+    difference = decoded - reference
+    n_values: float | jax.Array = decoded.size
+    if sizes is not None:
+        assert not config.structural
+        rows, columns = jnp.arange(decoded.shape[1]), jnp.arange(decoded.shape[2])
+        is_true = (rows < sizes[0])[:, None] & (columns < sizes[1])[None, :]
+        difference = jnp.where(is_true[None], difference, 0.0)  # every pointwise loss of 0 is 0
+        n_values = (len(decoded) * sizes[0] * sizes[1]).astype(decoded.dtype)
+    error = difference.ravel()
     if config == LossConfig():
-        return jnp.vdot(error, error) / error.size
-    return jnp.mean(pointwise(config, error)) + structural(config, decoded, reference)
+        return jnp.vdot(error, error) / n_values
+    value = jnp.sum(pointwise(config, error)) / n_values
+    return value + structural(config, decoded, reference) if config.structural else value

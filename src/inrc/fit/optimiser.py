@@ -3,11 +3,11 @@
 SOAP (Vyas et al., 2024) runs Adam in Shampoo's eigenbasis: for a gradient G [m, n] it keeps running averages
 L = E[G G^T] and R = E[G^T G], rotates G into their eigenbases, takes Adam's step there and rotates the step back.
 
-`scale_by_soap` follows optax's protocol: `init(params)`, `update(gradients, state, params)`. Like optax's own `scale_by_`
-transformations it returns a direction; the fit multiplies it by the learning rate of its schedule and subtracts it. Any
-optax transformation of that kind may take its place. Refreshing the eigenbases is a function of its own,
-`refresh_bases`, that a fit calls once per group of steps: inside `update` it would be a branch, and under `vmap` both
-sides of a branch are evaluated at every step.
+`scale_by_soap` follows optax's protocol: `init(params)`, `update(gradients, state, params)`. Like optax's own
+`scale_by_` transformations it returns a direction; the fit multiplies it by the learning rate of its schedule and
+subtracts it. Any optax transformation of that kind may take its place. Refreshing the eigenbases is a function of its
+own, `refresh_bases`, that a fit calls once per group of steps: inside `update` it would be a branch, and under `vmap`
+both sides of a branch are evaluated at every step.
 """
 
 import functools
@@ -69,11 +69,11 @@ class SoapState(NamedTuple):
     """The state of `scale_by_soap`.
 
     Attributes:
-      count: updates so far, float32.
+      n_updates: updates so far, float32.
       matrices: {name: state of a matrix or stack}.
     """
 
-    count: jax.Array
+    n_updates: jax.Array
     matrices: dict[str, MatrixState]
 
 
@@ -101,8 +101,8 @@ def scale_by_soap(config: OptimiserConfig) -> optax.GradientTransformation:
     ) -> tuple[optax.Updates, SoapState]:
         del params
         assert isinstance(state, SoapState)
-        correction_1 = 1.0 - config.beta_1 ** (state.count + 1.0)
-        correction_2 = 1.0 - config.beta_2 ** (state.count + 1.0)
+        correction_1 = 1.0 - config.beta_1 ** (state.n_updates + 1.0)
+        correction_2 = 1.0 - config.beta_2 ** (state.n_updates + 1.0)
         directions, matrices = {}, {}
         for name, gradient in cast(Tree, updates).items():
             s = state.matrices[name]
@@ -115,7 +115,7 @@ def scale_by_soap(config: OptimiserConfig) -> optax.GradientTransformation:
             left = s.left and (_average(config, s.left[0], gradient @ gradient.mT), s.left[1])
             right = s.right and (_average(config, s.right[0], gradient.mT @ gradient), s.right[1])
             matrices[name] = MatrixState(momentum, second, left, right)
-        return directions, SoapState(state.count + 1, matrices)
+        return directions, SoapState(state.n_updates + 1, matrices)
 
     return optax.GradientTransformation(init, update)
 

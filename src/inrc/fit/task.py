@@ -46,7 +46,7 @@ class Target:
         the identity if not given.
     """
 
-    values: Float[np.ndarray, "channels *shape"]
+    values: Float[np.ndarray, "channels ..."]
     matrix: Float[np.ndarray, "channels channels"] | None = None
     offset: Float[np.ndarray, " channels"] | None = None
 
@@ -164,6 +164,11 @@ class FitConfig:
     time_budget: float | None
     seed: int
 
+    @property
+    def squared_error_lambda(self) -> float:
+        """The lambda that leads to about the same rate where the loss is the squared error."""
+        return self.lambda_rd / self.loss.slope
+
     def check(self) -> None:
         """Validates the common fields.
 
@@ -193,16 +198,20 @@ class Task:
       config: how to fit it.
       start: where weights start and what they are coded against; random weights and a flat prior if not given.
       warm_start: an earlier fit of the same signal, usually at another lambda, whose result this one starts from.
+      start_fraction: fraction of the schedule that counts as done, for warm starts: the configuration describes the
+        whole schedule, of which only the rest is run.
     """
 
     target: Target
     config: FitConfig
     start: Start | None = None
     warm_start: FitResult | None = None
+    start_fraction: float = 0.0
 
     def arrays(self) -> Iterator[np.ndarray]:
         """Everything but the configuration that the fit depends on."""
         yield from self.target.arrays()
+        yield np.array(self.start_fraction)
         for part in (self.start, self.warm_start):
             if part is not None:
                 yield from part.arrays()

@@ -5,7 +5,7 @@ the fit, the logarithms of their quantisation steps by Adam. The families differ
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -160,8 +160,7 @@ def moved(
     """
     gradient = clip_by_global_norm(gradient, rates.clip_norm)
     directions, moments = transformation_of(optimiser).update(gradient, state.optimiser, state.params)
-    assert isinstance(directions, dict)
-    params = {key: p - rates.weights * directions[key] for key, p in state.params.items()}
+    params = {key: p - rates.weights * cast(Stacks, directions)[key] for key, p in state.params.items()}
     log_steps, means, squares = {}, {}, {}
     for key, log_step in state.log_steps.items():
         own = state.step_moments[0][key], state.step_moments[1][key]

@@ -1,7 +1,7 @@
-"""Checkpoints of the outer loop: every one appears whole or not at all, bound to its recipe and pictures by a hash.
+"""Checkpoints of a run: each is written whole or not at all, and bound to its recipe and pictures by a hash.
 
-Of several processes the first alone reads and writes, and tells the others; they need not see its disk, and there may
-be more or fewer of them when a run goes on.
+Of several processes, only the first reads and writes, and sends the others what it has read. They need not see its
+disk, and a run may continue with more or fewer processes.
 """
 
 import io
@@ -31,15 +31,15 @@ State = TypeVar("State", bound=_Stepped)
 
 
 class Checkpoints:
-    """The last checkpoints of a run, in a folder. Use it as a context manager.
+    """The newest checkpoints of a run, in a folder; a context manager.
 
     Attributes:
-      folder: of nothing else; made where there is none.
-      identity: hash of all that decides the run's course.
+      folder: holds nothing else; made where there is none.
+      identity: hash of everything that the run's states depend on.
     """
 
     def __init__(self, folder: Path, identity: str) -> None:
-        # Orbax tells at length what it does; what goes wrong it raises.
+        # Orbax logs every call at length; its errors are exceptions.
         logging.getLogger("absl").setLevel(logging.ERROR)
         self.folder = folder.absolute()
         self.identity = identity
@@ -53,11 +53,11 @@ class Checkpoints:
             self._manager.close()
 
     def save(self, state: _Stepped, notes: dict[str, Any]) -> None:
-        """Keeps a state, unless its step is kept already.
+        """Saves a state, unless that of the same step is saved already.
 
         Args:
-          state: of the outer loop.
-          notes: JSON values beside it.
+          state: of the run.
+          notes: JSON values that are saved with it.
         """
         if self._manager is None or self._manager.latest_step() == int(state.step):
             return
@@ -67,10 +67,13 @@ class Checkpoints:
         self._manager.save(int(state.step), args=ocp.args.Composite(**arguments), force=True)
 
     def restore(self, like: State) -> tuple[State, dict[str, Any]] | None:
-        """The newest (state, notes), arrays on the host; None where nothing has been kept.
+        """The newest (state, notes), arrays on the host; None if there is no checkpoint.
+
+        Args:
+          like: a state of the same structure.
 
         Raises:
-          CheckpointMismatchError: It belongs to another recipe or other pictures, or is damaged.
+          CheckpointMismatchError: The checkpoint belongs to another recipe or other pictures, or is damaged.
         """
         like = jax.tree.map(np.asarray, like)
         found = None if self._manager is None else self._restore(self._manager, like)
@@ -78,7 +81,7 @@ class Checkpoints:
 
     @staticmethod
     def newest(folder: Path, like: State) -> State | None:
-        """The newest state in a folder, whatever run it is of; None where there is none."""
+        """The newest state in a folder, of whatever run; None if there is none."""
         if not folder.is_dir():
             return None
         with _manager(folder.absolute()) as manager:
@@ -106,7 +109,7 @@ class Checkpoints:
 
 
 def _manager(folder: Path) -> ocp.CheckpointManager:
-    """Orbax's manager of a folder, for this process alone."""
+    """Orbax's manager of a folder, for a single process."""
     folder.mkdir(parents=True, exist_ok=True)
     alone = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0}, barrier_sync_key_prefix="first")
     options = ocp.CheckpointManagerOptions(
@@ -120,7 +123,7 @@ def _manager(folder: Path) -> ocp.CheckpointManager:
 
 
 def _packed(found: tuple[State, dict[str, Any]] | None) -> bytes:
-    """Bytes that `_unpacked` understands; none of None."""
+    """Bytes that `_unpacked` reads; b"" for None."""
     if found is None:
         return b""
     state, notes = found

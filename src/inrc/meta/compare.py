@@ -1,4 +1,4 @@
-"""Starts side by side: how good the codec's own fit is after few and many steps from each."""
+"""Starts compared: PSNR of the codec's own fit after few and many steps from each."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -10,14 +10,16 @@ import numpy as np
 from inrc import presets
 from inrc.config import ModelConfig
 from inrc.errors import ConfigError
-from inrc.fit.config import MAX_SEEDS, FitConfig, Start, Target
-from inrc.fit.data import polyphase
-from inrc.fit.loop import default_tile_samples
-from inrc.fit.program import Problem, Signal, State, distortion, rounded_cost, run_chunk
-from inrc.fit.stages import Schedule, minibatch_order, plan_chunk
-from inrc.fit.start import first_state, prior_of
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.coordinate.fitting import CoordinateBatch
+from inrc.fit.coordinate.program import State, distortion, rounded_cost, run_chunk, stacks_of
+from inrc.fit.coordinate.schedule import Schedule, minibatch_order, steps_of_chunk
+from inrc.fit.lanes import Lanes
+from inrc.fit.measured import BitWeights
+from inrc.fit.stacks import unstacked
+from inrc.fit.task import Start, Target, Task
 from inrc.meta.data import Photographs, output_transform
-from inrc.meta.prior import start_of
+from inrc.meta.starts import start_of
 from inrc.shared_init import SharedInit
 from inrc.signal.image import to_unit
 
@@ -32,9 +34,9 @@ class Trajectory:
     Attributes:
       start: its name.
       picture: its name.
-      psnr_db: of the weights as they are after each number of steps, before clipping to the range.
+      psnr_db: of the weights after each number of steps, neither rounded nor with pixels clipped to the range.
       rounded_psnr_db: of the last weights as a file would hold them.
-      bpp: bits per pixel of those, by the coder's twin.
+      bpp: bits per pixel of the rounded weights, by the differentiable rate model.
     """
 
     start: str
@@ -50,11 +52,11 @@ class Summary:
 
     Attributes:
       start: its name.
-      is_random: whether it is one of random weights.
-      pictures: names of those that were fitted.
+      is_random: whether weights start at random.
+      pictures: names of the pictures that were fitted.
       steps: numbers of steps.
-      psnr_db, deviation_db: after each of them.
-      rounded_psnr_db, bpp: after the last, of rounded weights.
+      psnr_db, deviation_db: mean and standard deviation after each number of steps.
+      rounded_psnr_db, bpp: of rounded weights after the last step.
     """
 
     start: str
@@ -75,21 +77,21 @@ def compare(
     seed: int = 0,
     progress: Callable[[Trajectory], None] | None = None,
 ) -> list[Summary]:
-    """Fits pictures from every init, and from random weights that begin at the picture's mean colour.
+    """Fits pictures from every init, and from random weights whose output is the picture's mean colour.
 
-    All fits are the codec's own of so many steps, by the lambda of the first init, and see the same pixels in the same
-    order.
+    All fits are the codec's own, as long as the largest of `steps`, with the lambda of the first init, and see the same
+    pixels in the same order.
 
     Args:
-      inits: {name: init}, of one canvas. For every network among them there is a start called "random", and its
-        widths where there are several.
+      inits: {name: init}, of one canvas. Every network among them is also fitted from random weights; that start is
+        called "random", followed by the network's widths where there are several networks.
       pictures: of that canvas.
-      steps: after which PSNR is measured.
+      steps: numbers of steps after which PSNR is measured.
       seed: of random weights and of the order of minibatches.
       progress: called after every fit.
 
     Raises:
-      ConfigError: There is no init, one is of another canvas, or one is called like a random start.
+      ConfigError: There is no init, one is of another canvas or of latent grids, or one is called like a random start.
     """
     shapes = {init.shape for init in inits.values()}
     if shapes != {pictures.pixels.shape[2:]}:
@@ -99,7 +101,7 @@ def compare(
     summaries = []
     for name, (model, start) in _starts(inits).items():
         schedule = Schedule(learning_rate=presets.learning_rate_for(model))
-        config = FitConfig(lambda_rd=lambda_rd, schedule=schedule, seed=seed)
+        config = CoordinateFitConfig(lambda_rd=lambda_rd, schedule=schedule, seed=seed)
         trajectories = []
         for picture, pixels in zip(pictures.names, pictures.pixels, strict=True):
             psnr_db, rounded_psnr_db, bpp = follow(pixels, model, config, start, steps)
@@ -126,51 +128,47 @@ def summary(trajectories: Sequence[Trajectory], steps: Sequence[int], *, is_rand
 
 
 def follow(
-    pixels: np.ndarray, model: ModelConfig, config: FitConfig, start: Start | None, steps: Sequence[int]
+    pixels: np.ndarray, model: ModelConfig, config: CoordinateFitConfig, start: Start | None, steps: Sequence[int]
 ) -> tuple[tuple[float, ...], float, float]:
-    """A fit whose course ends with the largest of `steps`, looked at after each of them.
+    """Fits a picture in as many steps as the largest of `steps`, and measures PSNR after each number of steps.
 
     Args:
       pixels: [C, H, W] uint8.
       model: the network.
-      config: of the fit; its passes do not matter.
+      config: of the fit; its number of passes is not used.
       start: random weights if None.
       steps: numbers of steps.
 
     Returns:
       (PSNR in dB after each number of steps in rising order, PSNR of rounded weights after the last, their bpp).
     """
-    n_channels, *shape = pixels.shape
-    problem = Problem(model, tuple(shape), n_channels, config.loss, config.optimiser)
-    factor = min(config.phase_factor, *shape)
-    tile_samples = config.tile_samples or default_tile_samples()
-    values = to_unit(pixels)
-    matrix, offset = output_transform(model, (shape[0], shape[1]))
-    signal = Signal(
-        polyphase(values, factor, tile_samples), jnp.asarray(matrix, jnp.float32), jnp.asarray(offset, jnp.float32)
-    )
-    prior = prior_of(problem, start)
-    seed = config.seed * MAX_SEEDS  # a fit's first one
-    state = first_state(problem, config, Target(values, matrix, offset).mean_outputs, start, prior, seed)
+    target = Target(to_unit(pixels), *output_transform(model, (pixels.shape[1], pixels.shape[2])))
+    fit = CoordinateBatch([Task(target, config, start)], model, Lanes(), padded=False)
+    problem, stacks = fit.plan.problem, stacks_of(fit.plan.problem)
+    first, signal, prior = jax.tree.map(lambda leaf: leaf[0], (fit.first(0), fit.signals, fit.priors))
 
     n_steps = max(1, *steps)
-    order = minibatch_order(factor**2, n_steps, seed=config.seed, chunk=0)
-    plan = plan_chunk(config.schedule, start=0.0, stop=1.0, phases=order, steps_per_group=1)
-    bits_weight = jnp.float32(config.lambda_rd / values[0].size)
+    order = minibatch_order(fit.plan.n_phases, n_steps, seed=config.seed, chunk=0)
+    plan = steps_of_chunk(config.schedule, start=0.0, stop=1.0, phases=order, steps_per_group=1)
+    bit_weight = jnp.float32(config.lambda_rd / target.n_samples)
+    bit_weights = BitWeights(bit_weight, bit_weight)
 
-    def advance(state: State, first: int, last: int) -> State:
-        group = jax.tree.map(lambda rows: rows[first:last].reshape(1, -1), plan)
-        return run_chunk(problem, state, signal, prior, group, bits_weight)[0] if last > first else state
+    def advance(state: State, done: int, n: int) -> State:
+        if n == done:
+            return state
+        group = jax.tree.map(lambda rows: rows[done:n].reshape(1, -1), plan)
+        return run_chunk(problem, group, state, signal, prior, bit_weights, jnp.float32(1))[0]
 
-    done, psnr_db, met = 0, [], state
+    done, psnr_db, state, measured = 0, [], first, first
     for n in sorted(steps):
-        # Whole groups are the fit; what is left of one is taken aside and does not disturb the groups after it.
+        # The fit consists of whole groups. Where a number of steps ends within a group, a copy of the state takes the
+        # remaining steps, so that the groups after it do not depend on where PSNR is measured.
         while done + config.steps_per_group <= n:
             state, done = advance(state, done, done + config.steps_per_group), done + config.steps_per_group
-        met = advance(state, done, n)
-        psnr_db.append(_psnr_db(distortion(problem, met.params, signal)))
-    mse, bits = rounded_cost(problem, met, signal, prior)
-    return tuple(psnr_db), _psnr_db(mse), float(bits) / values[0].size
+        measured = advance(state, done, n)
+        psnr_db.append(_psnr_db(distortion(problem, unstacked(stacks, measured.params), signal)))
+    rounded = rounded_cost(problem, measured, signal, prior)
+    return tuple(psnr_db), _psnr_db(rounded.distortion), float(rounded.bits) / target.n_samples
 
 
 def _starts(inits: Mapping[str, SharedInit]) -> dict[str, tuple[ModelConfig, Start | None]]:

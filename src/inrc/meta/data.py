@@ -1,4 +1,4 @@
-"""Pictures as tasks: interleaved sub-pictures, or random pixels, with their true places on the whole canvas."""
+"""Pictures as tasks: interleaved sub-pictures, or random pixels, with their coordinates on the whole canvas."""
 
 import collections
 import dataclasses
@@ -11,12 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inrc.bitstream.header import Header
-from inrc.codec import pack
-from inrc.codec.reference import INIT_COLOUR
+from inrc.codec.coordinate.format import INIT_COLOUR
+from inrc.codec.coordinate.format import output_transform as colour_transform
 from inrc.config import ModelConfig
 from inrc.errors import MissingDataError
-from inrc.meta.recipe import Sampling
+from inrc.meta.stages import Sampling
 from inrc.signal.coordinates import pixel_centres
 from inrc.signal.image import Image, read_image
 
@@ -30,7 +29,7 @@ class Photographs:
     """Pictures of one canvas.
 
     Attributes:
-      names: of their files.
+      names: of the files.
       pixels: [N, 3, H, W] uint8, RGB.
     """
 
@@ -51,7 +50,7 @@ class Collection(NamedTuple):
     Attributes:
       training: seven in eight.
       validation: those whose `name_hash` is a multiple of 8.
-      left_out: why other files are not used, {reason: number}.
+      left_out: {reason: number of files that are not used for it}.
     """
 
     training: Photographs
@@ -60,7 +59,7 @@ class Collection(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """Some pixels of one picture; a task is a sequence of such, stacked along a leading axis.
+    """Some pixels of one picture. A task is a sequence of samples, stacked along a leading axis.
 
     Attributes:
       targets: [3, h, w] float32 in [0, 1]; [3, n] for scattered pixels.
@@ -74,15 +73,15 @@ class Samples(NamedTuple):
 
 
 def name_hash(name: str) -> int:
-    """SHA-256 of a file's name as an integer: what decides a picture's use wherever its folder lies."""
+    """SHA-256 of a file's name as an integer: it decides a picture's use, wherever its folder is."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest())
 
 
 def load_pictures(folder: Path, shape: tuple[int, int], n_crops: int = 1) -> Collection:
-    """Reads a folder's pictures, as `read_pictures` does, and tells them apart by use.
+    """Reads a folder's pictures, as `read_pictures` does, and splits them into training and validation.
 
     Raises:
-      MissingDataError: There are not two training pictures and one for validation that cover the canvas.
+      MissingDataError: Fewer than two training pictures or no validation picture cover the canvas.
       ImageError: A picture cannot be read.
     """
     pictures, left_out = read_pictures(folder, shape, n_crops)
@@ -102,15 +101,15 @@ def read_pictures(folder: Path, shape: tuple[int, int], n_crops: int = 1) -> tup
     """Reads a folder's pictures; those larger than the canvas are cropped to its middle.
 
     Args:
-      folder: of files; what is in folders below it is not looked at.
+      folder: of files; folders in it are not searched.
       shape: (height, width) of the canvas, landscape; pictures in portrait format are transposed.
-      n_crops: parts of every picture, all under its name.
+      n_crops: parts that are cut from every picture, all with its name.
 
     Returns:
-      (pictures in the order of their names, why others are not among them: {reason: number}).
+      (pictures in the order of their names, {reason: number of pictures that are left out for it}).
 
     Raises:
-      MissingDataError: There is no picture that covers the canvas.
+      MissingDataError: No picture covers the canvas.
       ImageError: A picture cannot be read.
     """
     names: list[str] = []
@@ -142,7 +141,7 @@ def interleaved(pixels: np.ndarray, factor: int) -> np.ndarray:
 
 
 def pictures_of_step(key: jax.Array, step: jax.Array, n_tasks: int, n_pictures: int) -> jax.Array:
-    """Which pictures the tasks of an outer step are of, [n_tasks] int32: one permutation of all after the other."""
+    """Pictures of an outer step's tasks: indices [n_tasks] int32, of which every epoch is a permutation."""
 
     def picture(task: jax.Array) -> jax.Array:
         epoch = jax.random.fold_in(key, task // n_pictures)
@@ -154,13 +153,13 @@ def pictures_of_step(key: jax.Array, step: jax.Array, n_tasks: int, n_pictures: 
 def draw_task(
     key: jax.Array, phases: jax.Array, picture: jax.Array, *, n_samples: int, sampling: Sampling = Sampling.PHASES
 ) -> Samples:
-    """A task of one picture.
+    """Draws a task of one picture.
 
     Args:
-      key: of its own.
+      key: of the task alone.
       phases: all pictures by `interleaved`, [N, factor^2, 3, h, w] uint8.
       picture: index of the picture.
-      n_samples: different sub-pictures, or sets of h * w random pixels.
+      n_samples: samples of the task, which are different sub-pictures, or sets of h * w random pixels.
       sampling: which of the two.
 
     Returns:
@@ -187,7 +186,7 @@ def draw_task(
 
 def output_transform(model: ModelConfig, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """(matrix [3, 3], offset [3]) from the network's outputs to RGB in [0, 1], as in the codec's files by default."""
-    return pack.output_transform(Header(shape[1], shape[0], N_CHANNELS, 8, INIT_COLOUR, model))
+    return colour_transform(INIT_COLOUR, N_CHANNELS)
 
 
 def _unit(pixels: jax.Array) -> jax.Array:
@@ -205,7 +204,7 @@ def _unfit(image: Image, shape: tuple[int, int]) -> str:
 def _on_canvas(
     pixels: np.ndarray, shape: tuple[int, int], n_crops: int, generator: np.random.Generator
 ) -> list[np.ndarray]:
-    """Parts [3, height, width] of a picture [H, W, 3] that covers the canvas, turned to landscape: the middle first."""
+    """Parts [3, height, width] of a picture [H, W, 3] that covers the canvas, as landscapes; the middle is first."""
     planes = np.moveaxis(pixels, -1, 0)
     if planes.shape[1] > planes.shape[2]:
         planes = planes.transpose(0, 2, 1)

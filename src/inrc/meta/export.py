@@ -14,9 +14,9 @@ def export(run: Run, folder: Path, *, gains: Mapping[str, Any] | None = None) ->
     """Writes `<id>.npz` and `<id>.json`, the id being the first 16 hexadecimal digits of the init's hash.
 
     Args:
-      run: finished.
+      run: a finished one.
       folder: made where there is none.
-      gains: what was measured of the init, as JSON values, for its card.
+      gains: measurements of the init, as JSON values, for its card.
 
     Returns:
       Paths of the init and of its card.

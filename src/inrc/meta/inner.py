@@ -1,4 +1,4 @@
-"""The inner loop of meta-learning: a few steps of gradient descent on one task, and how well they did."""
+"""The inner loop of meta-learning: a few steps of gradient descent on one task, and the loss after them."""
 
 import math
 from collections.abc import Callable
@@ -11,19 +11,19 @@ import optax
 
 from inrc.config import ModelConfig
 from inrc.meta.data import N_CHANNELS, Samples, output_transform
-from inrc.meta.recipe import Objective
+from inrc.meta.stages import Objective
 from inrc.models import build
 from inrc.models.build import Params
 
 Loss = Callable[[Params, Samples], jax.Array]
-"""Of weights on some samples, a scalar."""
+"""(weights, samples) -> scalar."""
 
 
 class Learned(NamedTuple):
     """What the outer loop learns.
 
     Attributes:
-      params: {name: matrix [out, in (+ 1)]}: where a task begins.
+      params: {name: matrix [out, in (+ 1)]}: the start of every task.
       log_rates: {name: logarithms of the rates of k inner steps, [k, out, in (+ 1)], or [k, 1, 1] for one rate per
         step}.
     """
@@ -33,12 +33,12 @@ class Learned(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What a task came to, or the mean of several.
+    """The losses of a task, or means over several tasks.
 
     Attributes:
       loss: the outer objective after k steps.
-      psnr_before: in dB, of the first samples, before any step.
-      psnr_after: of the last samples, which no step has seen, after all steps.
+      psnr_before: in dB, on the first samples, before any step.
+      psnr_after: in dB, on the last samples, which no step has seen, after all steps.
     """
 
     loss: jax.Array
@@ -61,7 +61,7 @@ class Algorithm(NamedTuple):
 
 
 def squared_error(model: ModelConfig, shape: tuple[int, int]) -> Loss:
-    """Mean squared error in RGB of unit range, of a network whose outputs stand for the codec's own colours."""
+    """Mean squared error in RGB of unit range, of a network whose outputs are in the codec's colour space."""
     matrix, offset = (jnp.asarray(part, jnp.float32) for part in output_transform(model, shape))
 
     def loss(params: Params, samples: Samples) -> jax.Array:
@@ -73,7 +73,7 @@ def squared_error(model: ModelConfig, shape: tuple[int, int]) -> Loss:
 
 
 def outputs_of_mean(model: ModelConfig, shape: tuple[int, int]) -> Callable[[Samples], jax.Array]:
-    """From a task to the network outputs [3] that show its mean colour."""
+    """task -> the network outputs [3] that show the task's mean colour."""
     matrix, offset = output_transform(model, shape)
     inverse = jnp.asarray(np.linalg.inv(matrix), jnp.float32)
 
@@ -104,8 +104,8 @@ def descend(
 ) -> tuple[Params, jax.Array]:
     """k steps of gradient descent: params <- params - exp(log_rates[i]) * gradient of objective(params, samples[i]).
 
-    Differentiable with respect to `learned`. Activations are computed anew on the way back, so that memory grows by the
-    weights with every step and not by the pixels.
+    Differentiable with respect to `learned`. The backward pass computes activations again, so that every step adds the
+    memory of its weights only, not that of its pixels.
 
     Args:
       objective: (params, samples of one step) -> (value, mse).
@@ -113,7 +113,7 @@ def descend(
       samples: k of them, stacked.
 
     Returns:
-      (weights after k steps, mean squared errors [k] as each step met them).
+      (weights after k steps, mean squared error before each step [k]).
     """
 
     def step(params: Params, inputs: tuple[Samples, Params]):
@@ -125,5 +125,5 @@ def descend(
 
 
 def split_last(task: Samples) -> tuple[Samples, Samples]:
-    """(what k inner steps see, what they are judged on) of k + 1 stacked samples."""
+    """(samples of the k inner steps, samples of the loss after them) of k + 1 stacked samples."""
     return jax.tree.map(lambda leaf: leaf[:-1], task), jax.tree.map(lambda leaf: leaf[-1], task)

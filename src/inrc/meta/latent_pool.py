@@ -1,167 +1,97 @@
-"""Networks of latent grids learned on the optimised latents of many pictures: an auto-decoder with a pool of crops.
+"""Networks of latent grids learned together with the latents of many pictures: an auto-decoder with a pool of crops.
 
-A pool has a few crops, each with latents of its own and Adam's moments of them. Every step is one of all latents and
-one of the networks, along the mean of the crops' gradients. Where latents are at their best, that gradient is the whole
-one of (networks, with latents that follow them): how latents move with the networks does not matter to first order, so
-that no step need be differentiated through.
+A pool has a few crops. Each has latents of its own and Adam's moments of them. Every step moves the latents of all
+crops once, and the networks once along the mean of the crops' gradients. Where latents are at their optimum, that
+gradient is the total gradient of the networks with latents that follow them: to first order, the response of the
+latents does not change the loss. So no step has to be differentiated through.
 
-A crop's latents begin at 0 and take the course of a fit, `LatentSchedule`; at its end another crop takes its place, at
-another time in every place, so that the networks always see latents of all ages. So they become networks that fits from
-latents of 0 do well with. Latents that last for the whole run keep the ways of the first random networks instead, and
-fits of new pictures, which begin at 0, end elsewhere (experiments/NOTES.md).
+A crop's latents start at 0 and follow the schedule of a fit, `LatentSchedule`, over a horizon. At its end another crop
+takes the place, in every place at another time, so that the networks always see latents of all ages. They thereby learn
+to suit fits that start from latents of 0. Latents that stay for the whole run would instead remain adapted to the first
+random networks, and fits of new pictures, which start at 0, end elsewhere (experiments/NOTES.md).
+
+`inrc.meta.train_pool` runs the steps.
 """
 
-import dataclasses
 import functools
-import math
-import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
-from inrc.errors import InrcError
-from inrc.fit import optimiser
-from inrc.fit.checkpoint import fingerprint
-from inrc.fit.latent_program import LatentProblem, adam, noise_of
-from inrc.fit.latent_start import first_latent_state
-from inrc.fit.optimiser import OptimiserState
-from inrc.meta.checkpoint import Checkpoints
-from inrc.meta.recipe import LatentRecipe, PoolLearning
+from inrc.fit.latent.program import LatentProblem, noise_of, stacks_of
+from inrc.fit.latent.start import first_latent_state
+from inrc.fit.optimiser import adam, clip_by_global_norm, transformation_of
+from inrc.fit.stacks import Stacks, unstacked
+from inrc.fit.weights import Matrices
+from inrc.meta.stages import PoolLearning
 from inrc.models.latent_grid.forward import values_and_bits
 from inrc.models.latent_grid.packing import mask_of, packing_of
 from inrc.quant.soft_round import gaussian_noise, latent_surrogate
 
-Params = dict[str, jax.Array]
 
-CHECKPOINTS = "checkpoints"
-_REPORT_STEPS = 20
-
-
-class Crops(NamedTuple):
+class CropLatents(NamedTuple):
     """Latents of some crops.
 
     Attributes:
       latents: [crops, packing.size], in units of their quantiser.
-      mean, square: Adam's moments of their gradient.
-      visits: [crops] int32, steps taken: their ages.
+      mean, square: Adam's moments of their gradient, of the same shape.
+      n_steps: [crops] int32, steps taken since the latents were 0.
     """
 
-    latents: np.ndarray
-    mean: np.ndarray
-    square: np.ndarray
-    visits: np.ndarray
+    latents: jax.Array
+    mean: jax.Array
+    square: jax.Array
+    n_steps: jax.Array
 
 
 class PoolState(NamedTuple):
-    """All that a run changes.
+    """Everything that a step changes.
 
     Attributes:
-      params: {name: matrix}, the networks.
-      moments: of their optimiser.
+      params: stacks (`inrc.fit.stacks`) of the networks' weights.
+      optimiser: state of their optimiser.
       crops: the pool.
-      step: of the networks.
+      step: steps taken, int32.
     """
 
-    params: Params
-    moments: dict[str, OptimiserState]
-    crops: Crops
-    step: np.int32
+    params: Stacks
+    optimiser: optax.OptState
+    crops: CropLatents
+    step: jax.Array
+
+
+class PoolPlan(NamedTuple):
+    """What one step does.
+
+    Attributes:
+      crops: [batch] int32, indices of the crops that are in the pool.
+      ages: [batch] int32, steps that their latents have taken; at age 0 latents are set to 0.
+      weights: [batch], of the crops in the networks' gradient; only their ratios matter.
+      schedule: {field of `LatentSchedule.at`: [batch]}.
+      network_rate: learning rate of the networks.
+    """
+
+    crops: jax.Array
+    ages: jax.Array
+    weights: jax.Array
+    schedule: dict[str, jax.Array]
+    network_rate: jax.Array
 
 
 class PoolMeans(NamedTuple):
-    """Means over the crops as the networks saw them, by their say."""
+    """Means over the crops before a step, by their weights."""
 
     loss: jax.Array
     mse: jax.Array
     bpp: jax.Array
 
 
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """Where a pool stands.
-
-    Attributes:
-      fraction: of the run that is done.
-      step: of the networks so far.
-      loss, mse, bpp: means since the last report.
-      seconds, seconds_left: of the run, earlier ones included.
-    """
-
-    fraction: float
-    step: int
-    loss: float
-    mse: float
-    bpp: float
-    seconds: float
-    seconds_left: float
-
-
-@dataclasses.dataclass(frozen=True)
-class PoolResult:
-    """What a pool came to.
-
-    Attributes:
-      params: {name: matrix}, the networks.
-      n_steps: of them.
-      seconds: of the run.
-      history: (step, seconds, loss, mse, bpp) now and then.
-    """
-
-    params: dict[str, np.ndarray]
-    n_steps: int
-    seconds: float
-    history: tuple[tuple[float, ...], ...]
-
-
-def train_pool(
-    recipe: LatentRecipe,
-    pixels: np.ndarray,
-    folder: Path,
-    *,
-    progress: Callable[[Progress], None] | None = None,
-    checkpoint_every: float = 120.0,
-) -> PoolResult:
-    """Learns networks from crops.
-
-    Args:
-      recipe: what to do.
-      pixels: [crops, C, height, width] uint8.
-      folder: of the run; a run that is found there goes on and ends in the same networks as one never stopped.
-      progress: called now and then; may raise KeyboardInterrupt.
-      checkpoint_every: seconds between two checkpoints.
-
-    Raises:
-      CheckpointMismatchError: The checkpoint belongs to another recipe or other pictures.
-      InrcError: The loss is no longer finite, or the run to begin with is missing.
-      KeyboardInterrupt: On Ctrl-C, once the state is kept.
-    """
-    learning = recipe.learning
-    identity = fingerprint([pixels], recipe.model, learning)
-    with Checkpoints(folder / CHECKPOINTS, identity) as checkpoints:
-        loop = _Loop(recipe, pixels)
-        found = checkpoints.restore(loop.state)
-        if found is not None:
-            loop.resume(*found)
-        elif learning.begin is not None:
-            loop.begin_with(folder.parent / learning.begin)
-        saved = time.monotonic()
-        try:
-            while loop.fraction < 1:
-                loop.advance(progress)
-                if time.monotonic() - saved > checkpoint_every:
-                    checkpoints.save(loop.state, loop.notes())
-                    saved = time.monotonic()
-        finally:
-            checkpoints.save(loop.state, loop.notes())
-    return loop.result()
-
-
 class Place(NamedTuple):
-    """What a place of the pool holds at a step: index of the crop, and the crop's age in steps."""
+    """What a place of the pool holds at a step: the index of a crop, and the crop's age in steps."""
 
     crop: int
     age: int
@@ -170,11 +100,11 @@ class Place(NamedTuple):
 def place_at(learning: PoolLearning, n_crops: int, place: int, step: int) -> Place:
     """Which crop is in a place, 0 <= place < batch, and how old it is.
 
-    At first all are of one age; after the first horizon they change one after the other, at equal distances, and those
-    that wait stay at their last age. Each takes a permutation of all crops before it takes one again.
+    At first all crops have the same age. After the first horizon they are replaced one after the other, at equal
+    distances; those that wait for it stay at their last age. Every epoch is a permutation of all crops.
     """
     horizon, batch = learning.horizon, learning.batch
-    since = step - (1 if learning.begin is None else 0) * horizon - place * horizon // batch
+    since = step - (1 if learning.start_from is None else 0) * horizon - place * horizon // batch
     if since < 0:
         number, age = 0, min(step, horizon - 1)
     else:
@@ -184,11 +114,39 @@ def place_at(learning: PoolLearning, n_crops: int, place: int, step: int) -> Pla
     return Place(int(order[index]), age)
 
 
-def scaled(params: Params, scale: float) -> Params:
-    """Networks for latents that are multiplied by `scale`: the same pixels, and nearly the bits of finer steps.
+def plan_of(learning: PoolLearning, n_crops: int, step: int) -> PoolPlan:
+    """What step number `step` does with a pool of `n_crops` crops in all."""
+    places = [place_at(learning, n_crops, i, step) for i in range(learning.batch)]
+    ages = np.array([place.age for place in places])
+    fraction = ages / learning.horizon
+    first, last = learning.warm_up
+    weights = np.clip((fraction - first) / (last - first), 0.0, 1.0)
+    if step < learning.horizon and learning.start_from is None:
+        weights = np.ones_like(weights)
+    first_rate, last_rate = learning.network_rate
+    cosine = 0.5 * (1 + np.cos(np.pi * step / learning.n_steps))
+    return PoolPlan(
+        crops=jnp.array([place.crop for place in places], jnp.int32),
+        ages=jnp.asarray(ages, jnp.int32),
+        weights=jnp.asarray(weights, jnp.float32),
+        schedule={name: jnp.asarray(x, jnp.float32) for name, x in learning.schedule.at(fraction).items()},
+        network_rate=jnp.float32(last_rate + (first_rate - last_rate) * cosine),
+    )
 
-    Pixels are a function of weights times latents. Means and scales of latents would follow them if the context network
-    had no biases and gave scales instead of their logarithms; it has to learn what that leaves.
+
+def first_pool(problem: LatentProblem, mean_values: np.ndarray, batch: int, seed: int) -> PoolState:
+    """Random networks that show the mean value of every channel, and a pool of latents of 0."""
+    first = first_latent_state(problem, mean_values, 1.0, None, seed)
+    latents, mean, square = (jnp.zeros((batch, first.latents.size), jnp.float32) for _ in range(3))
+    crops = CropLatents(latents, mean, square, jnp.zeros(batch, jnp.int32))
+    return PoolState(first.params, first.optimiser, crops, jnp.int32(0))
+
+
+def scaled(params: Matrices, scale: float) -> Matrices:
+    """Networks for latents that are multiplied by `scale`: the same pixels, and about the bits that finer steps cost.
+
+    Pixels are a function of weights times latents, so that they stay the same exactly. The context network predicts
+    logarithms of scales and has biases: its predictions follow only in part, and it has to learn the rest.
     """
     return {
         **params,
@@ -200,188 +158,77 @@ def scaled(params: Params, scale: float) -> Params:
 
 @functools.partial(jax.jit, static_argnames="problem")
 def pool_step(
-    problem: LatentProblem,
-    params: Params,
-    moments: dict[str, OptimiserState],
-    crops: Crops,
-    pixels: jax.Array,
-    which: jax.Array,
-    plan: dict[str, jax.Array],
-    lambda_rd: jax.Array,
-    network_rate: jax.Array,
-    step: jax.Array,
-) -> tuple[Params, dict[str, OptimiserState], Crops, PoolMeans]:
+    problem: LatentProblem, state: PoolState, pixels: jax.Array, plan: PoolPlan, lambda_rd: jax.Array
+) -> tuple[PoolState, PoolMeans]:
     """One step of the latents of all crops and one of the networks.
 
     Args:
       problem: static.
-      params: networks before.
-      moments: of them.
-      crops: arrays [batch, ...].
-      pixels: [n, C, height, width] uint8, of all crops that there are.
-      which: [batch], those that are in the pool.
-      plan: arrays [batch], the fields of `LatentSchedule.at`, and the crops' `say`.
+      state: before.
+      pixels: [n, C, height, width] uint8, of all crops.
+      plan: what the step does.
       lambda_rd: loss per bit and pixel.
-      network_rate: of this step.
-      step: float32, of the networks before this one.
 
     Returns:
-      (networks, moments and crops after, means over the crops).
+      (state after, means over the crops before the step).
     """
     packing = packing_of(problem.model, problem.shape)
     mask = jnp.asarray(mask_of(packing))
     n_pixels = problem.shape[0] * problem.shape[1]
+    stacks = stacks_of(problem)
 
-    def crop_step(crop: Crops, which: jax.Array, plan: dict[str, jax.Array], seed: jax.Array):
-        target = pixels[which].astype(jnp.float32) / 255.0
-        noise = sign * plan["noise"] * gaussian_noise(seed, packing.size)
+    def crop_step(crop: CropLatents, index: jax.Array, age: jax.Array, schedule: dict[str, jax.Array], seed: jax.Array):
+        target = pixels[index].astype(jnp.float32) / 255.0
+        noise = sign * schedule["noise"] * gaussian_noise(seed, packing.size)
+        crop = jax.tree.map(lambda x: jnp.where(age > 0, x, jnp.zeros_like(x)), crop)
 
-        def loss(latents: jax.Array, params: Params):
-            seen = latent_surrogate(latents, plan["temperature"], noise, plan["hard"]) * mask
-            shown, bits = values_and_bits(problem.model, packing, params, mask, seen)
-            error = (shown - target).ravel()
+        def loss(latents: jax.Array, params: Stacks):
+            rounded = latent_surrogate(latents, schedule["temperature"], noise, schedule["hard"]) * mask
+            values, bits = values_and_bits(problem.model, packing, unstacked(stacks, params), mask, rounded)
+            error = (values - target).ravel()
             mse = jnp.vdot(error, error) / error.size
-            cost = mse + plan["rate"] * lambda_rd / n_pixels * bits
+            cost = mse + schedule["rate"] * lambda_rd / n_pixels * bits
             return cost, PoolMeans(cost, mse, bits / n_pixels)
 
-        (latent_gradient, gradient), measured = jax.grad(loss, (0, 1), has_aux=True)(jnp.asarray(crop.latents), params)
+        (latent_gradient, gradient), measured = jax.grad(loss, (0, 1), has_aux=True)(crop.latents, state.params)
         latents, (mean, square) = adam(
-            jnp.asarray(crop.latents),
+            crop.latents,
             latent_gradient,
-            (jnp.asarray(crop.mean), jnp.asarray(crop.square)),
-            plan["latent_rate"],
-            jnp.asarray(crop.visits, jnp.float32),
-            (plan["latent_beta_1"], plan["latent_beta_2"]),
+            (crop.mean, crop.square),
+            schedule["latent_rate"],
+            crop.n_steps.astype(jnp.float32),
+            (schedule["latent_beta_1"], schedule["latent_beta_2"]),
         )
-        return gradient, Crops(latents, mean, square, crop.visits + 1), measured  # pyright: ignore[reportArgumentType]
+        return gradient, CropLatents(latents, mean, square, crop.n_steps + 1), measured
 
-    batch = len(which)
-    share = plan["say"] / jnp.maximum(jnp.sum(plan["say"]), 1e-6)
-    seed, sign = noise_of(jnp.uint32(0), step)
+    batch = len(plan.crops)
+    shares = plan.weights / jnp.maximum(jnp.sum(plan.weights), 1e-6)
+    seed, sign = noise_of(jnp.uint32(0), state.step)
     seeds = seed * jnp.uint32(batch) + jnp.arange(batch, dtype=jnp.uint32)
-    zeros = jax.tree.map(jnp.zeros_like, params)
-    gradient, crops, measured = _mapped(crop_step, zeros, share, (crops, which, plan, seeds))
-    gradient = optimiser.clip_by_global_norm(gradient, problem.clip_norm)
-    directions, moments = optimiser.update(problem.optimiser, gradient, moments, step)
-    params = {name: p - network_rate * directions[name] for name, p in params.items()}
-    return params, moments, crops, PoolMeans(*(jnp.vdot(share, x) for x in measured))
+    arguments = state.crops, plan.crops, plan.ages, plan.schedule, seeds
+    gradient, crops, measured = _mapped(crop_step, jax.tree.map(jnp.zeros_like, state.params), shares, arguments)
+    gradient = clip_by_global_norm(gradient, problem.clip_norm)
+    directions, optimiser = transformation_of(problem.optimiser).update(gradient, state.optimiser, state.params)
+    params = {key: p - plan.network_rate * cast(Stacks, directions)[key] for key, p in state.params.items()}
+    means = PoolMeans(*(jnp.vdot(shares, x) for x in measured))
+    return PoolState(params, optimiser, crops, state.step + 1), means
 
 
 def _mapped(
-    crop_step: Callable[..., tuple[Params, Crops, PoolMeans]], zeros: Params, share: jax.Array, arguments: tuple
-) -> tuple[Params, Crops, PoolMeans]:
-    """(mean gradient by `share` [batch], crops, means) of all crops: in turn on a CPU, side by side elsewhere."""
+    crop_step: Callable[..., tuple[Stacks, CropLatents, PoolMeans]],
+    zeros: Stacks,
+    shares: jax.Array,
+    arguments: tuple,
+) -> tuple[Stacks, CropLatents, PoolMeans]:
+    """(mean gradient by `shares` [batch], crops, measurements): crops in turn on a CPU, side by side elsewhere."""
     if jax.default_backend() != "cpu":
         gradients, crops, measured = jax.vmap(crop_step)(*arguments)
-        return jax.tree.map(lambda g: jnp.tensordot(share, g, 1), gradients), crops, measured
+        return jax.tree.map(lambda g: jnp.tensordot(shares, g, 1), gradients), crops, measured
 
-    def body(total: Params, one):
+    def body(total: Stacks, one):
         share, arguments = one
         gradient, crop, measured = crop_step(*arguments)
         return jax.tree.map(lambda t, g: t + share * g, total, gradient), (crop, measured)
 
-    total, (crops, measured) = jax.lax.scan(body, zeros, (share, arguments))
+    total, (crops, measured) = jax.lax.scan(body, zeros, (shares, arguments))
     return total, crops, measured
-
-
-class _Loop:
-    """What the host keeps between iterations."""
-
-    def __init__(self, recipe: LatentRecipe, pixels: np.ndarray) -> None:
-        learning = recipe.learning
-        self._learning = learning
-        self._pixels = jnp.asarray(pixels)
-        n_channels = pixels.shape[1]
-        self._problem = LatentProblem(recipe.model, recipe.shape, n_channels, learning.optimiser, learning.clip_norm)
-        self._refresh = jax.jit(functools.partial(optimiser.refresh, learning.optimiser))
-        mean_values = pixels.mean((0, 2, 3)) / 255.0
-        first = first_latent_state(self._problem, mean_values, 1.0, None, learning.seed)
-        latents, mean, square = (np.zeros((learning.batch, first.latents.size), np.float32) for _ in range(3))
-        crops = Crops(latents, mean, square, np.zeros(learning.batch, np.int32))
-        self.state = PoolState(first.params, first.moments, crops, np.int32(0))
-        self._began = time.monotonic()
-        self._seconds_before = 0.0
-        self._history: list[tuple[float, ...]] = []
-
-    @property
-    def seconds(self) -> float:
-        return self._seconds_before + time.monotonic() - self._began
-
-    @property
-    def fraction(self) -> float:
-        return min(1.0, int(self.state.step) / self._learning.n_steps)
-
-    def resume(self, state: PoolState, notes: dict) -> None:
-        self.state = jax.tree.map(np.array, state)
-        self._seconds_before = notes["seconds"]
-        self._history = [tuple(row) for row in notes["history"]]
-
-    def begin_with(self, folder: Path) -> None:
-        """Takes the networks of another run's end."""
-        state = Checkpoints.newest(folder / CHECKPOINTS, self.state)
-        if state is None:
-            raise InrcError(f"{folder} holds no run to begin with; run its recipe first")
-        scale = self._learning.begin_scale
-        params = scaled({name: jnp.asarray(matrix) for name, matrix in state.params.items()}, scale)
-        self.state = self.state._replace(params=params)
-
-    def notes(self) -> dict:
-        return {"seconds": self.seconds, "history": self._history}
-
-    def advance(self, progress: Callable[[Progress], None] | None) -> None:
-        """Takes some steps.
-
-        Raises:
-          InrcError: The loss is no longer finite.
-          KeyboardInterrupt: `progress` has raised it.
-        """
-        learning, reports = self._learning, []
-        for step in range(int(self.state.step), min(int(self.state.step) + _REPORT_STEPS, learning.n_steps)):
-            params, moments, crops, _ = self.state
-            if step % learning.steps_per_group == 0:
-                moments = self._refresh(moments)
-            places = [place_at(learning, len(self._pixels), i, step) for i in range(learning.batch)]
-            age = np.array([place.age for place in places])
-            waiting = np.minimum(1, age)
-            crops = Crops(*(x * waiting.reshape(-1, *[1] * (x.ndim - 1)).astype(x.dtype) for x in crops))
-            with jax.default_matmul_precision("highest"):
-                params, moments, crops, means = pool_step(
-                    self._problem,
-                    params,
-                    moments,
-                    crops,
-                    self._pixels,
-                    np.array([place.crop for place in places]),
-                    self._plan(step, age),
-                    np.float32(learning.lambda_rd),
-                    np.float32(self._network_rate(step)),
-                    np.float32(step),
-                )
-            self.state = PoolState(params, moments, crops, np.int32(step + 1))
-            reports.append(means)
-        loss, mse, bpp = np.mean([[float(x) for x in means] for means in reports], axis=0)
-        done = int(self.state.step)
-        if not np.isfinite(loss):
-            raise InrcError(f"the pool's loss is {loss} after {done} steps; lower the networks' learning rate")
-        self._history.append((done, round(self.seconds, 1), float(loss), float(mse), float(bpp)))
-        if progress is not None:
-            left = self.seconds / max(self.fraction, 1e-9) * (1 - self.fraction)
-            progress(Progress(self.fraction, done, loss, mse, bpp, self.seconds, left))
-
-    def _plan(self, step: int, age: np.ndarray) -> dict[str, np.ndarray]:
-        learning = self._learning
-        fraction = age / learning.horizon
-        first, last = learning.ripe
-        say = np.clip((fraction - first) / (last - first), 0.0, 1.0)
-        if step < learning.horizon and learning.begin is None:
-            say = np.ones_like(say)
-        plan = {**learning.schedule.at(fraction), "say": say}
-        return {name: x.astype(np.float32) for name, x in plan.items()}
-
-    def _network_rate(self, step: int) -> float:
-        first, last = self._learning.network_rate
-        return last + (first - last) * 0.5 * (1 + math.cos(math.pi * step / self._learning.n_steps))
-
-    def result(self) -> PoolResult:
-        params = {name: np.asarray(matrix) for name, matrix in self.state.params.items()}
-        return PoolResult(params, int(self.state.step), self.seconds, tuple(self._history))

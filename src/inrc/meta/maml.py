@@ -6,17 +6,17 @@ import optax
 
 from inrc.meta.data import Samples
 from inrc.meta.inner import Algorithm, Learned, Loss, Report, descend, psnr_db, split_last, with_objective
-from inrc.meta.recipe import Learning, Method
+from inrc.meta.stages import Learning, Method
 from inrc.models.build import Params
 
 
 def maml(learning: Learning, loss: Loss) -> Algorithm:
-    """Lowers the outer objective after k inner steps by Adam.
+    """An algorithm that lowers, by Adam, the outer objective after k inner steps.
 
     Args:
-      learning: `method` decides the gradient. MAML's is exact, through the inner steps, with respect to the start;
-        META_SGD's with respect to the logarithms of the rates as well, which keeps them positive; FOMAML's is that of
-        the adapted weights.
+      learning: its `method` decides the gradient. MAML's is exact, through the inner steps, with respect to the start.
+        META_SGD's is also with respect to the logarithms of the rates, which keeps rates positive. FOMAML's is the
+        gradient with respect to the adapted weights.
       loss: of weights on samples.
     """
     inner, outer = (with_objective(loss, o) for o in (learning.inner_objective, learning.outer_objective))

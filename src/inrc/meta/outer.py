@@ -1,4 +1,4 @@
-"""One step of the outer loop: tasks drawn, mapped over, averaged on all devices, and a guarded update."""
+"""One step of the outer loop: it draws tasks, averages their gradients over all devices and guards the update."""
 
 import functools
 import math
@@ -15,17 +15,19 @@ from inrc.errors import ConfigError
 from inrc.meta.data import N_CHANNELS, Samples, draw_task, pictures_of_step
 from inrc.meta.inner import Algorithm, Learned, Report, outputs_of_mean, squared_error
 from inrc.meta.maml import maml
-from inrc.meta.recipe import Learning, Method
 from inrc.meta.reptile import reptile
+from inrc.meta.stages import Learning, Method
 from inrc.models import build
 
 TreeT = TypeVar("TreeT")
 
 _AXIS = "tasks"
 _EXPLOSION = 10.0
-"""A gradient that is this many times longer than the last ones is refused."""
-_MEMORY = 0.95
-_LEEWAY = 1.5
+"""A gradient is refused if its norm is more than this many times the running mean of the norms."""
+_NORM_DECAY = 0.95
+"""Decay of that running mean."""
+_REFUSAL_GROWTH = 1.5
+"""Factor of that running mean for every refused gradient."""
 
 
 class OuterState(NamedTuple):
@@ -33,10 +35,10 @@ class OuterState(NamedTuple):
 
     Attributes:
       learned: start and inner rates.
-      moments: of the outer optimiser.
-      typical_norm: running mean of the gradient's norm; infinite before the first.
+      moments: state of the outer optimiser.
+      typical_norm: running mean of the gradient's norm; infinite before the first step.
       n_skipped: steps whose gradient was refused, int32.
-      n_skipped_in_a_row: likewise, the last ones.
+      n_skipped_in_a_row: refused since the last step that was taken, int32.
       step: steps taken or skipped, int32.
     """
 
@@ -49,7 +51,7 @@ class OuterState(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How the tasks of an outer step are spread.
+    """How the tasks of an outer step are spread over devices.
 
     Attributes:
       n_turns: groups of tasks, one after the other.
@@ -63,16 +65,16 @@ class Layout(NamedTuple):
 
     @property
     def sharding(self) -> NamedSharding:
-        """Of arrays [n_turns, n_at_once, ...]."""
+        """The sharding of arrays [n_turns, n_at_once, ...]."""
         return NamedSharding(self.mesh, PartitionSpec(None, _AXIS))
 
     @property
     def replicated(self) -> NamedSharding:
-        """Of what all devices need: states and pictures."""
+        """The sharding of what all devices need: states and pictures."""
         return NamedSharding(self.mesh, PartitionSpec())
 
     def replicate(self, tree: TreeT) -> TreeT:
-        """Puts arrays, which every process has, on all devices."""
+        """Puts arrays on all devices; every process has all of them."""
 
         def put(leaf: np.ndarray | jax.Array) -> jax.Array:
             array = np.asarray(leaf)
@@ -84,7 +86,7 @@ class Layout(NamedTuple):
 def algorithm_of(learning: Learning, model: ModelConfig, shape: tuple[int, int]) -> Algorithm:
     """The algorithm of `learning` for a network on a canvas.
 
-    A task begins at its mean colour, as the codec's fits do.
+    A task starts at its mean colour, as the codec's fits do.
     """
     make = reptile if learning.method is Method.REPTILE else maml
     algorithm = make(learning, squared_error(model, shape))
@@ -93,25 +95,25 @@ def algorithm_of(learning: Learning, model: ModelConfig, shape: tuple[int, int])
     last = f"layer_{len(model.widths)}"
     mean_outputs = outputs_of_mean(model, shape)
 
-    def begun(learned: Learned, task: Samples) -> Learned:
+    def at_mean_colour(learned: Learned, task: Samples) -> Learned:
         params = {**learned.params, last: learned.params[last].at[:, -1].set(mean_outputs(task))}
         return learned._replace(params=params)
 
     def gradient(learned: Learned, task: Samples) -> tuple[Learned, Report]:
-        slope, report = algorithm.gradient(begun(learned, task), task)
+        slope, report = algorithm.gradient(at_mean_colour(learned, task), task)
         params = {**slope.params, last: slope.params[last].at[:, -1].set(0.0)}
         return slope._replace(params=params), report
 
     return algorithm._replace(
-        adapt=lambda learned, task: algorithm.adapt(begun(learned, task), task), gradient=gradient
+        adapt=lambda learned, task: algorithm.adapt(at_mean_colour(learned, task), task), gradient=gradient
     )
 
 
 def layout_of(learning: Learning) -> Layout:
-    """Tasks side by side as `learning` says, on as many devices as divide them, equally many of every process.
+    """The layout that `learning` asks for, on as many devices as divide the tasks, equally many of every process.
 
     Raises:
-      ConfigError: The processes cannot have equal parts of the tasks.
+      ConfigError: The tasks cannot be divided equally among the processes.
     """
     n_processes, devices = jax.process_count(), jax.devices()
     n_at_once = learning.tasks_at_once
@@ -130,9 +132,9 @@ def layout_of(learning: Learning) -> Layout:
 
 
 def first_state(learning: Learning, model: ModelConfig, shape: tuple[int, int], algorithm: Algorithm) -> OuterState:
-    """Random weights under a last layer of zeros and, where rates are learned, one for each weight and inner step.
+    """Random weights with a last layer of zeros, and the inner rates: Meta-SGD has one per weight and inner step.
 
-    A random last layer would have to be unlearned, by the codec's fits too: with one, 300 steps from what
+    A random last layer would have to be unlearned, by the codec's fits too: with one, 300 steps from the start that
     meta_init/smoke.py learns end 5 dB lower, at the mean colour.
     """
     params = build.init(model, shape, N_CHANNELS, jax.random.key(learning.seed))
@@ -150,10 +152,10 @@ def first_state(learning: Learning, model: ModelConfig, shape: tuple[int, int], 
 
 
 def draw_tasks(learning: Learning, layout: Layout, phases: jax.Array, step: jax.Array) -> Samples:
-    """The tasks of an outer step, leading axes [n_turns, n_at_once, k + 1]: a pure function of seed and step.
+    """Draws the tasks of an outer step, leading axes [n_turns, n_at_once, k + 1]; a pure function of seed and step.
 
     Args:
-      learning: how many, of what.
+      learning: says how many tasks there are, and of which samples.
       layout: how they are spread.
       phases: training pictures, [N, factor^2, 3, h, w] uint8.
       step: int32.
@@ -182,9 +184,10 @@ def mean_gradient(algorithm: Algorithm, learned: Learned, tasks: Samples) -> tup
 def apply_gradient(
     learning: Learning, algorithm: Algorithm, state: OuterState, gradient: Learned, rate: jax.Array
 ) -> OuterState:
-    """The state after a step against `gradient`; the same start and moments where that is not finite or explodes.
+    """The state after a step against `gradient`, which is refused where it is not finite or explodes.
 
-    What is refused raises the typical norm, so that gradients that have grown for good are refused a few times only.
+    A refused gradient leaves start and moments as they are. It raises the typical norm, so that gradients that stay
+    large are refused a few times only.
 
     Args:
       learning: gives `rates_rate`.
@@ -201,11 +204,11 @@ def apply_gradient(
         jax.tree.map(lambda p, d: p - rate * d, state.learned.params, direction.params),
         jax.tree.map(lambda r, d: r - rate * learning.rates_rate * d, state.learned.log_rates, direction.log_rates),
     )
-    known = jnp.isfinite(state.typical_norm)
-    typical = jnp.where(known, _MEMORY * state.typical_norm + (1 - _MEMORY) * norm, norm)
+    has_norm = jnp.isfinite(state.typical_norm)
+    typical = jnp.where(has_norm, _NORM_DECAY * state.typical_norm + (1 - _NORM_DECAY) * norm, norm)
     after = OuterState(moved, moments, typical, state.n_skipped, jnp.int32(0), state.step)
     refused = state._replace(
-        typical_norm=jnp.where(jnp.isfinite(norm), _LEEWAY, 1.0) * state.typical_norm,
+        typical_norm=jnp.where(jnp.isfinite(norm), _REFUSAL_GROWTH, 1.0) * state.typical_norm,
         n_skipped=state.n_skipped + 1,
         n_skipped_in_a_row=state.n_skipped_in_a_row + 1,
     )
@@ -223,7 +226,7 @@ def outer_step(
 
 
 def validate(learning: Learning, layout: Layout, algorithm: Algorithm, learned: Learned, phases: jax.Array) -> Report:
-    """What one task of each of some pictures comes to, the same ones every time."""
+    """Mean report of one task per picture; the tasks are the same at every call."""
     keys = jax.random.split(jax.random.split(jax.random.key(learning.seed), 3)[2], len(phases))
 
     def report(inputs: tuple[jax.Array, jax.Array]) -> Report:
@@ -236,5 +239,5 @@ def validate(learning: Learning, layout: Layout, algorithm: Algorithm, learned: 
 
 
 def cosine(fraction: float) -> np.float32:
-    """Outer rate relative to its first, from 1 at the beginning to 0.01 at the end."""
+    """Outer rate relative to its first value: a cosine from 1 at the start of the loop to 0.01 at its end."""
     return np.float32(0.505 + 0.495 * math.cos(math.pi * min(max(fraction, 0.0), 1.0)))

@@ -1,7 +1,7 @@
-"""Empirical Bayes: a start becomes the mean and the scales that fits of training pictures stray by.
+"""Empirical Bayes: the mean of the weights, and scales of the differences from it, from fits of training pictures.
 
-Every fit is the codec's own, rate term included, so that the scales are those of what files will hold; since the prior
-changes the fits, it takes a few rounds.
+Every fit is the codec's own, rate term included, so that the scales are those of what files will hold. The prior
+changes the fits in turn, so that this is repeated for a few rounds.
 """
 
 import dataclasses
@@ -13,48 +13,47 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from inrc.config import LatentGridConfig, ModelConfig
 from inrc.fit.checkpoint import fingerprint
-from inrc.fit.config import FitConfig, Start, Target
-from inrc.fit.config import Progress as FitProgress
-from inrc.fit.latent_config import LatentFitConfig
-from inrc.fit.latents import fit_latents
-from inrc.fit.loop import fit
+from inrc.fit.loop import run_fits
+from inrc.fit.task import Progress, Start
 from inrc.meta import processes
-from inrc.meta.data import Photographs, name_hash, output_transform
-from inrc.meta.recipe import AnyRecipe, Centre, PriorStage, Scales
-from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index, steps_of_indices
+from inrc.meta.data import Photographs, name_hash
+from inrc.meta.recipe import Matrices, Recipe
+from inrc.meta.stages import Centre, PriorStage, Scales
+from inrc.meta.starts import as_stored
+from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index
 from inrc.shared_init import SharedInit, layout_of
-from inrc.signal.image import to_unit, write_atomically
-
-Tensors = dict[str, np.ndarray]
+from inrc.signal.image import write_atomically
 
 _FLOOR = 1 / 64
-"""Least scale of a weight, as a fraction of its matrix's mean: of those that no training picture has moved."""
-
-_SPARSE = 0.25
-"""First scale of the weights of `sparse_start`, in steps."""
+"""Least scale of a weight, as a fraction of its matrix's mean scale: that of weights that no training picture moves."""
 
 
 @dataclasses.dataclass(frozen=True)
 class PictureFit:
-    """What a fit of one picture came to: {name: weights}, {name: quantisation step}, and the seconds that it took."""
+    """The result of the fit of one picture.
 
-    params: Tensors
+    Attributes:
+      params: {name: matrix}, not rounded.
+      steps: {name: quantisation step}.
+      seconds: that the fit took.
+    """
+
+    params: Matrices
     steps: dict[str, float]
     seconds: float
 
 
 @dataclasses.dataclass(frozen=True)
-class Progress:
-    """Where the prior stage stands.
+class PriorProgress:
+    """The state of the prior stage.
 
     Attributes:
       round: the present one, from 1.
-      n_rounds: how many there are.
-      fit: the present one of the round, from 1.
-      n_fits: how many a round has at most.
-      picture: which is fitted.
+      n_rounds: rounds of the stage.
+      fit: number of the present fit within the round, from 1.
+      n_fits: fits of a round, at most.
+      picture: name of the picture that is fitted.
       fraction: of the fit that is done, 0..1.
     """
 
@@ -67,31 +66,34 @@ class Progress:
 
 
 def learn_prior(
-    recipe: AnyRecipe,
-    params: Tensors,
+    recipe: Recipe,
+    params: Matrices,
     training: Photographs,
     *,
     folder: Path | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[PriorProgress], None] | None = None,
 ) -> tuple[SharedInit, float]:
-    """The shared init that fits from `params` lead to, and the seconds of these fits.
+    """Learns the prior of fits that start from `params`.
 
-    Several processes, which all call it, fit pictures side by side and come to what one would; of fits side by side
-    the longest counts.
+    Several processes, which all call this function, fit pictures side by side and end with the same shared init as one
+    process would.
 
     Args:
       recipe: its second stage says how.
       params: {name: matrix}, the learned start.
       training: pictures.
-      folder: where finished fits are kept, so that a run that was stopped fits none twice; nowhere if not given.
+      folder: where finished fits are kept, so that an interrupted run does not repeat them; nowhere if not given.
       progress: called after every chunk of a fit.
+
+    Returns:
+      (the shared init, the seconds of its fits; of fits side by side, the longest counts).
 
     Raises:
       KeyboardInterrupt: On Ctrl-C, or `progress` has raised it.
     """
-    stage, model = recipe.prior, recipe.model
-    names = [name for name, _ in layout_of(model, recipe.shape, training.pixels.shape[1])]
-    start = first_start({name: params[name] for name in names}, stage)
+    stage = recipe.prior
+    names = [name for name, _ in layout_of(recipe.model, recipe.shape, training.pixels.shape[1])]
+    start = recipe.first_start({name: params[name] for name in names})
     if stage.centre is Centre.ZERO:
         start = dataclasses.replace(start, mean={name: np.zeros_like(matrix) for name, matrix in start.mean.items()})
     chosen = sorted(range(len(training)), key=lambda i: name_hash(training.names[i]))[: stage.n_pictures]
@@ -102,12 +104,12 @@ def learn_prior(
         while len(fits) < len(pictures):
             if stage.time_budget is not None and len(fits) >= 2 and seconds > stage.time_budget:
                 break
-            mine = len(fits) + jax.process_index()  # processes fit one picture each, side by side
+            index = len(fits) + jax.process_index()  # processes fit one picture each, side by side
             work = None
-            if mine < len(pictures):
-                at = Progress(number, stage.n_rounds, mine + 1, len(pictures), pictures.names[mine], 0.0)
+            if index < len(pictures):
+                state = PriorProgress(number, stage.n_rounds, index + 1, len(pictures), pictures.names[index], 0.0)
                 work = functools.partial(
-                    fit_picture, pictures.pixels[mine], model, stage, start, folder, _on_chunk(progress, at)
+                    fit_picture, recipe, pictures.pixels[index], start, folder, _of_fits(progress, state)
                 )
             together = _of_all_processes(work)
             fits += together
@@ -117,119 +119,83 @@ def learn_prior(
 
 
 def _of_all_processes(work: Callable[[], PictureFit] | None) -> list[PictureFit]:
-    """The fits that all processes have made meanwhile, in their order.
+    """Does this process's work, and returns the fits of all processes, in their order.
 
     Raises:
       KeyboardInterrupt: One of them was interrupted.
     """
-    mine, interrupted = b"", False
+    data, interrupted = b"", False
     try:
         if work is not None:
-            mine = _packed(work())
+            data = _packed(work())
     except KeyboardInterrupt:
         interrupted = True
     if processes.any_of(interrupted):
         raise KeyboardInterrupt
-    return [_unpacked(data) for data in processes.gather(mine) if data]
+    return [_unpacked(one) for one in processes.gather(data) if one]
 
 
-def _on_chunk(progress: Callable[[Progress], None] | None, at: Progress) -> Callable[[FitProgress], None] | None:
-    return progress and (lambda state: progress(dataclasses.replace(at, fraction=state.fraction)))
-
-
-def first_start(params: Tensors, stage: PriorStage) -> Start:
-    """Where the fits of the first round begin."""
-    if isinstance(stage.fit, LatentFitConfig):
-        return sparse_start(params, stage.fit.first_step)
-    return flat_start(params, stage.fit.relative_step)
-
-
-def sparse_start(params: Tensors, first_step: float) -> Start:
-    """Networks that fit any picture as they are: a weight that differs from its mean is an exception."""
-    mean = {name: as_stored(matrix) for name, matrix in params.items()}
-    scale = {name: np.full_like(matrix, _SPARSE * first_step) for name, matrix in mean.items()}
-    return Start(mean, scale, dict.fromkeys(mean, first_step))
-
-
-def flat_start(params: Tensors, relative_step: float) -> Start:
-    """Weights of whose fits nothing is known: all of one scale, steps as for random weights.
-
-    A matrix that has hardly left zero has steps by the others.
-    """
-    mean = {name: as_stored(matrix) for name, matrix in params.items()}
-    deviations = {name: float(np.std(matrix)) for name, matrix in mean.items()}
-    least = float(np.mean(list(deviations.values()))) / 4 + 1e-9
-    steps = {name: relative_step * max(deviation, least) for name, deviation in deviations.items()}
-    return Start(mean, {name: np.ones_like(matrix) for name, matrix in mean.items()}, steps)
-
-
-def as_stored(matrix: np.ndarray) -> np.ndarray:
-    """A mean as a shared init gives it back: rounded to float16. Fits must begin there for their scales to hold."""
-    return np.asarray(matrix, np.float16).astype(np.float32)
+def _of_fits(
+    progress: Callable[[PriorProgress], None] | None, state: PriorProgress
+) -> Callable[[Progress], None] | None:
+    """A progress function for a fit that reports the state of the stage."""
+    return progress and (lambda fit: progress(dataclasses.replace(state, fraction=fit.fraction)))
 
 
 def fit_picture(
+    recipe: Recipe,
     pixels: np.ndarray,
-    model: ModelConfig | LatentGridConfig,
-    stage: PriorStage,
     start: Start,
     folder: Path | None = None,
-    progress: Callable[[FitProgress], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> PictureFit:
-    """Fits a picture [3, H, W] uint8 from a start.
+    """Fits a picture from a start, as the recipe's prior stage says.
 
     Args:
-      pixels: the picture.
-      model: the network.
-      stage: gives the fit.
-      start: where it begins and what its weights are coded against.
-      folder: where the result is kept, under a name that says of what; one that is there is taken instead.
+      recipe: gives the network and the fit.
+      pixels: the picture, [3, H, W] uint8.
+      start: where the fit starts and what its weights are coded against.
+      folder: where the result is kept, under a hash of all that it depends on; a result that is there is not computed
+        again.
       progress: of the fit.
 
     Raises:
       KeyboardInterrupt: The fit was interrupted.
     """
     if folder is None:
-        return _fit(pixels, model, stage, start, None, progress)
+        return _fit(recipe, pixels, start, None, progress)
     folder.mkdir(parents=True, exist_ok=True)
-    identity = fingerprint([pixels, *start.arrays()], model, stage.fit)[:16]
+    identity = fingerprint([pixels, *start.arrays()], recipe.model, recipe.prior.fit)[:16]
     kept, partial = folder / f"{identity}.npz", folder / f"{identity}.partial"
     if not kept.exists():
-        write_atomically(kept, _packed(_fit(pixels, model, stage, start, partial, progress)))
+        write_atomically(kept, _packed(_fit(recipe, pixels, start, partial, progress)))
         partial.unlink(missing_ok=True)
     return _unpacked(kept.read_bytes())
 
 
 def _fit(
+    recipe: Recipe,
     pixels: np.ndarray,
-    model: ModelConfig | LatentGridConfig,
-    stage: PriorStage,
     start: Start,
     partial: Path | None,
-    progress: Callable[[FitProgress], None] | None,
+    progress: Callable[[Progress], None] | None,
 ) -> PictureFit:
-    if isinstance(model, LatentGridConfig):
-        assert isinstance(stage.fit, LatentFitConfig)
-        result = fit_latents(to_unit(pixels), model, stage.fit, start=start, progress=progress, checkpoint_path=partial)
-    else:
-        assert isinstance(stage.fit, FitConfig)
-        target = Target(to_unit(pixels), *output_transform(model, pixels.shape[1:]))
-        result = fit(target, model, stage.fit, start=start, progress=progress, checkpoint_path=partial)
+    (result,) = run_fits(recipe.fit_of(pixels, start), progress=progress, checkpoint_path=partial)
     if result.interrupted:
         raise KeyboardInterrupt
     return PictureFit(result.params, result.steps, result.seconds)
 
 
 def empirical_bayes(fits: Sequence[PictureFit], start: Start, stage: PriorStage) -> Start:
-    """The start and prior that fits suggest: their centre, and how far from it they are, as a file would hold it.
+    """The start and prior of the next round: the centre of the fits, and the size of their differences from it.
 
-    A weight's scale is the mean magnitude of its rounded differences from the centre. Few pictures tell little of one
-    weight, so the mean is shrunk towards the product of row and column means, as if `stage.shrinkage` more pictures
-    had said that.
+    A weight's scale is the mean magnitude of its differences from the centre, rounded as in a file. Few pictures
+    determine the scale of one weight badly, so the mean is shrunk towards the product of row and column means, as if
+    `stage.shrinkage` more pictures had that product as their magnitude.
 
     Args:
       fits: of different pictures, all from `start`.
-      start: where they began.
+      start: where they started.
       stage: says what the centre and the scales are.
     """
     mean, scale, steps = {}, {}, {}
@@ -249,8 +215,8 @@ def empirical_bayes(fits: Sequence[PictureFit], start: Start, stage: PriorStage)
     return Start(mean, scale, steps)
 
 
-def shared_init_of(recipe: AnyRecipe, start: Start) -> SharedInit:
-    """A start as it is stored."""
+def shared_init_of(recipe: Recipe, start: Start) -> SharedInit:
+    """A start and its prior, in the form in which they are stored."""
     return SharedInit(
         model=recipe.model,
         shape=recipe.shape,
@@ -260,12 +226,6 @@ def shared_init_of(recipe: AnyRecipe, start: Start) -> SharedInit:
         steps=dict(start.steps or {}),
         lambda_rd=recipe.prior.fit.lambda_rd,
     )
-
-
-def start_of(init: SharedInit) -> Start:
-    """Where fits from a shared init begin."""
-    scale = {name: steps_of_indices(indices) for name, indices in init.scale_indices.items()}
-    return Start({name: matrix.astype(np.float32) for name, matrix in init.mean.items()}, scale, dict(init.steps))
 
 
 def _scales(magnitude: np.ndarray, step: float, stage: PriorStage) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""Several processes that do one run together, each on devices of its own, by JAX's multi-process runtime.
+"""Several processes that share one run, each on devices of its own, by JAX's multi-process runtime.
 
-All of them run the same program on the same pictures, and meet in collective operations. What the clock, a disk or
-Ctrl-C decides is decided by one and told to the others here, lest they part. Alone, a process hears only itself.
+All of them run the same program on the same pictures and take part in the same collective operations. Whatever depends
+on a clock, a disk or Ctrl-C is decided by one process, which sends its decision to the others: processes that decide
+differently would wait for each other forever. A process alone exchanges with itself.
 """
 
 import contextlib
@@ -21,19 +22,19 @@ def join(
     *,
     timeout: float = 120.0,
 ) -> None:
-    """Makes this process one of several; before anything else is asked of JAX.
+    """Makes this process one of several; it must be called before any other use of JAX.
 
     Args:
-      coordinator: HOST:PORT where process 0 can be reached and listens.
-      n_processes: how many there are.
-      index: of this one, from 0. Where all three are None, JAX finds them out by itself: on Slurm, Open MPI,
-        Kubernetes, Cloud TPUs and by its own environment variables.
-      timeout: seconds that the processes wait for one another at the beginning, and after which one that gives no
-        sign of life counts as lost. JAX ends the waiting process then (SIGABRT).
+      coordinator: HOST:PORT at which process 0 listens and the others reach it.
+      n_processes: number of processes.
+      index: of this process, from 0. Where all three are None, JAX detects them itself: on Slurm, Open MPI, Kubernetes
+        and Cloud TPUs, and from its own environment variables.
+      timeout: seconds that processes wait for one another at the start, and after which a process that sends no
+        heartbeat counts as lost. JAX then ends the processes that wait for it (SIGABRT).
 
     Raises:
-      ConfigError: Some of the three are given and others not, they contradict each other, or JAX finds no cluster.
-      InrcError: The processes do not come together.
+      ConfigError: Only some of the three are given, they contradict each other, or JAX detects no cluster.
+      InrcError: The processes do not connect.
     """
     given = (coordinator, n_processes, index)
     if None in given and given != (None, None, None):
@@ -61,15 +62,15 @@ def join(
     except RuntimeError as error:
         raise InrcError(f"the processes do not come together ({error}); start all of them anew") from error
     with loss_reported():
-        gather(b"")  # once they are connected, the loss of one is noticed at once
+        gather(b"")  # once processes are connected, the loss of one is noticed at once
 
 
 @contextlib.contextmanager
 def loss_reported() -> Iterator[None]:
-    """Makes the loss of another process, in whatever meets it first, a typed error.
+    """Turns the error of whatever operation first notices the loss of another process into a typed error.
 
     Raises:
-      InrcError: A process is gone.
+      InrcError: Another process is lost.
     """
     try:
         yield
@@ -85,37 +86,37 @@ def loss_reported() -> Iterator[None]:
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes and tells."""
+    """Whether this is process 0, which writes files and decides for all."""
     return jax.process_index() == 0
 
 
 def gather(data: bytes) -> list[bytes]:
-    """What every process gives, in their order; all must call it."""
+    """The data of every process, in the order of processes; all of them must call this function."""
     if jax.process_count() == 1:
         return [data]
     lengths = multihost_utils.process_allgather(np.frombuffer(np.int64(len(data)).tobytes(), np.uint8))
     n_bytes = [int(length) for length in np.ascontiguousarray(lengths).view(np.int64).ravel()]
-    room = 1 << max(n_bytes).bit_length()  # programs are compiled for few lengths
-    padded = np.frombuffer(data.ljust(room, b"\0"), np.uint8)
+    padded_length = 1 << max(n_bytes).bit_length()  # there are few such lengths, so that few programs are compiled
+    padded = np.frombuffer(data.ljust(padded_length, b"\0"), np.uint8)
     every = multihost_utils.process_allgather(padded)
     return [row[:n].tobytes() for row, n in zip(every, n_bytes, strict=True)]
 
 
 def of_first(data: bytes) -> bytes:
-    """What process 0 gives; what others give is not looked at."""
+    """The data of process 0; those of other processes are not used."""
     return gather(data if is_first() else b"")[0]
 
 
 def any_of(flag: bool) -> bool:
-    """Whether the flag is set on some process."""
+    """Whether the flag is set in any process."""
     return b"\1" in gather(b"\1" if flag else b"\0")
 
 
 def check_same(identity: str) -> None:
-    """Makes sure that all processes are about to do the same.
+    """Makes sure that all processes do the same run.
 
     Raises:
-      ConfigError: One has another identity than the first.
+      ConfigError: A process has another identity than process 0.
     """
     identities = gather(identity.encode())
     others = [str(i) for i, other in enumerate(identities) if other != identities[0]]

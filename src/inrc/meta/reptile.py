@@ -1,4 +1,4 @@
-"""Reptile (Nichol et al., 2018): the start moves towards where tasks end."""
+"""Reptile (Nichol et al., 2018): the start moves towards the weights at the end of the inner steps."""
 
 import jax
 import jax.numpy as jnp
@@ -6,15 +6,15 @@ import optax
 
 from inrc.meta.data import Samples
 from inrc.meta.inner import Algorithm, Learned, Loss, Report, psnr_db, split_last, with_objective
-from inrc.meta.recipe import InnerOptimiser, Learning
+from inrc.meta.stages import InnerOptimiser, Learning
 from inrc.models.build import Params
 
 
 def reptile(learning: Learning, loss: Loss) -> Algorithm:
-    """Moves the start by the outer rate towards the mean of where k inner steps lead.
+    """An algorithm that moves the start, by the outer rate, towards the mean of the weights after k inner steps.
 
     Args:
-      learning: `inner_optimiser` takes the steps at `inner_rate`; every task begins with fresh moments.
+      learning: its `inner_optimiser` takes the steps at `inner_rate`; every task starts with moments of 0.
       loss: of weights on samples.
     """
     objective = with_objective(loss, learning.inner_objective)

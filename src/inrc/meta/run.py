@@ -1,4 +1,4 @@
-"""A whole run in a folder of its own: pictures, outer loop, prior, and a card that says what came of what."""
+"""A whole run in a folder of its own: pictures, start, prior, and a card that tells how the shared init was made."""
 
 import dataclasses
 import json
@@ -7,19 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-
 from inrc import shared_init
-from inrc.errors import ConfigError, InrcError, MissingDataError
+from inrc.errors import InrcError, MissingDataError
 from inrc.fit.checkpoint import fingerprint
-from inrc.meta import latent_pool, prior, processes, train
+from inrc.meta import prior, processes
 from inrc.meta.data import Collection, load_pictures
-from inrc.meta.recipe import AnyRecipe, LatentRecipe, as_json, training_folder
+from inrc.meta.recipe import LearningProgress, Recipe, as_json, training_folder
 from inrc.shared_init import SharedInit
 from inrc.signal.image import write_atomically
 
-Progress = train.Progress | latent_pool.Progress | prior.Progress
+RunProgress = LearningProgress | prior.PriorProgress
 
 INIT, CARD = "init.npz", "card.json"
 _MANIFEST = "train_manifest.json"
@@ -30,38 +27,38 @@ class Run:
     """A finished run.
 
     Attributes:
-      init: what it has learned.
-      card: JSON values: recipe, network, pictures and their licences, steps, seconds, validation on the way.
+      init: the shared init that the run has learned.
+      card: JSON values: recipe, pictures and their licences, steps, seconds, and losses in the course of the run.
     """
 
     init: SharedInit
     card: dict[str, Any]
 
 
-def run(
-    recipe: AnyRecipe,
+def run_recipe(
+    recipe: Recipe,
     folder: Path,
     *,
     data: Path | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[RunProgress], None] | None = None,
 ) -> Run:
-    """Runs a recipe; what has been done in `folder` before is not done again.
+    """Runs a recipe; whatever an earlier run has finished in `folder` is not repeated.
 
-    Of several processes (`processes.join`) all call it with the same recipe and pictures, and all return the same
-    init: that of one process with as many devices, bit for bit on two, to within rounding on more, where sums have
-    another order. The first alone writes checkpoints and results.
+    Of several processes (`processes.join`), all call this function with the same recipe and pictures, and all return
+    the same init. It is the init of one process with as many devices: bit for bit on two devices, to within rounding on
+    more, where sums have another order. Only the first process writes checkpoints and results.
 
     Args:
       recipe: what to do.
       folder: for checkpoints, finished fits and the result; made where there is none. Processes that do not share it
-        keep the fits that they make.
+        each keep the fits that they make.
       data: folder of pictures; the recipe's or that of INRC_TRAIN if not given.
       progress: called after every outer step and every chunk of a fit.
 
     Raises:
-      InrcError: The pictures are not to be had, the folder holds another recipe's run, the outer loop diverged, or
-        another process is lost.
-      KeyboardInterrupt: On Ctrl-C, or `progress` has raised it; the same call goes on from there.
+      InrcError: The pictures are missing or unreadable, the folder holds another recipe's run, the outer loop diverged,
+        or another process is lost.
+      KeyboardInterrupt: On Ctrl-C, or `progress` has raised it; the same call continues from there.
     """
     source = training_folder(data or recipe.data)
     pictures = load_pictures(source, recipe.shape, recipe.n_crops)
@@ -71,66 +68,38 @@ def run(
 
 
 def _run(
-    recipe: AnyRecipe,
+    recipe: Recipe,
     folder: Path,
     pictures: Collection,
     about: dict[str, Any],
-    progress: Callable[[Progress], None] | None,
+    progress: Callable[[RunProgress], None] | None,
 ) -> Run:
     arrays = [pictures.training.pixels, pictures.validation.pixels]
     processes.check_same(fingerprint(arrays, dataclasses.replace(recipe, data=None)))
-    params, course = _learn(recipe, pictures, folder, progress)
+    start = recipe.learn_start(pictures, folder, progress)
     init, prior_seconds = prior.learn_prior(
-        recipe, params, pictures.training, folder=folder / "fits", progress=progress
+        recipe, start.params, pictures.training, folder=folder / "fits", progress=progress
     )
     card = {
         "name": recipe.name,
         "recipe": as_json(recipe),
         "n_weights": init.n_weights,
         "pictures": about,
-        **course,
+        **start.card,
         "prior_seconds": round(prior_seconds, 1),
     }
     if processes.is_first():
         shared_init.save(init, folder / INIT)
         write_atomically(folder / CARD, json.dumps(card, indent=1).encode())
-    processes.gather(b"")  # none is done before the result is written
+    processes.gather(b"")  # no process returns before the result is written
     return Run(init, card)
 
 
-def _learn(
-    recipe: AnyRecipe, pictures: Collection, folder: Path, progress: Callable[[Progress], None] | None
-) -> tuple[prior.Tensors, dict[str, Any]]:
-    """The first stage: ({name: matrix}, what the card says of its course)."""
-    if isinstance(recipe, LatentRecipe):
-        if jax.process_count() > 1:
-            raise ConfigError("networks of latent grids are learned by one process; run the recipe on one host")
-        pool = latent_pool.train_pool(recipe, pictures.training.pixels, folder, progress=progress)
-        rows = pool.history[:: max(1, len(pool.history) // 10)]
-        names = ("step", "seconds", "loss", "mse", "bpp")
-        return pool.params, {
-            "outer_steps": pool.n_steps,
-            "outer_seconds": round(pool.seconds, 1),
-            "course": [dict(zip(names, row, strict=True)) for row in (*rows, pool.history[-1])],
-        }
-    trained = train.train(recipe, pictures, folder=folder / "checkpoints", progress=progress)
-    params = {name: np.asarray(matrix) for name, matrix in trained.learned.params.items()}
-    return params, {
-        "outer_steps": trained.n_steps,
-        "outer_steps_skipped": trained.n_skipped,
-        "outer_seconds": round(trained.seconds, 1),
-        "validation": [
-            dict(zip(("step", "seconds", "psnr_before_db", "psnr_after_db"), row, strict=True))
-            for row in trained.history
-        ],
-    }
-
-
 def load_run(folder: Path) -> Run:
-    """The run that a folder holds.
+    """The finished run in a folder.
 
     Raises:
-      InrcError: It holds no finished one.
+      InrcError: There is none.
     """
     if not (folder / CARD).is_file() or not (folder / INIT).is_file():
         raise InrcError(f"{folder} holds no finished run; finish it by the `inrc meta train` that began it")
@@ -144,7 +113,7 @@ def load_run(folder: Path) -> Run:
 
 
 def _about(pictures: Collection, folder: Path) -> dict[str, Any]:
-    """Names and licences of the training pictures, and numbers of the others."""
+    """What the card tells of the pictures: names and licences of those for training, numbers of the others."""
     names = pictures.training.names
     licences = _licences(folder)
     return {
@@ -157,7 +126,7 @@ def _about(pictures: Collection, folder: Path) -> dict[str, Any]:
 
 
 def _licences(folder: Path) -> dict[str, str]:
-    """{file name: licence} of the manifest in the folder of pictures or beside it; none where there is no manifest.
+    """{file name: licence} of the manifest in the folder of pictures or beside it; empty where there is no manifest.
 
     Raises:
       MissingDataError: The manifest cannot be understood.

@@ -1,4 +1,4 @@
-"""How far a decoded picture is from its original: mse, PSNR, SSIM and MS-SSIM.
+"""Measures of how far a decoded picture is from its original: mse, PSNR, SSIM and MS-SSIM.
 
 `mse`, `psnr_db`, `ssim` and `ms_ssim` take integer pixels [H, W, C] and give a float. `ssim_index` and
 `ms_ssim_index` are the same measures on float arrays [C, H, W], for use inside jit, grad and vmap.

@@ -1,14 +1,14 @@
 """Bjøntegaard deltas: the average distance between two rate-quality curves, as a rate or as a quality.
 
-Bjøntegaard, "Calculation of average PSNR differences between RD-curves", ITU-T document VCEG-M33 (2001), with the
-logarithm of the rate as there, and a piecewise cubic that keeps the order of the points (PCHIP: Fritsch and Butland,
-1984) in the place of one cubic polynomial. The interpolants are integrated exactly.
+The source is Bjøntegaard, "Calculation of average PSNR differences between RD-curves", ITU-T document VCEG-M33 (2001).
+The logarithm of the rate is used as there. A piecewise cubic that keeps the order of the points (PCHIP: Fritsch and
+Butland, 1984) replaces the single cubic polynomial, and is integrated exactly.
 
 A curve is an array [N, 2] or a sequence of (rate, quality) pairs in any order, N >= 2. Two points make a straight
-line; four, as in VCEG-M33, are a fair least. Rates are positive, in any unit that both curves share; quality is any
-number that rises with the rate: PSNR in dB, -10 log10(1 - MS-SSIM), the negative of LPIPS.
+line; use at least four, as VCEG-M33 does. Rates are positive, in any unit that both curves share. Quality is any number
+that rises with the rate: PSNR in dB, -10 log10(1 - MS-SSIM), the negative of LPIPS.
 
-This module imports scipy.interpolate, which is slow to load: `inrc.metrics` does not import it.
+This module imports scipy.interpolate, which is slow to load; therefore `inrc.metrics` does not import this module.
 """
 
 import math
@@ -23,18 +23,18 @@ Column = npt.NDArray[np.float64]
 
 
 def bd_rate(anchor: npt.ArrayLike, test: npt.ArrayLike, *, min_overlap: float = 0.5) -> float:
-    """Rate that the test curve needs beyond the anchor's at equal quality, on average over the common qualities.
+    """Returns the rate of the test curve relative to the anchor at equal quality, averaged over the common qualities.
 
-    The average is that of the logarithm of the rate's ratio, hence a geometric mean.
+    The average is that of the logarithm of the ratio of the rates, hence a geometric mean.
 
     Args:
-      anchor: (rate, quality) points [N, 2], the curve that counts as 0.
+      anchor: (rate, quality) points [N, 2] of the curve to compare with.
       test: (rate, quality) points [M, 2].
-      min_overlap: least length of the common quality interval, as a fraction of the shorter of the two intervals,
-        0..1. A short curve inside a long one has an overlap of 1.
+      min_overlap: least length of the common quality interval, as a fraction (0..1) of the shorter of the two
+        intervals. A short curve inside a long one has an overlap of 1.
 
     Returns:
-      Percent; negative where the test curve is the better one.
+      Percent; negative where the test curve is better.
 
     Raises:
       ConfigError: A curve has under 2 points, a rate that is not positive or not finite, two points of one rate, or a
@@ -50,26 +50,26 @@ def bd_rate(anchor: npt.ArrayLike, test: npt.ArrayLike, *, min_overlap: float = 
 
 
 def bd_psnr(anchor: npt.ArrayLike, test: npt.ArrayLike, *, min_overlap: float = 0.5) -> float:
-    """Quality that the test curve has beyond the anchor's at equal rate, on average over the common log rates.
+    """Returns the quality of the test curve less that of the anchor at equal rate, averaged over the common log rates.
 
     Args:
-      anchor: (rate, quality) points [N, 2], the curve that counts as 0.
+      anchor: (rate, quality) points [N, 2] of the curve to compare with.
       test: (rate, quality) points [M, 2].
       min_overlap: least length of the common interval of the rate's logarithm, as a fraction of the shorter of the
         two intervals, 0..1.
 
     Returns:
-      The unit of the quality (dB for PSNR); positive where the test curve is the better one.
+      A difference in the unit of the quality (dB for PSNR); positive where the test curve is better.
 
     Raises:
-      ConfigError: A curve is not one, or `min_overlap` is outside 0..1: see `bd_rate`.
+      ConfigError: A curve is not valid, or `min_overlap` is outside 0..1; see `bd_rate`.
       OverlapError: The curves have too few rates in common, or none.
     """
     return _mean_difference(_sorted_columns(anchor, "anchor"), _sorted_columns(test, "test"), min_overlap, "log rates")
 
 
 def _sorted_columns(points: npt.ArrayLike, name: str) -> tuple[Column, Column]:
-    """Log rates and qualities, each [N] and strictly increasing.
+    """Returns log rates and qualities, each [N] and strictly increasing.
 
     Raises:
       ConfigError: The points are not a curve.
@@ -94,7 +94,7 @@ def _sorted_columns(points: npt.ArrayLike, name: str) -> tuple[Column, Column]:
 def _mean_difference(
     anchor: tuple[Column, Column], test: tuple[Column, Column], min_overlap: float, what: str
 ) -> float:
-    """Mean of the test's y less the anchor's y over the common interval of x, for curves (x, y) of increasing x.
+    """Returns the mean of the test's y less the anchor's y over the common x, for curves (x, y) of increasing x.
 
     Raises:
       ConfigError: `min_overlap` is outside 0..1.

@@ -1,7 +1,7 @@
-"""LPIPS: a distance between pictures that follows human judgement, where its weights are at hand.
+"""LPIPS: a distance between pictures that follows human judgement. It needs a file of weights.
 
 Zhang, Isola, Efros, Shechtman and Wang, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
-CVPR 2018: equation 1 with AlexNet's features and the authors' learned heads, version 0.1 ("lin").
+CVPR 2018: equation 1 with the features of AlexNet and the authors' learned heads, version 0.1 ("lin").
 
 The package ships no weights. `load_lpips` reads them from an .npz file with these 15 float arrays:
 
@@ -31,9 +31,9 @@ import numpy.typing as npt
 from inrc.errors import ConfigError, UnsupportedImageError
 from inrc.metrics.psnr import check_pair
 
-# Smaller pictures leave nothing of a pooled feature map.
+# A smaller picture has an empty feature map after pooling.
 MIN_SIDE = 31
-# Means and deviations of ImageNet's channels for pixels in -1..1, as the authors round them.
+# Means and standard deviations of ImageNet's channels for pixels in -1..1, rounded as the authors round them.
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
 KERNEL_SHAPES = ((64, 3, 11, 11), (192, 64, 5, 5), (384, 192, 3, 3), (256, 384, 3, 3), (256, 256, 3, 3))
@@ -44,12 +44,12 @@ NORM_FLOOR = 1e-10
 
 
 class Lpips(NamedTuple):
-    """The weights, one entry per layer.
+    """The weights of LPIPS, one entry per layer.
 
     Attributes:
-      kernels: of the convolutions, float32 of `KERNEL_SHAPES`.
-      biases: of the convolutions, float32 [n].
-      heads: weight of each channel in the distance, float32 [n], not negative.
+      kernels: kernels of the convolutions, float32 of `KERNEL_SHAPES`.
+      biases: biases of the convolutions, float32 [n].
+      heads: weights of the channels in the distance, float32 [n], not negative.
     """
 
     kernels: tuple[jax.Array, ...]
@@ -58,13 +58,13 @@ class Lpips(NamedTuple):
 
 
 def lpips_path() -> Path | None:
-    """The file of weights that the environment variable INRC_LPIPS names; None where it is unset or empty."""
+    """Returns the file of weights that the environment variable INRC_LPIPS names; None where it is unset or empty."""
     name = os.environ.get("INRC_LPIPS", "")
     return Path(name) if name else None
 
 
 def load_lpips(path: Path) -> Lpips:
-    """Reads the weights from an .npz file; the module's docstring says what it holds and how to make it.
+    """Reads the weights from an .npz file; the docstring of this module describes its content.
 
     Raises:
       ConfigError: The file cannot be read, or an array is missing, has another shape or has impossible values.
@@ -72,7 +72,7 @@ def load_lpips(path: Path) -> Lpips:
     try:
         with path.open("rb") as stream:
             file = np.load(stream, allow_pickle=False)
-            # A lone array, without names, is a file without any of the arrays below.
+            # A file of a single array without a name has none of the arrays below.
             arrays = {name: file[name] for name in file.files} if isinstance(file, np.lib.npyio.NpzFile) else {}
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise ConfigError(f"{path} cannot be read as an .npz file of LPIPS weights: {error}") from error
@@ -85,7 +85,7 @@ def load_lpips(path: Path) -> Lpips:
 
 
 def lpips(weights: Lpips, reference: npt.NDArray[Any], decoded: npt.NDArray[Any]) -> float:
-    """Distance of two pictures: 0 for identical ones, seldom above 1.
+    """Returns the distance of two pictures: 0 for identical pictures, seldom above 1.
 
     Args:
       weights: from `load_lpips`.
@@ -109,7 +109,7 @@ def lpips(weights: Lpips, reference: npt.NDArray[Any], decoded: npt.NDArray[Any]
 @jax.jit
 def _distance(weights: Lpips, pair: jax.Array) -> jax.Array:
     """Equation 1 for levels [2, H, W, 3] in 0..255: squared differences, weighted, averaged over places, summed."""
-    # One picture after the other: in a batch of two, the same picture gets sums that differ by rounding.
+    # One picture after the other: in a batch of two, sums of the same picture differ by rounding.
     features = jax.lax.map(lambda levels: _unit_features(weights, levels), pair)
     layers = zip(weights.heads, features, strict=True)
     terms = [jnp.sum(head * jnp.mean((unit[0] - unit[1]) ** 2, axis=(1, 2))) for head, unit in layers]
@@ -117,26 +117,26 @@ def _distance(weights: Lpips, pair: jax.Array) -> jax.Array:
 
 
 def _unit_features(weights: Lpips, levels: jax.Array) -> list[jax.Array]:
-    """AlexNet's five activations [C, h, w] of levels [H, W, 3] in 0..255, of unit length over the channels."""
+    """Returns the five activations [C, h, w] of levels [H, W, 3] in 0..255, of unit length over the channels."""
     shift, scale = (jnp.asarray(values, jnp.float32).reshape(1, 1, 3) for values in (SHIFT, SCALE))
     maps = jnp.moveaxis((levels / 127.5 - 1 - shift) / scale, -1, 0)[None]
-    found = []
+    features = []
     for layer, (kernel, bias) in enumerate(zip(weights.kernels, weights.biases, strict=True)):
         if POOLED_BEFORE[layer]:
             maps = jax.lax.reduce_window(maps, -jnp.inf, jax.lax.max, (1, 1, 3, 3), (1, 1, 2, 2), "VALID")
         margin, stride = (PADDINGS[layer], PADDINGS[layer]), (STRIDES[layer], STRIDES[layer])
-        # Full float32 products: an accelerator's short ones would move the third digit.
+        # Full float32 products: the reduced precision of an accelerator would change the third digit.
         maps = jax.lax.conv_general_dilated(maps, kernel, stride, (margin, margin), precision=jax.lax.Precision.HIGHEST)
         maps = jax.nn.relu(maps + bias[None, :, None, None])
         norm = jnp.sqrt(jnp.sum(maps**2, axis=1, keepdims=True))
-        found.append((maps / (norm + NORM_FLOOR))[0])
-    return found
+        features.append((maps / (norm + NORM_FLOOR))[0])
+    return features
 
 
 def _array(
     path: Path, arrays: dict[str, npt.NDArray[Any]], name: str, shape: tuple[int, ...], least: float = -np.inf
 ) -> jax.Array:
-    """One array of the file as float32.
+    """Returns one array of the file as float32.
 
     Raises:
       ConfigError: It is missing, has another shape, or has values that are not finite or below `least`.

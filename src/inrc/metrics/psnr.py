@@ -1,4 +1,4 @@
-"""Mean squared error and PSNR of integer pixels: the sum of squares is exact."""
+"""Mean squared error and PSNR of integer pixels, from an exact sum of squares."""
 
 import math
 from typing import Any
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 
 def mse(reference: npt.NDArray[Any], decoded: npt.NDArray[Any], *, bit_depth: int = 8) -> float:
-    """Mean squared error over all pixels and channels, as a fraction of the squared full range.
+    """Returns the mean squared error over all pixels and channels, as a fraction of the squared full range.
 
     Args:
       reference: integer pixels [H, W, C] in 0..2^bit_depth - 1.
@@ -16,8 +16,8 @@ def mse(reference: npt.NDArray[Any], decoded: npt.NDArray[Any], *, bit_depth: in
       bit_depth: bits per sample, 1..16; the full range is 2^bit_depth - 1.
 
     Returns:
-      A number in [0, 1]: 0 for identical pictures, 1 for black against white. Pictures of different bit depths
-      are on one scale; multiply by (2^bit_depth - 1)^2 for squared levels.
+      A number in [0, 1]: 0 for identical pictures, 1 for black against white, on one scale for all bit depths.
+      Multiply it by (2^bit_depth - 1)^2 for squared levels.
 
     Raises:
       ValueError: if the arrays are not two integer pictures of one shape within the range.
@@ -29,7 +29,7 @@ def mse(reference: npt.NDArray[Any], decoded: npt.NDArray[Any], *, bit_depth: in
 
 
 def psnr_db(reference: npt.NDArray[Any], decoded: npt.NDArray[Any], *, bit_depth: int = 8) -> float:
-    """Peak signal-to-noise ratio, 10 log10(peak^2 / mse) with peak = 2^bit_depth - 1.
+    """Returns the peak signal-to-noise ratio, 10 log10(peak^2 / mse) with peak = 2^bit_depth - 1.
 
     Args:
       reference: integer pixels [H, W, C] in 0..2^bit_depth - 1.

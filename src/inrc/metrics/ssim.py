@@ -1,7 +1,7 @@
-"""SSIM (Wang et al., 2004) and MS-SSIM (Wang, Simoncelli and Bovik, 2003): one core for metric and loss.
+"""SSIM (Wang et al., 2004) and MS-SSIM (Wang, Simoncelli and Bovik, 2003), with one core for metric and loss.
 
-The core works on float arrays [C, H, W], is pure and runs under jit, grad and vmap; `ssim` and `ms_ssim` are its
-integer-pixel face. Both measures are taken per channel and averaged over channels.
+The core is pure, takes float arrays [C, H, W] and runs under jit, grad and vmap. `ssim` and `ms_ssim` apply it to
+integer pixels. Both measures are taken per channel and averaged over channels.
 """
 
 import functools
@@ -23,7 +23,7 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
 def ssim(reference: npt.NDArray[Any], decoded: npt.NDArray[Any], *, bit_depth: int = 8) -> float:
-    """Structural similarity of two pictures; see `ssim_index` for the definition.
+    """Returns the structural similarity of two pictures; see `ssim_index` for the definition.
 
     Args:
       reference: integer pixels [H, W, C] in 0..2^bit_depth - 1.
@@ -41,7 +41,7 @@ def ssim(reference: npt.NDArray[Any], decoded: npt.NDArray[Any], *, bit_depth: i
 
 
 def ms_ssim(reference: npt.NDArray[Any], decoded: npt.NDArray[Any], *, bit_depth: int = 8) -> float:
-    """Multi-scale structural similarity of two pictures; see `ms_ssim_index` for the definition.
+    """Returns the multi-scale structural similarity of two pictures; see `ms_ssim_index` for the definition.
 
     Args:
       reference: integer pixels [H, W, C] in 0..2^bit_depth - 1.
@@ -59,7 +59,7 @@ def ms_ssim(reference: npt.NDArray[Any], decoded: npt.NDArray[Any], *, bit_depth
 
 
 def ssim_index(reference: jax.Array, decoded: jax.Array, *, data_range: float = 1.0) -> jax.Array:
-    """Mean SSIM: an 11-pixel Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03, whole windows only.
+    """Returns the mean SSIM: an 11-pixel Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03, whole windows only.
 
     Wang et al. (2004), equation 13 and section III-C, per channel. Variances and covariance are the biased ones.
     A picture with a side under 11 pixels uses the largest odd window that fits its shorter side, same sigma.
@@ -79,7 +79,7 @@ def ssim_index(reference: jax.Array, decoded: jax.Array, *, data_range: float = 
 
 
 def ms_ssim_index(reference: jax.Array, decoded: jax.Array, *, data_range: float = 1.0) -> jax.Array:
-    """MS-SSIM: contrast and structure at up to five dyadic scales, luminance at the coarsest one.
+    """Returns MS-SSIM: contrast and structure at up to five dyadic scales, luminance at the coarsest one.
 
     Wang, Simoncelli and Bovik (2003), equation 7, per channel: the product over scales of the mean
     contrast-structure term to the power of the scale's weight, the coarsest scale with its luminance term too.
@@ -113,23 +113,23 @@ def ms_ssim_index(reference: jax.Array, decoded: jax.Array, *, data_range: float
 
 
 def _channels_first(pixels: npt.NDArray[Any], bit_depth: int) -> npt.NDArray[np.float32]:
-    """Integer pixels [H, W, C] as float32 [C, H, W] in [0, 1]."""
+    """Returns integer pixels [H, W, C] as float32 [C, H, W] in [0, 1]."""
     return np.ascontiguousarray(np.moveaxis(pixels, -1, 0), dtype=np.float32) / np.float32(2**bit_depth - 1)
 
 
 def _scale_weights(short_side: int) -> tuple[float, ...]:
-    """Weights of the scales that a picture's shorter side allows: the published ones, or fewer that sum to 1."""
+    """Returns the weights of as many scales as the shorter side allows: all published ones, or fewer that sum to 1."""
     n_scales = max(1, sum(short_side >= WINDOW_SIDE * 2**scale for scale in range(len(SCALE_WEIGHTS))))
     if n_scales == len(SCALE_WEIGHTS):
-        return SCALE_WEIGHTS  # these sum to 1.0001, and so do everyone's
+        return SCALE_WEIGHTS  # they sum to 1.0001, as in other implementations
     total = sum(SCALE_WEIGHTS[:n_scales])
     return tuple(weight / total for weight in SCALE_WEIGHTS[:n_scales])
 
 
 def _centre(pixels: jax.Array, data_range: float) -> tuple[jax.Array, jax.Array]:
-    """A picture with a range of 1 less each channel's mean, and that mean [C, 1, 1].
+    """Returns a picture scaled to a range of 1 without its channel means, and these means [C, 1, 1].
 
-    A variance as E[x^2] - E[x]^2 loses float32 digits when the mean is large; it does not depend on the mean.
+    The variance does not depend on the mean, but E[x^2] - E[x]^2 loses float32 digits where the mean is large.
     """
     unit = pixels / data_range
     mean = jax.lax.stop_gradient(jnp.mean(unit, axis=(1, 2), keepdims=True))
@@ -137,9 +137,9 @@ def _centre(pixels: jax.Array, data_range: float) -> tuple[jax.Array, jax.Array]
 
 
 def _channel_means(x: jax.Array, y: jax.Array, offset_x: jax.Array, offset_y: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mean SSIM and mean contrast-structure term of each channel, [C] and [C], of pictures less their offsets.
+    """Returns mean SSIM and mean contrast-structure term of each channel, [C] and [C], of pictures less their offsets.
 
-    The index needs the variances' sum only, hence four filtered maps rather than five.
+    The index needs only the sum of the variances, hence four filtered maps instead of five.
     """
     c1, c2 = K1**2, K2**2
     mean_x, mean_y, mean_squares, mean_product = _gaussian_filter(jnp.stack([x, y, x * x + y * y, x * y]))
@@ -150,31 +150,31 @@ def _channel_means(x: jax.Array, y: jax.Array, offset_x: jax.Array, offset_y: ja
 
 
 def _halve(x: jax.Array) -> jax.Array:
-    """2x2 means of [C, H, W] -> [C, ceil(H/2), ceil(W/2)]."""
+    """Returns the 2x2 means of [C, H, W], as [C, ceil(H/2), ceil(W/2)]."""
     x = jnp.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2)), mode="edge")
     x = x[:, 0::2] + x[:, 1::2]
     return 0.25 * (x[:, :, 0::2] + x[:, :, 1::2])
 
 
 def _window(short_side: int) -> npt.NDArray[np.float64]:
-    """The one-dimensional Gaussian window for a picture's shorter side; it sums to 1."""
+    """Returns the one-dimensional Gaussian window for a picture's shorter side; it sums to 1."""
     radius = (min(WINDOW_SIDE, short_side) - 1) // 2
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / WINDOW_SIGMA) ** 2)
     return weights / weights.sum()
 
 
 def _gaussian_filter(maps: jax.Array) -> jax.Array:
-    """The Gaussian window at every place where it fits: [..., H, W] -> [..., H - n + 1, W - n + 1]."""
+    """Applies the Gaussian window where it fits as a whole: [..., H, W] -> [..., H - n + 1, W - n + 1]."""
     return _filter(tuple(_window(min(maps.shape[-2:])).tolist()), maps)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _filter(window: tuple[float, ...], maps: jax.Array) -> jax.Array:
-    """A symmetric separable window over the last two axes, as sums of shifted slices.
+    """Applies a symmetric separable window over the last two axes, as sums of shifted slices.
 
-    Value and gradient of SSIM at 128x192 and 512x768 take 2.4 and 64 ms on a 2-core CPU; the same slices with XLA's
-    own gradient 4.4 and 336 ms, banded matrix products 4.4 and 220 ms, a convolution 63 ms at the smaller size.
-    The rule for the gradient rules out forward mode (jvp), which nothing here needs.
+    Value and gradient of SSIM at 128x192 and 512x768 take 2.4 and 64 ms on a 2-core CPU. The same slices with XLA's
+    own gradient take 4.4 and 336 ms, banded matrix products 4.4 and 220 ms, a convolution 63 ms at the smaller size.
+    The custom gradient rules out forward mode (jvp), which nothing here needs.
     """
     n_rows, n_columns = (side - len(window) + 1 for side in maps.shape[-2:])
     rows = functools.reduce(jnp.add, (weight * maps[..., i : i + n_rows, :] for i, weight in enumerate(window)))
@@ -186,7 +186,7 @@ def _filter_forward(window: tuple[float, ...], maps: jax.Array) -> tuple[jax.Arr
 
 
 def _filter_backward(window: tuple[float, ...], _: None, cotangent: jax.Array) -> tuple[jax.Array]:
-    """The transpose of a symmetric filter is the filter itself on the zero-padded cotangent."""
+    """Applies the filter to the zero-padded cotangent, which is the transpose of a symmetric filter."""
     margin = len(window) - 1
     padding = [(0, 0)] * (cotangent.ndim - 2) + [(margin, margin)] * 2
     return (_filter(window, jnp.pad(cotangent, padding)),)

@@ -17,16 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
+from inrc.config import Model
 from inrc.errors import ConfigError, InitMismatchError
-from inrc.latent_layout import latent_layout
-from inrc.layout import Layout, layout
+from inrc.shared_init import networks
+from inrc.shared_init.networks import layout_of, of_type
 
 ID_BYTES = 8
 """Bytes of the hash that a file names its init by."""
 
 _MAX_BYTES = 1 << 26
-_LATENT_GRID = "LATENT_GRID"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,7 +48,7 @@ class SharedInit:
       ConfigError: The parts contradict each other.
     """
 
-    model: ModelConfig | LatentGridConfig
+    model: Model
     shape: tuple[int, int]
     n_outputs: int
     mean: Mapping[str, np.ndarray]
@@ -96,13 +95,6 @@ class SharedInit:
         return sum(matrix.size for matrix in self.mean.values())
 
 
-def layout_of(model: ModelConfig | LatentGridConfig, shape: tuple[int, int], n_outputs: int) -> Layout:
-    """(name, (rows, columns)) of every matrix of a network of either kind, in the order of a file."""
-    if isinstance(model, LatentGridConfig):
-        return latent_layout(model, n_outputs)
-    return layout(model, shape, n_outputs)
-
-
 def save(init: SharedInit, path: Path) -> None:
     """Writes an init; a reader never sees half of it."""
     arrays = {f"mean/{name}": np.asarray(matrix, "<f2") for name, matrix in init.mean.items()}
@@ -147,9 +139,9 @@ def _read(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
 
 
 def _parsed(about: Any, arrays: dict[str, np.ndarray]) -> SharedInit:
-    model = _latent_grid_of(about) if about["family"] == _LATENT_GRID else _model_of(about)
-    height, width = (_of_type(int, n) for n in about["shape"])
-    n_outputs = _of_type(int, about["n_outputs"])
+    model = networks.kind_of_family(about["family"]).parsed(about)
+    height, width = (of_type(int, n) for n in about["shape"])
+    n_outputs = of_type(int, about["n_outputs"])
     names = [name for name, _ in layout_of(model, (height, width), n_outputs)]
     if len(arrays) != 2 * len(names):
         raise ValueError(f"it has {len(arrays)} matrices, the network {2 * len(names)}")
@@ -164,31 +156,6 @@ def _parsed(about: Any, arrays: dict[str, np.ndarray]) -> SharedInit:
     )
 
 
-def _model_of(about: Any) -> ModelConfig:
-    encoding = about["encoding"]
-    return ModelConfig(
-        ModelFamily[about["family"]],
-        tuple(_of_type(int, width) for width in about["widths"]),
-        EncodingConfig(
-            EncodingKind[encoding["kind"]], _of_type(int, encoding["n_frequencies"]), float(encoding["sigma"])
-        ),
-        _of_type(int, about["omega_0"]),
-        _of_type(bool, about["bias"]),
-    )
-
-
-def _latent_grid_of(about: Any) -> LatentGridConfig:
-    default = dataclasses.asdict(LatentGridConfig())
-    return LatentGridConfig(**{name: _of_type(type(value), about[name]) for name, value in default.items()})
-
-
-def _of_type(kind: type, value: Any) -> Any:
-    """JSON has 3.0, "3" and true where a whole number is meant, and they would be hashed as something else."""
-    if type(value) is not kind:
-        raise TypeError(f"{value!r} is not of type {kind.__name__}")
-    return value
-
-
 def _native(matrix: np.ndarray) -> np.ndarray:
     return matrix.astype(matrix.dtype.newbyteorder("="))
 
@@ -199,16 +166,6 @@ def _check_matrix(what: str, matrix: np.ndarray, shape: tuple[int, int], dtype: 
 
 
 def _described(init: SharedInit) -> dict[str, object]:
-    picture = {"shape": list(init.shape), "n_outputs": init.n_outputs}
-    model = init.model
-    if isinstance(model, LatentGridConfig):
-        return {"family": _LATENT_GRID, **dataclasses.asdict(model), **picture}
-    encoding = model.encoding
-    return {
-        "family": model.family.name,
-        "widths": list(model.widths),
-        "encoding": {"kind": encoding.kind.name, "n_frequencies": encoding.n_frequencies, "sigma": encoding.sigma},
-        "omega_0": model.omega_0,
-        "bias": model.bias,
-        **picture,
-    }
+    """The JSON members of all that a decoder needs besides the matrices."""
+    described = networks.kind_of(init.model).described(init.model)
+    return {**described, "shape": list(init.shape), "n_outputs": init.n_outputs}

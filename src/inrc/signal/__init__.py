@@ -1,1 +1,1 @@
-"""Pictures in and out: files, colour transforms and coordinates."""
+"""Pictures and their files, colour transforms, and coordinates."""

@@ -1,6 +1,6 @@
 """Colour transforms between the RGB of a picture and the target that a network is fitted to.
 
-Each is affine: target = A rgb + b, with rgb in [0, 1] and b such that mid-gray (0.5, 0.5, 0.5) becomes
+Every transform is affine: target = A rgb + b, with rgb in [0, 1] and b such that mid-gray (0.5, 0.5, 0.5) becomes
 (0.5, 0.5, 0.5). Luma stays in [0, 1]; chroma lies around 0.5.
 """
 
@@ -55,20 +55,6 @@ class ColourTransform(enum.IntEnum):
         """The constant b = 0.5 - A (0.5, 0.5, 0.5), [3], float64."""
         return 0.5 - 0.5 * _FORWARD[self].sum(axis=1)
 
-    @property
-    def metric(self) -> np.ndarray:
-        """M = A^-T A^-1, [3, 3], float64: a target error t means the squared RGB error t^T M t, exactly."""
-        return _INVERSE[self].T @ _INVERSE[self]
-
-    @property
-    def mse_weights(self) -> np.ndarray:
-        """The diagonal of M, [3], float64: the squared RGB error that one unit of squared error in a channel costs.
-
-        sum_c w_c t_c^2 equals the squared RGB error, summed over R, G and B, when the errors t_c are uncorrelated
-        between channels (and exactly so for RGB and YCOCG_ORTHONORMAL, whose M is the identity).
-        """
-        return np.diag(self.metric).copy()
-
     def forward(self, values: ArrayT) -> ArrayT:
         """Maps RGB [..., 3] in [0, 1] to the target [..., 3].
 
@@ -109,23 +95,12 @@ class ColourTransform(enum.IntEnum):
         """
         return _affine(values, self, _INVERSE[self], -_INVERSE[self] @ self.offset)
 
-    def mse_weights_channels(self, n_channels: int) -> np.ndarray:
-        """Returns `mse_weights` for a target of C channels, [C], float64: 1 for gray and for alpha.
-
-        Raises:
-            ConfigError: If C is not between 1 and 4.
-        """
-        _check_channels(n_channels)
-        if n_channels < 3:
-            return np.ones(n_channels)
-        return np.concatenate([self.mse_weights, np.ones(n_channels - 3)])
-
 
 _KR, _KG, _KB = 0.299, 0.587, 0.114  # luma of BT.601
 _CB, _CR = 2 * (1 - _KB), 2 * (1 - _KR)  # 1.772 and 1.402: B - Y and R - Y at full chroma
 _S2, _S3, _S6 = math.sqrt(2), math.sqrt(3), math.sqrt(6)
 
-# Written out, not inverted numerically: what a file decodes to must not depend on a linear algebra library.
+# The inverses are written out, not computed: the pixels of a file must not depend on a linear algebra library.
 _FORWARD = {
     ColourTransform.RGB: np.eye(3),
     ColourTransform.YCBCR: np.array(
@@ -166,8 +141,8 @@ def _affine(values: ArrayT, transform: ColourTransform, matrix: np.ndarray, offs
         return values
     columns, constant = np.eye(n_channels), np.zeros(n_channels)
     columns[:3, :3], constant[:3] = matrix.T, offset
-    # Sums of products, not `@`: accelerators multiply matrices in TF32 or bfloat16, too coarse for 16-bit samples.
-    shape = (1,) * (values.ndim - 1) + (n_channels,)  # ranks written out: strict rank promotion allows it
+    # Sums of products, no `@`: accelerators multiply matrices in TF32 or bfloat16, too coarse for 16-bit samples.
+    shape = (1,) * (values.ndim - 1) + (n_channels,)  # explicit ranks, as strict rank promotion wants them
     result: Any = constant.astype(np.float32).reshape(shape)
     for channel in range(n_channels):
         result = result + values[..., channel : channel + 1] * columns[channel].astype(np.float32).reshape(shape)

@@ -1,4 +1,4 @@
-"""Which file format it is, and which module reads or writes it."""
+"""Recognises file formats, and hands pictures to the module that reads or writes each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from inrc.signal import netpbm, pillow, png, tiff
 from inrc.signal.raster import Raster
 
 SIGNATURE_BYTES = 16
-_OTHER_FORMATS = {  # recognised, so that the error can name them
+_OTHER_FORMATS = {  # inrc does not read these, but errors name them
     b"GIF8": "GIF",
     b"\xff\x0a": "JPEG XL",
     b"\x00\x00\x00\x0cJXL ": "JPEG XL",
@@ -63,7 +63,7 @@ def format_of(start: bytes) -> str:
 
 
 def decode(data: bytes, max_pixels: int) -> Raster:
-    """Decodes the bytes of a picture file; raises typed errors, and on damaged bytes whatever the libraries raise."""
+    """Decodes the bytes of a picture file. Damaged bytes may raise errors of the libraries besides typed ones."""
     format_name = format_of(data[:SIGNATURE_BYTES])
     if format_name == "PNG":
         return png.decode(data, max_pixels)
@@ -90,11 +90,11 @@ def encode(pixels: np.ndarray, icc_profile: bytes, format: str, quality: int | N
 
 
 def _check_encodable(pixels: np.ndarray, format_name: str, quality: int | None) -> None:
-    """Raises where the format cannot hold the picture, with the format that can."""
+    """Checks that the format can hold the picture; the error names a format that can."""
     channels = pixels.shape[2]
     if format_name not in _CHANNELS_HELD:
         raise UnsupportedImageError(
-            f"unknown output format {format_name!r}; use png, tif, tiff, jpg, jpeg, webp, ppm or pgm"
+            f"the output format {format_name!r} is unknown; use png, tif, tiff, jpg, jpeg, webp, ppm or pgm"
         )
     if pixels.itemsize == 2 and format_name in _LOSSY_FORMATS:
         raise UnsupportedImageError(f"{format_name} holds 8 bits per sample, the picture has 16; write .png or .tiff")
@@ -105,7 +105,7 @@ def _check_encodable(pixels: np.ndarray, format_name: str, quality: int | None) 
         raise UnsupportedImageError(f"{format_name} holds no {what}, the picture has {channels} channels; {remedy}")
     if quality is not None and format_name not in _LOSSY_FORMATS:
         raise ConfigError(
-            f"quality is {quality} but {format_name} is lossless; leave quality out or write .jpg or .webp"
+            f"quality is {quality}, but {format_name} is lossless; leave quality out, or write .jpg or .webp"
         )
     if quality is not None and not 1 <= quality <= 100:
         raise ConfigError(f"quality is {quality}; it must lie between 1 and 100")

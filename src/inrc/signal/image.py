@@ -1,4 +1,4 @@
-"""Pictures in memory, read from files and written to them: 8 and 16 bits, gray to RGBA, profile kept, upright."""
+"""Pictures in memory, read from files and written to files: 8 or 16 bits, gray to RGBA, upright, with their profile."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """A picture as it is seen: upright, palettes expanded, straight alpha.
+    """A picture as a viewer shows it: upright, palettes expanded, straight alpha.
 
     Attributes:
         pixels: Samples [H, W, C], uint8 or uint16 over their whole range. C is 1 (gray), 2 (gray and alpha),
@@ -127,7 +127,7 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image:
     16-bit samples stay 16-bit. Palettes and transparent colours are expanded, and 1, 2 and 4 bits widened to 8.
     The orientation in EXIF or TIFF tags is applied; the ICC profile is kept. Of a JPEG that holds several pictures
     (phones add depth and gain maps) the primary one is read. An animation, or a TIFF file of several pages, is refused
-    rather than cut to its first frame: half of what was there would be lost without a word.
+    rather than cut to its first frame, which would silently lose the others.
 
     Args:
         source: A path, the bytes of a file, or a file opened in binary mode.
@@ -143,7 +143,7 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image:
         raster = formats.decode(_read_bytes(source), max_pixels)
     except ImageError as error:
         raise type(error)(f"cannot read {name}: {error}") from error.__cause__
-    except Exception as error:  # the decoders of four libraries raise nearly anything on damaged bytes
+    except Exception as error:  # on damaged bytes the decoders of four libraries raise errors of any type
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UnreadableImageError(
             f"cannot read {name}: truncated or damaged ({reason}); copy or download it again"
@@ -204,7 +204,7 @@ def _name(source: ImageSource) -> str:
 
 
 def _read_bytes(source: ImageSource) -> bytes:
-    """Returns all bytes of the source, of a file only after its first bytes look like a picture."""
+    """Returns all bytes of the source; a file is read whole only if its first bytes look like a picture."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source)
     if not isinstance(source, (str, os.PathLike)):
@@ -219,7 +219,7 @@ def _read_bytes(source: ImageSource) -> bytes:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Writes all of `data` or nothing: under a temporary name in the same folder, then renamed over `path`.
+    """Writes a file whole or not at all: under a temporary name in the same folder, which is then renamed to `path`.
 
     Raises:
         OSError: If the place cannot be written to.

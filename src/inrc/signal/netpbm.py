@@ -1,6 +1,6 @@
 """PGM and PPM, plain and raw, at any maximum value up to 65535 (https://netpbm.sourceforge.net/doc/ppm.html).
 
-Decoded here because Pillow halves the depth of 16-bit PPM. Bitmaps (P1, P4) go through Pillow.
+They are decoded here because Pillow halves the depth of 16-bit PPM. Bitmaps (P1, P4) are decoded by Pillow.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import re
 import numpy as np
 
 from inrc.errors import UnreadableImageError
-from inrc.signal.raster import Raster, check_size
+from inrc.signal.raster import Raster, check_size, scaled_to_full_range
 
-# Magic, width, height, maximum: apart by white space or comments, and one white space before raw samples.
+# Magic, width, height and maximum are separated by white space or comments; one white space precedes raw samples.
 _GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
 _HEADER = re.compile(rb"P([2356])" + _GAP + rb"(\d{1,10})" + _GAP + rb"(\d{1,10})" + _GAP + rb"(\d{1,5})\s")
 
@@ -70,8 +70,7 @@ def _plain_samples(data: bytes, start: int, n_samples: int, maximum: int) -> np.
 
 def _full_range(samples: np.ndarray, maximum: int) -> np.ndarray:
     """Rescales samples from 0..maximum to the whole range of 8 or 16 bits, rounded to nearest."""
-    full = 255 if maximum < 256 else 65535
-    dtype = np.uint8 if full == 255 else np.uint16
-    if maximum == full:
+    dtype = np.uint8 if maximum < 256 else np.uint16
+    if maximum == np.iinfo(dtype).max:
         return samples.astype(dtype)
-    return ((samples.astype(np.uint64) * (2 * full) + maximum) // (2 * maximum)).astype(dtype)
+    return scaled_to_full_range(samples, maximum, dtype)

@@ -1,8 +1,8 @@
 """JPEG, WebP, BMP, bitmaps and unusual TIFF: decoded by Pillow, encoded through imageio.
 
-Pillow's file classes are used by name rather than `Image.open` (or imageio, which calls it): the format is known from
-its signature, only the header is read before the size is checked against our own limit, and the primary picture of a
-phone's multi-picture JPEG is an ordinary JPEG.
+Pillow's file classes are used by name, instead of `Image.open` or imageio, which calls it. So the format is the one of
+the signature, only the header is read before the size is checked against our own limit, and the primary picture of a
+phone's multi-picture JPEG is read as an ordinary JPEG.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _check_side(pixels: np.ndarray, format_name: str, limit: int) -> None:
     height, width = pixels.shape[:2]
     if max(height, width) > limit:
         raise UnsupportedImageError(
-            f"the picture is {width} x {height} and {format_name} holds at most {limit} a side; write .png or .tiff"
+            f"the picture is {width} x {height}, but {format_name} holds at most {limit} a side; write .png or .tiff"
         )
 
 

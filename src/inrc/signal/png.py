@@ -1,6 +1,6 @@
 """PNG at 8 and 16 bits per sample.
 
-imagecodecs decodes and encodes the pixels: Pillow silently halves the depth of 16-bit RGB, and mistakes the
+imagecodecs decodes and encodes the pixels, because Pillow silently halves the depth of 16-bit RGB and misreads the
 transparent value of 2- and 4-bit gray. The chunks beside the pixels (size, ICC profile, EXIF, animation) are read here.
 Section numbers are those of the PNG specification, third edition (https://www.w3.org/TR/png-3/).
 """
@@ -17,8 +17,8 @@ from inrc.errors import UnreadableImageError, UnsupportedImageError
 from inrc.signal.raster import Raster, check_size, exif_orientation
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-MAX_ICC_BYTES = 2**24  # a zlib bomb in iCCP stops here; real profiles have at most a few megabytes
-COMPRESSION_LEVEL = 4  # a Kodak picture: 0.07 s and 1 % larger than level 6, which takes 0.10 s (0.22 s at 16 bits)
+MAX_ICC_BYTES = 2**24  # stops a zlib bomb in iCCP; real profiles have at most a few megabytes
+COMPRESSION_LEVEL = 4  # on Kodak 0.07 s and 1 % larger than level 6, which takes 0.10 s (0.22 s at 16 bits)
 
 
 def decode(data: bytes, max_pixels: int) -> Raster:

@@ -1,4 +1,4 @@
-"""What every decoder hands over: samples as stored, with the orientation and the profile still to be applied."""
+"""The result of every decoder: samples as they are stored, with an orientation that is still to be applied."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         ImageTooLargeError: If the picture has more than `max_pixels` pixels.
     """
     if width < 1 or height < 1:
-        raise UnreadableImageError(f"its header says {width} x {height} pixels; each side needs at least 1")
+        raise UnreadableImageError(f"its header says {width} x {height} pixels; each side must have at least 1")
     if width * height > max_pixels:
         raise ImageTooLargeError(
             f"its header says {width} x {height} = {width * height} pixels, more than the limit of {max_pixels}; "
@@ -71,6 +71,24 @@ def exif_orientation(exif: bytes) -> int:
 def valid_orientation(value: object) -> int:
     """Returns `value` where it is an EXIF orientation, else 1: some software writes 0."""
     return int(value) if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def scaled_to_full_range(samples: np.ndarray, maximum: int | np.ndarray, dtype: type[np.unsignedinteger]) -> np.ndarray:
+    """Scales samples from 0..maximum to the whole range of an integer type, exactly rounded to nearest.
+
+    Args:
+        samples: Integers of any shape. A sample above its maximum becomes the largest value of the type.
+        maximum: One maximum for all samples, or an array of a shape that broadcasts with them. Where the maximum is 0
+            the result is 0.
+        dtype: uint8 or uint16.
+
+    Returns:
+        Samples of the given type; halves are rounded up.
+    """
+    full = int(np.iinfo(dtype).max)
+    maximum = np.asarray(maximum, np.uint64)
+    scaled = (samples.astype(np.uint64) * (2 * full) + maximum) // np.maximum(2 * maximum, 1)
+    return np.where(maximum == 0, 0, np.minimum(scaled, full)).astype(dtype)
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """TIFF at 8 and 16 bits per sample.
 
-tifffile reads plain gray and RGB samples of either depth, which Pillow does not. Pillow reads what must be interpreted
-first: bitmaps, 2- and 4-bit gray, palettes and YCbCr.
+tifffile reads plain gray and RGB samples of either depth, which Pillow does not. Pillow reads samples that have to be
+interpreted first: bitmaps, 2- and 4-bit gray, palettes and YCbCr.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from inrc.errors import UnreadableImageError, UnsupportedImageError
 from inrc.signal import pillow
-from inrc.signal.raster import ORIENTATION_TAG, Raster, check_size, valid_orientation
+from inrc.signal.raster import ORIENTATION_TAG, Raster, check_size, scaled_to_full_range, valid_orientation
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -41,7 +41,7 @@ def decode(data: bytes, max_pixels: int) -> Raster:
     """
     import tifffile
 
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else its complaints reach stderr
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else its warnings reach stderr
     with tifffile.TiffFile(io.BytesIO(data)) as tif:
         page = tif.pages.first
         check_size(page.imagewidth, page.imagelength, max_pixels)
@@ -86,7 +86,7 @@ def _bits(page: TiffPage) -> int:
 
 
 def _check_kind(tif: TiffFile, page: TiffPage) -> None:
-    """Raises UnsupportedImageError for what could only be read by guessing or by losing something."""
+    """Raises UnsupportedImageError for a file that could only be read by guessing or with a loss."""
     if page.is_reduced:
         raise UnsupportedImageError(
             "its first page is only a thumbnail (a raw camera file?); develop it to a PNG first"
@@ -139,8 +139,6 @@ def _plain_samples(page: TiffPage) -> np.ndarray:
 
 def _unpremultiply(pixels: np.ndarray) -> np.ndarray:
     """Divides the colours of [H, W, C] by the last channel, rounded to nearest; where alpha is 0 they become 0."""
-    full = int(np.iinfo(pixels.dtype).max)
-    alpha = pixels[..., -1:].astype(np.uint64)
-    colours = (pixels[..., :-1].astype(np.uint64) * (2 * full) + alpha) // np.maximum(2 * alpha, 1)
-    colours = np.where(alpha == 0, 0, np.minimum(colours, full)).astype(pixels.dtype)
-    return np.concatenate([colours, pixels[..., -1:]], axis=-1)
+    alpha = pixels[..., -1:]
+    colours = scaled_to_full_range(pixels[..., :-1], alpha, pixels.dtype.type)
+    return np.concatenate([colours, alpha], axis=-1)

@@ -130,7 +130,9 @@ def fit_networks(
       lanes: how they are spread; chosen by the devices if not given. A fit's result depends on `lanes.side_by_side`
         (in rounding) and on nothing else of them.
       padded: whether plans are compared, and signals fitted, with padding.
-      progress, checkpoint_path, checkpoint_every: as for `run_fits`.
+      progress: as for `run_fits`.
+      checkpoint_path: as for `run_fits`.
+      checkpoint_every: as for `run_fits`.
 
     Returns:
       The best weights of each, in the order of the tasks. On KeyboardInterrupt, the best until then.
@@ -358,7 +360,7 @@ def _signal(target: Target, plan: CoordinateFitPlan) -> Signal:
 def _coded_bits(params: dict[str, np.ndarray], steps: dict[str, float], start: Start | None) -> float:
     """Bits that the coder spends on weights, or on their differences from a start, rounded by their steps."""
     indices = {name: index_of_step(step) for name, step in steps.items()}
-    means = {name: 0.0 for name in params} if start is None else start.mean
+    means = dict.fromkeys(params, 0.0) if start is None else start.mean
     integers = [quantise(matrix, step_of_index(indices[name]), means[name]) for name, matrix in params.items()]
     exponents = None
     if start is not None:

@@ -128,7 +128,6 @@ def run_chunk(
     Returns:
       (state after, what each step met, arrays [groups, steps per group]).
     """
-
     steps = steps._replace(learning_rate=steps.learning_rate * rate_factor)
     step = functools.partial(_step, problem, signal, prior, bit_weights)
 
@@ -151,9 +150,7 @@ def distortion(problem: Problem, params: Matrices, signal: Signal) -> Float[Arra
 @functools.partial(jax.jit, static_argnames="problem")
 def rounded_cost(problem: Problem, state: State, signal: Signal, prior: Prior) -> Measured:
     """What the state's weights come to as a file would hold them."""
-    params, bits = quantised(
-        stacks_of(problem), state.weights, prior, jnp.float32(0), jnp.float32(1), state.seed
-    )
+    params, bits = quantised(stacks_of(problem), state.weights, prior, jnp.float32(0), jnp.float32(1), state.seed)
     return Measured(distortion(problem, params, signal), jnp.float32(0), bits)
 
 

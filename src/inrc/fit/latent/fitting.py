@@ -1,6 +1,7 @@
 """Fitting latents and their networks to pictures, one or many side by side."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,15 @@ from inrc.fit.stacks import stacked
 from inrc.fit.steering import Steering
 from inrc.fit.task import FitResult, Progress, Start, Target, Task
 from inrc.fit.weights import matrices_of, prior_of, steps_of
-from inrc.latent_layout import latent_layout
-from inrc.models.latent_grid.packing import mask_of, packing_of, unpack
+from inrc.latent_layout import canvas_of, grids_of, latent_layout
+from inrc.models.latent_grid.packing import Packing, cut_from_canvas, mask_of, packing_of, unpack
 
 _MIN_UPDATES = 20
 """Updates of lambda that a fit needs to reach its number of bits."""
+_MOST_PADDING_ON_CPU = 1e8
+"""Steps times pixels that padding a picture may add on a CPU. An idle core takes 0.25 us for each, so that padding
+costs at most the 25 seconds in which a program for the picture's own shape would be compiled. An accelerator takes a
+hundredth of that time and compiles no faster: there all pictures are padded."""
 _VALUES_PER_INPUT = 8
 """Contexts, features, gradients and temporaries per pixel, relative to the context network's inputs: an estimate, not
 yet checked on an accelerator."""
@@ -42,10 +47,10 @@ class LatentFitResult(FitResult):
 
     Attributes, beside those of every `FitResult`:
       latents: int32 [height, width] of every grid, in coding order.
-      state_latents: the same before rounding, float32 [packing.size]; what another fit may start from.
+      state_latents: all latents of the canvas before rounding, float32 [packing.size]; another fit may start from them.
       latent_bits, network_bits: of the rounded latents and weights, by the differentiable rate model.
       distortion: of these, by the fit's loss.
-      problem, signal: what was fitted.
+      problem, signal: what was fitted, on its canvas.
     """
 
     latents: tuple[np.ndarray, ...]
@@ -75,10 +80,9 @@ def fit_latents(
 ) -> LatentFitResult:
     """Fits a pyramid of latents and its networks to one picture; arguments as in `Task` and `fit_latents_batch`."""
     (result,) = fit_latents_batch(
-        [Task(target, config, start, warm_start)],
+        [Task(target, config, start, warm_start, start_fraction)],
         model,
         lanes=Lanes(),
-        start_fraction=start_fraction,
         progress=progress,
         checkpoint_path=checkpoint_path,
         checkpoint_every=checkpoint_every,
@@ -91,7 +95,6 @@ def fit_latents_batch(
     model: LatentGridConfig,
     *,
     lanes: Lanes | None = None,
-    start_fraction: float = 0.0,
     progress: Callable[[Progress], None] | None = None,
     checkpoint_path: Path | None = None,
     checkpoint_every: float = 20.0,
@@ -104,9 +107,9 @@ def fit_latents_batch(
       model: the networks.
       lanes: how they are spread; chosen by the devices if not given. A fit's result depends on `lanes.side_by_side`
         (in rounding) and on nothing else of them.
-      start_fraction: fraction of the schedule that counts as done, for warm starts: `config.n_steps` is the length of
-        the whole schedule, of which only the rest is run.
-      progress, checkpoint_path, checkpoint_every: as for `run_fits`.
+      progress: as for `run_fits`.
+      checkpoint_path: as for `run_fits`.
+      checkpoint_every: as for `run_fits`.
 
     Returns:
       The best rounded latents and networks of each, in the order of the tasks. On KeyboardInterrupt, the best until
@@ -118,7 +121,7 @@ def fit_latents_batch(
       CheckpointMismatchError: The checkpoint belongs to other pictures or other options.
     """
     results = run_fits(
-        LatentBatch(tasks, model, lanes, start_fraction),
+        LatentBatch(tasks, model, lanes),
         progress=progress,
         checkpoint_path=checkpoint_path,
         checkpoint_every=checkpoint_every,
@@ -159,11 +162,10 @@ def fit_plan(task: Task, model: LatentGridConfig) -> LatentFitPlan:
         most = int(config.n_steps / (config.steps_per_group * _MIN_UPDATES))
         groups_per_chunk = min(groups_per_chunk, max(1, most))
     default = LatentFitConfig()
-    height, width = task.target.shape
     return LatentFitPlan(
         problem=LatentProblem(
             model,
-            (height, width),
+            _canvas(task.target, config),
             task.target.n_channels,
             config.optimiser,
             config.clip_norm,
@@ -182,6 +184,29 @@ def fit_plan(task: Task, model: LatentGridConfig) -> LatentFitPlan:
     )
 
 
+def _canvas(target: Target, config: LatentFitConfig) -> tuple[int, int]:
+    """(height, width) of the canvas on which a picture is fitted: pictures of one canvas share a compiled program.
+
+    A picture whose shape is a canvas fills it. Structural losses would look at the padding and never have any.
+    """
+    height, width = target.shape
+    canvas = canvas_of((height, width))
+    n_added = (math.prod(canvas) - target.n_samples) * config.n_steps
+    is_cheap = jax.default_backend() != "cpu" or n_added <= _MOST_PADDING_ON_CPU
+    return canvas if is_cheap and not config.loss.structural else (height, width)
+
+
+def _signal(target: Target, problem: LatentProblem) -> LatentSignal:
+    """The picture on its canvas."""
+    height, width = target.shape
+    packing, values = packing_of(problem.model, problem.shape), np.asarray(target.values, np.float32)
+    if (height, width) == problem.shape:
+        return LatentSignal(values, mask_of(packing))
+    added = [(0, canvas - side) for canvas, side in zip(problem.shape, (height, width), strict=True)]
+    sizes = np.array([height, width], np.int32)
+    return LatentSignal(np.pad(values, [(0, 0), *added]), mask_of(packing, (height, width)), sizes)
+
+
 class LatentBatch(Batch):
     """The fits of a batch of latent grids."""
 
@@ -189,16 +214,13 @@ class LatentBatch(Batch):
     kept = ("latents", "params", "log_steps")
     plan: LatentFitPlan
 
-    def __init__(
-        self, tasks: Sequence[Task], model: LatentGridConfig, lanes: Lanes | None, start_fraction: float
-    ) -> None:
+    def __init__(self, tasks: Sequence[Task], model: LatentGridConfig, lanes: Lanes | None) -> None:
         plan = shared_plan([fit_plan(task, model) for task in tasks])
         assert isinstance(plan, LatentFitPlan)
         for task in tasks:
-            _check_start(plan.problem, task, start_fraction)
+            _check_start(plan.problem, task, tasks[0].start_fraction)
         self._stacks = program.stacks_of(plan.problem)
-        mask = mask_of(packing_of(model, plan.problem.shape))
-        self._own_signals = [LatentSignal(np.asarray(task.target.values, np.float32), mask) for task in tasks]
+        self._own_signals = [_signal(task.target, plan.problem) for task in tasks]
         super().__init__(
             tasks,
             plan,
@@ -206,7 +228,6 @@ class LatentBatch(Batch):
             signals=self._own_signals,
             priors=[prior_of(self._stacks, task.start) for task in tasks],
             steerings=[Steering(task.config.target_bits, task.config.lambda_rd, overhead=1.0) for task in tasks],
-            start_fraction=start_fraction,
         )
         if any(task.warm_start is not None for task in tasks):
             self.n_seeds = 1
@@ -244,7 +265,9 @@ class LatentBatch(Batch):
         names = tuple(name for name, _ in latent_layout(problem.model, problem.n_channels))
         best = jax.tree.map(np.asarray, ended.best)
         # The integer coder bounds the weights of the context network.
-        params = [limited(matrices_of(self._stacks, names, _of_lane(best["params"], i))) for i in range(len(self.tasks))]
+        params = [
+            limited(matrices_of(self._stacks, names, _of_lane(best["params"], i))) for i in range(len(self.tasks))
+        ]
         latents = np.clip(best["latents"], -MAX_LATENT, MAX_LATENT)
         in_stacks = [stacked(self._stacks, {n: jnp.asarray(m) for n, m in own.items()}) for own in params]
         kept = ended.state._replace(
@@ -261,7 +284,7 @@ class LatentBatch(Batch):
                 compile_seconds=ended.compile_seconds,
                 lambda_rd=self.steerings[i].lambda_rd,
                 interrupted=ended.interrupted,
-                latents=tuple(np.asarray(x, np.int32) for x in unpack(packing, np.round(latents[i]))),
+                latents=_grids(packing, latents[i], task.target),
                 state_latents=latents[i],
                 latent_bits=float(measured.latent_bits[i]),
                 network_bits=float(measured.network_bits[i]),
@@ -269,7 +292,7 @@ class LatentBatch(Batch):
                 problem=problem,
                 signal=self._own_signals[i],
             )
-            for i in range(len(self.tasks))
+            for i, task in enumerate(self.tasks)
         ]
 
     def _first(self, task: Task, seed: int) -> LatentState:
@@ -284,6 +307,13 @@ def _config(task: Task) -> LatentFitConfig:
     return task.config
 
 
+def _grids(packing: Packing, latents: np.ndarray, target: Target) -> tuple[np.ndarray, ...]:
+    """The rounded latents of a picture's grids, int32, out of the vector of its canvas."""
+    height, width = target.shape
+    grids = [np.asarray(grid, np.int32) for grid in unpack(packing, jnp.asarray(np.round(latents)))]
+    return tuple(cut_from_canvas(packing, grids, (height, width)))
+
+
 def _of_lane(stacks: dict[str, Any], i: int) -> dict[str, np.ndarray]:
     return {key: stack[i] for key, stack in stacks.items()}
 
@@ -291,10 +321,22 @@ def _of_lane(stacks: dict[str, Any], i: int) -> dict[str, np.ndarray]:
 def _check_start(problem: LatentProblem, task: Task, start_fraction: float) -> None:
     """Refuses warm starts of other pictures, and fits that begin in mid-schedule without one."""
     earlier = task.warm_start
+    if task.start_fraction != start_fraction:
+        raise ConfigError(
+            "the fits of a batch start at different fractions of their schedules; put equal ones together"
+        )
     if not 0 <= start_fraction < 1 or (start_fraction > 0 and earlier is None):
         raise ConfigError(
             f"a fit starts at fraction {start_fraction} of its schedule; it must lie in 0..1, and be 0 without a warm "
             "start"
         )
-    if earlier is not None and (not isinstance(earlier, LatentFitResult) or earlier.problem[:3] != problem[:3]):
+    if earlier is None:
+        return
+    height, width = task.target.shape
+    shapes = [grid.shape for grid in grids_of(problem.model, (height, width))]
+    if (
+        not isinstance(earlier, LatentFitResult)
+        or earlier.problem[:3] != problem[:3]
+        or [grid.shape for grid in earlier.latents] != shapes
+    ):
         raise ConfigError("a warm start is of another model or shape; give it a fit of the same")

@@ -31,7 +31,7 @@ class LatentProblem(NamedTuple):
     """What is static about a fit, hashable.
 
     Attributes:
-      model, shape, n_channels: the networks and the picture's (height, width).
+      model, shape, n_channels: the networks and the (height, width) of the picture, or of the canvas that holds it.
       optimiser: of the networks.
       clip_norm: largest norm of the gradient of all networks.
       step_learning_rate: Adam's rate for the logarithms of the networks' quantisation steps.
@@ -74,10 +74,17 @@ class LatentState(NamedTuple):
 
 
 class LatentSignal(NamedTuple):
-    """A picture: values [C, h, w] in [0, 1], and the mask of the latents' vector."""
+    """A picture, which may lie in the top left corner of a larger canvas.
+
+    Attributes:
+      values: [C, height, width] in [0, 1], of the canvas; what lies beyond the picture does not matter.
+      mask: of the vector of latents, 0 beyond the picture and in margins.
+      sizes: int32 [2], true height and width; None if the picture fills the canvas.
+    """
 
     values: jax.Array | np.ndarray
     mask: jax.Array | np.ndarray
+    sizes: jax.Array | np.ndarray | None = None
 
 
 def stacks_of(problem: LatentProblem) -> tuple[Stack, ...]:
@@ -115,9 +122,7 @@ def run_chunk(
     Returns:
       (state after, what each step met, arrays [groups, steps per group]).
     """
-    steps = steps._replace(
-        network_rate=steps.network_rate * rate_factor, latent_rate=steps.latent_rate * rate_factor
-    )
+    steps = steps._replace(network_rate=steps.network_rate * rate_factor, latent_rate=steps.latent_rate * rate_factor)
     step = functools.partial(_step, problem, signal, prior, bit_weights)
 
     def group(state: LatentState, steps: LatentSteps):
@@ -129,9 +134,7 @@ def run_chunk(
 @functools.partial(jax.jit, static_argnames="problem")
 def rounded_cost(problem: LatentProblem, state: LatentState, signal: LatentSignal, prior: Prior) -> Measured:
     """What the state's latents and weights come to as a file would hold them."""
-    params, bits = quantised(
-        stacks_of(problem), state.weights, prior, jnp.float32(0), jnp.float32(1), state.seed
-    )
+    params, bits = quantised(stacks_of(problem), state.weights, prior, jnp.float32(0), jnp.float32(1), state.seed)
     return _measured(problem, params, bits, jnp.round(state.latents), signal)
 
 
@@ -140,8 +143,9 @@ def _measured(
 ) -> Measured:
     packing = packing_of(problem.model, problem.shape)
     reference, mask = jnp.asarray(signal.values), jnp.asarray(signal.mask)
-    values, latent_bits = values_and_bits(problem.model, packing, params, mask, latents * mask)
-    return Measured(distortion(problem.loss, values, reference), latent_bits, network_bits)
+    sizes = None if signal.sizes is None else jnp.asarray(signal.sizes)
+    values, latent_bits = values_and_bits(problem.model, packing, params, mask, latents * mask, sizes)
+    return Measured(distortion(problem.loss, values, reference, sizes), latent_bits, network_bits)
 
 
 def _step(

@@ -15,27 +15,45 @@ Params = Mapping[str, jax.Array]
 
 
 def values_and_bits(
-    config: LatentGridConfig, packing: Packing, params: Params, mask: jax.Array, flat: jax.Array
+    config: LatentGridConfig,
+    packing: Packing,
+    params: Params,
+    mask: jax.Array,
+    flat: jax.Array,
+    sizes: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """(pixel values [C, h, w], clamped to [0, 1] with a straight-through gradient; bits of the latents).
+
+    A picture may lie in the top left corner of a larger canvas, that of `packing`. Pixel values beyond its true size
+    then mean nothing and must not enter a loss. The values within, the bits and all gradients are those of the picture
+    alone, provided that the latents beyond are zeros: of latents that are multiplied by `mask`.
 
     Args:
       config: of the networks.
       packing: where the latents of each grid are.
       params: {name: matrix}.
       mask: `packing.mask_of`.
-      flat: the latents, zeros in margins.
+      flat: the latents, zeros where the mask is 0.
+      sizes: int32 [2], true height and width; None if the canvas is the picture. It may be traced, so that one program
+        serves all pictures of a canvas, and mapped.
     """
     grids = unpack(packing, flat)
-    return render(config, packing, params, grids), latent_bits(config, params, packing, mask, flat, grids)
+    values = render(config, packing, params, grids, sizes)
+    return values, latent_bits(config, params, packing, mask, flat, grids)
 
 
-def render(config: LatentGridConfig, packing: Packing, params: Params, grids: Sequence[jax.Array]) -> jax.Array:
-    """Pixel values [C, h, w] of the grids, given in coding order.
+def render(
+    config: LatentGridConfig,
+    packing: Packing,
+    params: Params,
+    grids: Sequence[jax.Array],
+    sizes: jax.Array | None = None,
+) -> jax.Array:
+    """Pixel values [C, h, w] of the grids, given in coding order; `sizes` as for `values_and_bits`.
 
-    The gradient passes the clamp: with a true one, pixels beyond the range never come back, and bright pictures end as
-    a constant.
+    The gradient passes the clamp. With the clamp's own gradient, pixels beyond the range would never come back, and
+    bright pictures would end as a constant.
     """
-    seen = [grid for slot, grid in zip(packing.slots, grids, strict=True) if not slot.grid.hyper]
-    values = synthesise(config, params, upsample(config, params, seen[::-1]))
+    visible = [grid for slot, grid in zip(packing.slots, grids, strict=True) if not slot.grid.hyper]
+    values = synthesise(config, params, upsample(config, params, visible[::-1], sizes), sizes)
     return values + jax.lax.stop_gradient(jnp.clip(values, 0.0, 1.0) - values)

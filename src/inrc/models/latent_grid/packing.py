@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from inrc.config import LatentGridConfig
-from inrc.latent_layout import MARGIN, Grid, grids_of
+from inrc.latent_layout import MARGIN, Grid, grids_of, halved
 
 _SINGLE_LEVELS = 3
 """Levels, from the finest on, whose grids are blocks of their own."""
@@ -84,12 +84,27 @@ def packing_of(config: LatentGridConfig, shape: tuple[int, int]) -> Packing:
 
 
 def pack(packing: Packing, grids: Sequence[np.ndarray]) -> np.ndarray:
-    """The vector of `grids`, given in coding order."""
+    """The vector of `grids`, given in coding order: those of the packing's shape, or of a smaller picture on it."""
     flat = np.zeros(packing.size, np.result_type(*grids))
     for slot, grid in zip(packing.slots, grids, strict=True):
+        height, width = grid.shape
         rows = flat[slot.start : slot.start + slot.size].reshape(-1, slot.stride)
-        rows[:, : grid.shape[1]] = grid
+        rows[:height, :width] = grid
     return flat
+
+
+def cut_from_canvas(packing: Packing, grids: Sequence[np.ndarray], shape: tuple[int, int]) -> list[np.ndarray]:
+    """The grids of a picture of (height, width), in coding order, out of those of its canvas, which `packing` packs."""
+    shapes = [halved(shape, slot.grid.level) for slot in packing.slots]
+    return [grid[:height, :width] for grid, (height, width) in zip(grids, shapes, strict=True)]
+
+
+def put_on_canvas(packing: Packing, grids: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The grids of a canvas, which `packing` packs, that hold those of a smaller picture, and zeros beyond."""
+    return [
+        np.pad(grid, [(0, whole - part) for whole, part in zip(slot.grid.shape, grid.shape, strict=True)])
+        for slot, grid in zip(packing.slots, grids, strict=True)
+    ]
 
 
 def unpack(packing: Packing, flat: jax.Array) -> tuple[jax.Array, ...]:
@@ -134,6 +149,12 @@ def _positions_pull(packing: Packing, length: int, saved: None, g: jax.Array) ->
 positions.defvjp(lambda packing, length, flat: (positions(packing, length, flat), None), _positions_pull)
 
 
-def mask_of(packing: Packing) -> np.ndarray:
-    """1 where the vector has a latent, 0 in margins; float32."""
-    return pack(packing, [np.ones(slot.grid.shape, np.float32) for slot in packing.slots])
+def mask_of(packing: Packing, shape: tuple[int, int] | None = None) -> np.ndarray:
+    """1 where the vector has a latent, 0 elsewhere; float32 [packing.size].
+
+    Args:
+      packing: of a picture or of its canvas.
+      shape: (height, width) of a picture on the canvas; all of the canvas if not given.
+    """
+    shapes = (slot.grid.shape if shape is None else halved(shape, slot.grid.level) for slot in packing.slots)
+    return pack(packing, [np.ones(grid, np.float32) for grid in shapes])

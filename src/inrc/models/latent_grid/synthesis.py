@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from inrc.config import LatentGridConfig
 from inrc.models.latent_grid.dense import dense
+from inrc.models.latent_grid.edges import edges_repeated
 from inrc.models.latent_grid.filters import convolve_3x3
 from inrc.models.tiles import largest_tile
 
@@ -19,12 +20,22 @@ _TILE_ON_ACCELERATORS = 1 << 19
 """Pixels per tile elsewhere: large, because every tile launches its operations anew."""
 
 
-def synthesise(config: LatentGridConfig, params: Params, features: jax.Array) -> jax.Array:
-    """Values [C, h, w] of features [n_grids, h, w], not clamped."""
+def synthesise(
+    config: LatentGridConfig, params: Params, features: jax.Array, sizes: jax.Array | None = None
+) -> jax.Array:
+    """Values [C, h, w] of features [n_grids, h, w], not clamped.
+
+    Args:
+      config: of the networks.
+      params: {name: matrix}.
+      features: of `upsampling.upsample`.
+      sizes: int32 [2], true height and width of a picture on a canvas; None if the canvas is the picture.
+    """
     n, height, width = features.shape
     pixels = features.reshape(n, height * width)
     values = pixel_network(params["synthesis_0"], params["synthesis_1"], pixels).reshape(-1, height, width)
     for i in range(config.n_residual):
+        values = edges_repeated(values, sizes, 1)
         values = values + convolve_3x3(values, params[f"residual_{i}"])
         values = jax.nn.relu(values) if i < config.n_residual - 1 else values
     return values + dense(params["synthesis_skip"], pixels).reshape(values.shape)

@@ -7,19 +7,37 @@ import jax.numpy as jnp
 
 from inrc.config import LatentGridConfig
 from inrc.latent_layout import UPSAMPLING_KERNEL
+from inrc.models.latent_grid.edges import edges_repeated, sizes_at
 from inrc.models.latent_grid.filters import symmetric_filter, twice
 
+_REACH = 2
+"""Entries beyond the edge that the upsampling kernel needs."""
 
-def upsample(config: LatentGridConfig, params: Mapping[str, jax.Array], grids: Sequence[jax.Array]) -> jax.Array:
+
+def upsample(
+    config: LatentGridConfig,
+    params: Mapping[str, jax.Array],
+    grids: Sequence[jax.Array],
+    sizes: jax.Array | None = None,
+) -> jax.Array:
     """Features [n_grids, h, w] of latent grids [h, w], [h / 2, w / 2], ..., finest first.
 
-    Coarse to fine: what is there is doubled by the level's kernel, and the level's own latents join it, filtered.
+    From coarse to fine: the features so far are doubled by the level's kernel, and the level's own latents, filtered,
+    join them.
+
+    Args:
+      config: of the networks.
+      params: {name: matrix}.
+      grids: latents, finest first.
+      sizes: int32 [2], true height and width of a picture on a canvas, whose latents beyond are zeros; None if the
+        canvas is the picture.
     """
     features = grids[-1][None]
     for level in reversed(range(config.n_grids - 1)):
         kernel = jnp.asarray(UPSAMPLING_KERNEL, jnp.float32) + params["upsampling"][level]
         own = grids[level]
         height, width = own.shape
+        features = edges_repeated(features, None if sizes is None else sizes_at(sizes, level + 1), _REACH)
         features = twice(features, kernel)[:, :height, :width]
         if config.refinement:
             identity = jnp.zeros_like(params["refinement"][level]).at[0].set(1.0)

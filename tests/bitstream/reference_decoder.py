@@ -16,8 +16,8 @@ import zlib
 
 import numpy as np
 
-from tests.bitstream import stranger_grids
-from tests.entropy import latent_stranger
+from tests.bitstream import reference_grids
+from tests.entropy import latent_reference_decoder
 
 COLOUR = {
     0: np.eye(3),
@@ -127,9 +127,9 @@ def read(data: bytes, init_archive: bytes = b"") -> File:
     steps, matrices = weights(decoder, shapes(f, widths), scale_indices)
     file = File(f, widths, stream, crc32, sections, steps, matrices, means, [])
     if f["family"] == LATENT_GRID:
-        named = {name: m.tolist() for name, m in zip(stranger_grids.shapes(f), dequantised(file), strict=True)}
-        found = latent_stranger.decode(
-            decoder.symbol, named, seen_size(f), stranger_grids.kinds(f), n_spatial=f["n_spatial"]
+        named = {name: m.tolist() for name, m in zip(reference_grids.shapes(f), dequantised(file), strict=True)}
+        found = latent_reference_decoder.decode(
+            decoder.symbol, named, seen_size(f), reference_grids.kinds(f), n_spatial=f["n_spatial"]
         )
         file.grids = [np.array(grid) for grid in found]
     return file
@@ -394,7 +394,7 @@ def gaussian_frequencies(n_frequencies: int, quarter_sigma: int, shape: tuple[in
 
 def shapes(fields: dict[str, int], widths: list[int]) -> list[tuple[int, int]]:
     if fields["family"] == LATENT_GRID:
-        return list(stranger_grids.shapes(fields).values())
+        return list(reference_grids.shapes(fields).values())
     channels, size, bias = fields["channels"], seen_size(fields), fields["bias"]
     fan_in = n_features(fields["encoding"], fields["n_frequencies"], size)
     out = []
@@ -459,8 +459,8 @@ def values(file: File) -> np.ndarray:
     f = file.fields
     size, matrices = seen_size(f), dequantised(file)
     if f["family"] == LATENT_GRID:
-        grids = {k: grid for (k, hyper), grid in zip(stranger_grids.kinds(f), file.grids, strict=True) if not hyper}
-        return stranger_grids.outputs(f, dict(zip(stranger_grids.shapes(f), matrices, strict=True)), grids)
+        grids = {k: grid for (k, hyper), grid in zip(reference_grids.kinds(f), file.grids, strict=True) if not hyper}
+        return reference_grids.outputs(f, dict(zip(reference_grids.shapes(f), matrices, strict=True)), grids)
     centres = [((np.arange(n) + 0.5) / n * 2 - 1).astype(np.float32) for n in size]
     points = [a.ravel() for a in np.meshgrid(*centres, indexing="ij")]
     x = features(f["encoding"], f["n_frequencies"], f["quarter_sigma"], points, size)

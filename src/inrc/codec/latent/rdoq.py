@@ -14,15 +14,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inrc.codec import grids, pack
-from inrc.codec.job import Candidate
+from inrc.codec.family import Candidate
+from inrc.codec.file import File
+from inrc.codec.latent.format import network_of, plans_of
 from inrc.config import LatentGridConfig
 from inrc.entropy import context, latent_rate
-from inrc.fit.latent_config import LatentFitResult
+from inrc.fit.latent.fitting import LatentFitResult
+from inrc.fit.latent.program import LatentSignal
 from inrc.fit.loss import LossConfig, distortion
 from inrc.latent_layout import grids_of
 from inrc.models.latent_grid.forward import render
-from inrc.models.latent_grid.packing import packing_of
+from inrc.models.latent_grid.packing import packing_of, put_on_canvas
 
 _N_LEVELS = 3
 """Levels, from the finest on, whose latents are tried: they take nine tenths of the bits."""
@@ -32,43 +34,37 @@ _MOST_BITS = 8.0
 
 def loss_of(candidate: Candidate, lambda_rd: float) -> float:
     """Distortion of what a file shows, by the loss of its fit, + lambda * bits per pixel of all of the file."""
-    header = candidate.header
+    header = candidate.file.header
     n_bits = 8 * len(candidate.packed())
-    return _shown(candidate) + lambda_rd * n_bits / (header.width * header.height)
+    return _distortion_of(candidate.file, _result(candidate)) + lambda_rd * n_bits / (header.width * header.height)
 
 
-def _shown(candidate: Candidate) -> float:
+def _distortion_of(file: File, result: LatentFitResult) -> float:
     """Distortion of what a file shows, by the loss of its fit."""
-    header, model, result = candidate.header, candidate.header.model, candidate.result
-    assert isinstance(model, LatentGridConfig)
-    assert isinstance(result, LatentFitResult)
-    params = {name: jnp.asarray(matrix) for name, matrix in pack.dequantise(header, candidate.weights).items()}
-    latents = tuple(jnp.asarray(grid, jnp.float32) for grid in candidate.weights.latents)
-    return float(_distortion(model, result.problem.loss, header.shape, params, latents, result.signal.values))
+    params = {name: jnp.asarray(matrix) for name, matrix in file.params.items()}
+    return float(_distortion(*_statics(file, result), params, tuple(_on_canvas(file, result)), result.signal))
 
 
 def refine(candidate: Candidate, lambda_rd: float) -> Candidate:
-    """The candidate with some latents one nearer to zero; its loss is lower, or it is what it was.
+    """The candidate with some latents one nearer to zero; its loss is lower, or the candidate is unchanged.
 
     Args:
       candidate: of a fit of latents.
       lambda_rd: loss per bit and pixel.
     """
-    header, model, result = candidate.header, candidate.header.model, candidate.result
-    assert isinstance(model, LatentGridConfig)
-    assert isinstance(result, LatentFitResult)
-    loss, target = result.problem.loss, jnp.asarray(result.signal.values)
-    matrices = pack.dequantise(header, candidate.weights)
-    params = {name: jnp.asarray(matrix) for name, matrix in matrices.items()}
-    plans, network = grids.plans_of(model, header.shape), grids.network_of(model, matrices)
+    file, result = candidate.file, _result(candidate)
+    header, model = file.header, _model(file)
+    params = {name: jnp.asarray(matrix) for name, matrix in file.params.items()}
+    plans, network = plans_of(model, header.shape), network_of(model, file.params)
     loss_per_bit = lambda_rd / (header.width * header.height)
     rows, columns = context.spacing(network.offsets)
-    latents = list(candidate.weights.latents)
-    seen = [jnp.asarray(grid, jnp.float32) for grid in latents]
+    latents = list(file.latents)
+    on_canvas = _on_canvas(file, result)
 
     def gradient(index: int, changed: np.ndarray) -> np.ndarray:
-        seen[index] = jnp.asarray(changed, jnp.float32)
-        return np.asarray(_gradients(model, loss, header.shape, params, tuple(seen), target)[index], np.float64)
+        on_canvas[index] = _padded_like(on_canvas[index], changed)
+        slopes = _gradients(*_statics(file, result), params, tuple(on_canvas), result.signal)[index]
+        return np.asarray(slopes, np.float64)[: changed.shape[0], : changed.shape[1]]
 
     for index, grid in reversed(list(enumerate(grids_of(model, header.shape)))):
         if grid.hyper or grid.level >= _N_LEVELS:
@@ -94,23 +90,54 @@ def refine(candidate: Candidate, lambda_rd: float) -> Candidate:
             if tried.any():
                 latents[index] = np.where(tried, own + towards_zero, own).astype(np.int32)
                 at_present = None
-        seen[index] = jnp.asarray(latents[index], jnp.float32)
+        on_canvas[index] = _padded_like(on_canvas[index], latents[index])
 
-    refined = dataclasses.replace(candidate, weights=dataclasses.replace(candidate.weights, latents=tuple(latents)))
-    costs = [_shown(one) + loss_per_bit * pack.latent_bits(header, one.weights) for one in (refined, candidate)]
+    refined = dataclasses.replace(candidate, file=dataclasses.replace(file, latents=tuple(latents)))
+    costs = [
+        _distortion_of(one.file, result) + loss_per_bit * one.file.format.latent_bits(one.file)
+        for one in (refined, candidate)
+    ]
     return refined if costs[0] < costs[1] else candidate
+
+
+def _result(candidate: Candidate) -> LatentFitResult:
+    assert isinstance(candidate.result, LatentFitResult)
+    return candidate.result
+
+
+def _model(file: File) -> LatentGridConfig:
+    assert isinstance(file.header.model, LatentGridConfig)
+    return file.header.model
+
+
+def _statics(file: File, result: LatentFitResult) -> tuple[LatentGridConfig, LossConfig, tuple[int, int]]:
+    """(networks of the file, loss of the fit, canvas of the fit): what the compiled functions are made for."""
+    return _model(file), result.problem.loss, result.problem.shape
+
+
+def _on_canvas(file: File, result: LatentFitResult) -> list[jax.Array]:
+    """The file's latents on the canvas of the fit, whose compiled programs all pictures of the canvas share."""
+    packing = packing_of(_model(file), result.problem.shape)
+    return [jnp.asarray(grid, jnp.float32) for grid in put_on_canvas(packing, file.latents)]
+
+
+def _padded_like(canvas: jax.Array, grid: np.ndarray) -> jax.Array:
+    added = [(0, whole - part) for whole, part in zip(canvas.shape, grid.shape, strict=True)]
+    return jnp.asarray(np.pad(grid, added), jnp.float32)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _distortion(
     model: LatentGridConfig,
     loss: LossConfig,
-    shape: tuple[int, int],
+    canvas: tuple[int, int],
     params: Mapping[str, jax.Array],
     latents: tuple[jax.Array, ...],
-    target: jax.Array,
+    signal: LatentSignal,
 ) -> jax.Array:
-    return distortion(loss, render(model, packing_of(model, shape), params, latents), target)
+    sizes = None if signal.sizes is None else jnp.asarray(signal.sizes)
+    values = render(model, packing_of(model, canvas), params, latents, sizes)
+    return distortion(loss, values, jnp.asarray(signal.values), sizes)
 
 
 _gradients = jax.jit(jax.grad(_distortion, argnums=4), static_argnums=(0, 1, 2))

@@ -1,0 +1,1 @@
+"""The family of coordinate networks in the codec: SIREN and Fourier networks from coordinates to values."""

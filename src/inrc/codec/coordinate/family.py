@@ -1,0 +1,242 @@
+"""Encoding with coordinate networks: their size follows the rate, and their steps are searched after the fit."""
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from inrc import presets, shared_init
+from inrc.bitstream import network_fields
+from inrc.bitstream.header import Header
+from inrc.codec import file as files
+from inrc.codec.coordinate import trimming
+from inrc.codec.coordinate.format import INIT_COLOUR, CoordinateFormat, output_transform
+from inrc.codec.family import Candidate, Family, Plan, Resolved
+from inrc.codec.options import EncodeOptions
+from inrc.codec.weights import QuantisedWeights, dequantise, ideal_bits_of_many, quantise, round_by
+from inrc.config import ModelConfig, ModelFamily
+from inrc.errors import ConfigError
+from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.coordinate.fitting import CoordinateFitResult, fit_networks, fit_plan
+from inrc.fit.coordinate.schedule import Schedule
+from inrc.fit.lanes import Lanes
+from inrc.fit.loss import LOSSES
+from inrc.fit.optimiser import OptimiserConfig
+from inrc.fit.task import FitResult, Progress, Target
+from inrc.layout import feature_counts
+from inrc.quant.search import search_together
+from inrc.shared_init import SharedInit
+from inrc.signal.colour import ColourTransform
+
+if TYPE_CHECKING:
+    from inrc.codec.job import Job
+    from inrc.codec.search import Goal, Trial
+
+_NEAR_SIZE = 1.6
+"""Ratio of numbers of weights up to which a shared init serves a rate; lambda makes up for the rest."""
+_MAX_EVALUATIONS, _PASSES_PER_EVALUATION = 24, 10
+"""Measurements that the search over the steps of fitted weights may take: one for every ten passes of the fit, which
+keeps it a tenth of the encode, and 24 at most, after which steps hardly change any more."""
+_LEAST_EVALUATIONS = 3
+_MAX_REFITS = 3
+_DB_PER_OCTAVE = 1.9
+"""PSNR that a doubling of the rate buys, for the first guess of a search."""
+_AIM_ABOVE_DB = 0.2
+"""By how much refits aim above an asked-for PSNR: coming down by coarser steps costs next to nothing, coming up costs
+another fit."""
+
+
+class CoordinateFamily(Family):
+    """The family of coordinate networks."""
+
+    format = CoordinateFormat()
+    fields = network_fields.fields_of_family(ModelFamily.SIREN)
+    fit_config = CoordinateFitConfig
+    preset = presets.CoordinateCodec
+    codecs = tuple(presets.COORDINATE_CODECS.values())
+    least_payload = 16
+    psnr_margin_db = 0.5
+
+    def resolve(
+        self,
+        options: EncodeOptions,
+        shape: tuple[int, ...],
+        n_channels: int,
+        bpp: float,
+        init: SharedInit | None = None,
+    ) -> Resolved:
+        self.check(options)
+        n_pixels = math.prod(shape)
+        model = options.model if init is None else init.model
+        if model is None:
+            codec = presets.codec_by_name(options.codec)
+            assert isinstance(codec, presets.CoordinateCodec)
+            model = presets.model_for(
+                codec,
+                n_weights=presets.n_weights_for(bpp, n_pixels),
+                n_inputs=sum(feature_counts(codec.encoding, shape)),
+                n_outputs=n_channels,
+            )
+        assert isinstance(model, ModelConfig)
+        colour = _colour(options) if n_channels >= 3 else ColourTransform.RGB
+        n_passes = presets.passes_of_effort(options.effort, n_pixels)
+        factor = presets.phase_factor_for(options.effort, n_pixels)
+        config = options.fit or CoordinateFitConfig(
+            n_passes=n_passes,
+            phase_factor=factor,
+            optimiser=OptimiserConfig(beta_1=presets.momentum_for(n_passes * factor**2)),
+            lambda_rd=presets.lambda_of_bpp(bpp) * LOSSES[options.loss].slope,
+            loss=LOSSES[options.loss],
+            schedule=Schedule(learning_rate=presets.learning_rate_for(model, n_pixels, factor)),
+            time_budget=options.time_budget,
+            seed=options.seed,
+        )
+        return Resolved(model, config, colour)
+
+    def shipped_init(
+        self, options: EncodeOptions, shape: tuple[int, int], n_channels: int, bpp: float
+    ) -> SharedInit | None:
+        """The init whose network is nearest in size to what the rate pays for."""
+        codec = presets.codec_by_name(options.codec)
+        assert isinstance(codec, presets.CoordinateCodec)
+        has_levels = isinstance(options.fit, CoordinateFitConfig) and options.fit.weight_bits is not None
+        if has_levels or (n_channels >= 3 and options.colour not in (None, INIT_COLOUR)):
+            return None
+        wanted = presets.n_weights_for(bpp, math.prod(shape))
+
+        def distance(init: SharedInit) -> float:
+            mean, _ = self.format.matrices_of_init(init, shape, n_channels)
+            return abs(math.log(sum(matrix.size for matrix in mean.values()) / wanted))
+
+        suitable = [
+            init
+            for init in shared_init.shipped()
+            if isinstance(init.model, ModelConfig)
+            and (init.model.family, init.model.encoding) == (codec.family, codec.encoding)
+            and not self.format.misfit(init, shape, n_channels)
+            and distance(init) <= math.log(_NEAR_SIZE)
+        ]
+        return min(suitable, key=distance, default=None)
+
+    def check_init(self, options: EncodeOptions, n_channels: int, init: SharedInit) -> None:
+        colour = options.colour
+        if n_channels >= 3 and colour not in (None, INIT_COLOUR):
+            raise ConfigError(
+                f"the shared init {init.id.hex()} is of {INIT_COLOUR.name}, the colour {colour.name} is asked for; "
+                "leave the colour away or use no init (--init none)"
+            )
+
+    def sees_transposed(self, shape: tuple[int, int], has_init: bool) -> bool:
+        return has_init and shape[0] > shape[1]
+
+    def target(self, values: np.ndarray, header: Header) -> Target:
+        return Target(values, *output_transform(header.colour, header.channels))
+
+    def bpp_of_bytes(self, max_bytes: int, overhead: int, n_pixels: int) -> float:
+        return 8 * (max_bytes - overhead) / n_pixels
+
+    def bucket(self, plan: Plan) -> Hashable:
+        return fit_plan(plan.task, _model(plan), padded=True), plan.header.init_id, _n_evaluations(plan)
+
+    def side_by_side(self, plan: Plan) -> int:
+        return fit_plan(plan.task, _model(plan), padded=True).side_by_side()
+
+    def fit(
+        self,
+        plans: Sequence[Plan],
+        *,
+        side_by_side: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        checkpoint_path: Path | None = None,
+    ) -> Sequence[FitResult]:
+        model, tasks = _model(plans[0]), [plan.task for plan in plans]
+        padded = side_by_side is not None
+        lanes = fit_plan(tasks[0], model, padded=True).lanes(len(plans), side_by_side) if padded else Lanes()
+        return fit_networks(
+            tasks, model, lanes=lanes, padded=padded, progress=progress, checkpoint_path=checkpoint_path
+        )
+
+    def rounded(self, plans: Sequence[Plan], results: Sequence[FitResult]) -> list[Candidate]:
+        """Weights rounded by steps that are searched by measured loss + lambda * bits, for all fits at one pace."""
+        weights = [
+            quantise(result.params, result.steps, plan.reference) for plan, result in zip(plans, results, strict=True)
+        ]
+        n_evaluations = _n_evaluations(plans[0])
+        if n_evaluations >= _LEAST_EVALUATIONS and not results[0].interrupted:
+            weights = _searched(plans, results, weights, n_evaluations)
+        return [
+            Candidate(files.make(plan.header, own, icc_profile=plan.icc_profile), result)
+            for plan, own, result in zip(plans, weights, results, strict=True)
+        ]
+
+    def max_refits(self, goal: "Goal") -> int:
+        return _MAX_REFITS if goal.is_psnr else 0
+
+    def refit(self, job: "Job", trials: "list[Trial]", goal: "Goal") -> tuple[Plan, Candidate]:
+        """A network of another size: by the slope of an average photograph, or between two that bracket the goal."""
+        latest = trials[-1]
+        bpp, target = latest.plan.bpp, goal.least
+        lowest = max((trial.plan.bpp for trial in trials if trial.value < target), default=0.0)
+        highest = min((trial.plan.bpp for trial in trials if trial.value >= target), default=math.inf)
+        guess = bpp * 2.0 ** ((target + _AIM_ABOVE_DB - latest.value) / _DB_PER_OCTAVE)
+        if lowest and highest < math.inf and not lowest < guess < highest:
+            guess = math.sqrt(lowest * highest)
+        most = presets.bpp_of_quality(presets.MAX_QUALITY) * 2
+        plan = job.plan(min(max(guess, bpp / 8, 0.005), bpp * 8, most))
+        return plan, job.fit(plan)
+
+    def trimmed(self, job: "Job", trials: "list[Trial]", best: "Trial | None", goal: "Goal") -> "Trial | None":
+        """Steps coarse enough for the number of bytes, or as coarse as the PSNR allows."""
+        if goal.is_psnr:
+            return best if best is None else best._replace(candidate=trimming.down_to_psnr(best.candidate, goal))
+        if best is not None:
+            return best
+        candidate = trimming.down_to_bytes(trials[-1].candidate, goal)
+        return None if candidate is None else trials[-1]._replace(candidate=candidate)
+
+
+def _searched(
+    plans: Sequence[Plan], results: Sequence[FitResult], weights: Sequence[QuantisedWeights], n_evaluations: int
+) -> list[QuantisedWeights]:
+    """The weights rounded by the steps of the lowest measured loss + lambda * bits."""
+    layouts = [files.layout_of(plan.header) for plan in plans]
+    per_bit = np.array(
+        [result.lambda_rd / plan.task.target.n_samples for plan, result in zip(plans, results, strict=True)]
+    )
+    first = results[0]
+    assert isinstance(first, CoordinateFitResult)
+
+    def rounded(all_indices: Sequence[tuple[int, ...]]) -> list[QuantisedWeights]:
+        return [
+            round_by(result.params, indices, plan.reference)
+            for plan, result, indices in zip(plans, results, all_indices, strict=True)
+        ]
+
+    def costs(all_indices: Sequence[tuple[int, ...]]) -> np.ndarray:
+        tried = rounded(all_indices)
+        losses = first.batch.distortions([dequantise(own, w) for own, w in zip(layouts, tried, strict=True)])
+        return losses + per_bit * ideal_bits_of_many(tried)
+
+    best = search_together([own.step_indices for own in weights], costs, max_evaluations=n_evaluations)
+    return rounded([indices for indices, _ in best])
+
+
+def _n_evaluations(plan: Plan) -> int:
+    """Measurements of the search over steps; below `_LEAST_EVALUATIONS` there is no search."""
+    config = plan.task.config
+    assert isinstance(config, CoordinateFitConfig)
+    if config.weight_bits is not None:
+        return 0
+    return min(_MAX_EVALUATIONS, int(config.n_passes / _PASSES_PER_EVALUATION))
+
+
+def _colour(options: EncodeOptions) -> ColourTransform:
+    """The transform of a network of three or more channels."""
+    return INIT_COLOUR if options.colour is None else options.colour
+
+
+def _model(plan: Plan) -> ModelConfig:
+    assert isinstance(plan.header.model, ModelConfig)
+    return plan.header.model

@@ -1,0 +1,111 @@
+"""How coordinate networks are stored in files and rendered."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from inrc.bitstream.header import Header
+from inrc.codec.family_format import Description, FamilyFormat
+from inrc.config import EncodingKind, ModelConfig, NetworkConfig
+from inrc.layout import Layout, feature_counts, kept_features, layout
+from inrc.models import coordinate_render
+from inrc.models.view import Antialias, View
+from inrc.shared_init import SharedInit
+from inrc.signal.colour import ColourTransform
+
+if TYPE_CHECKING:
+    from inrc.codec.file import File
+
+INIT_COLOUR = ColourTransform.YCBCR
+"""Colour space of the outputs of shared inits. The first is luma, which is all that a gray picture needs."""
+
+
+class CoordinateFormat(FamilyFormat):
+    """The format of coordinate networks."""
+
+    network = ModelConfig
+
+    def layout(self, model: NetworkConfig, shape: tuple[int, int], n_channels: int) -> Layout:
+        return layout(_own(model), shape, n_channels)
+
+    def multiplications(self, header: Header, layout: Layout) -> int:
+        return sum(rows * columns for _, (rows, columns) in layout)
+
+    def render(self, file: "File", view: View, antialias: Antialias) -> np.ndarray:
+        header = file.header
+        return coordinate_render.render(
+            _own(header.model),
+            header.shape,
+            file.params,
+            *output_transform(header.colour, header.channels),
+            view,
+            max_value=(1 << header.bit_depth) - 1,
+            antialias=antialias,
+        )
+
+    def describe(self, model: NetworkConfig) -> Description:
+        own = _own(model)
+        widths, encoding = own.widths, own.encoding
+        constant = len(widths) > 2 and len(set(widths)) == 1
+        hidden = f"{len(widths)} x {max(widths)}" if constant else "-".join(map(str, widths))
+        kind = encoding.kind.name.lower()
+        is_bare = encoding.kind is EncodingKind.NONE
+        kind_of_inputs = "bare coordinates" if is_bare else f"{encoding.n_frequencies} {kind} frequencies"
+        return Description(
+            own.family.name.lower(),
+            hidden,
+            f"on {kind_of_inputs.replace('_', '-')}",
+            {
+                "widths": widths,
+                "encoding": kind,
+                "n_frequencies": 0 if is_bare else encoding.n_frequencies,
+                "omega_0": own.omega_0,
+                "bias": own.bias,
+            },
+        )
+
+    def misfit(self, init: SharedInit, shape: tuple[int, int], n_channels: int) -> str:
+        if n_channels not in (1, init.n_outputs):
+            return f"has {init.n_outputs} outputs, the picture {n_channels} channels"
+        encoding = _own(init.model).encoding
+        have, need = (feature_counts(encoding, axes) for axes in (init.shape, shape))
+        if any(n > m for n, m in zip(need, have, strict=True)):
+            sizes = [f"{width}x{height}" for height, width in (init.shape, shape)]
+            return f"was learned on {sizes[0]} pixels and lacks frequencies that a picture of {sizes[1]} has"
+        return ""
+
+    def matrices_of_init(
+        self, init: SharedInit, shape: tuple[int, int], n_channels: int
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Features above the picture's Nyquist rates have no weights; a gray picture has the first output only."""
+        model = _own(init.model)
+        kept = list(kept_features(model.encoding, init.shape, shape))
+        if model.bias:
+            kept.append(-1)
+        first, last = "layer_0", f"layer_{len(model.widths)}"
+
+        def adapted(matrix: np.ndarray, name: str) -> np.ndarray:
+            matrix = matrix[:, kept] if name == first else matrix
+            return np.ascontiguousarray(matrix[:n_channels] if name == last else matrix)
+
+        return (
+            {name: adapted(matrix, name).astype(np.float32) for name, matrix in init.mean.items()},
+            {name: adapted(matrix, name) for name, matrix in init.scale_indices.items()},
+        )
+
+
+def output_transform(colour: ColourTransform, n_channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """(matrix [C, C], offset [C]) with unit values = matrix @ outputs + offset.
+
+    Outputs are centred at 0 and span about [-1, 1]; the colour transform acts on the first three of three or four
+    channels.
+    """
+    matrix, offset = np.eye(n_channels), np.full(n_channels, 0.5)
+    if n_channels >= 3:
+        matrix[:3, :3] = colour.inverse_matrix
+    return 0.5 * matrix, offset
+
+
+def _own(model: NetworkConfig) -> ModelConfig:
+    assert isinstance(model, ModelConfig)
+    return model

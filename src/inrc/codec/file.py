@@ -1,0 +1,182 @@
+"""A file in memory: read once from its bytes, with everything that rendering needs; or made by an encoder and packed.
+
+bytes -> OpenedFile(container, layout) -> File(header, layout, weights, params, latents, icc_profile) -> pixels
+"""
+
+import dataclasses
+import zlib
+
+import numpy as np
+
+from inrc.bitstream import container
+from inrc.bitstream.container import ICC_PROFILE, Container
+from inrc.bitstream.header import Header
+from inrc.bitstream.limits import DecodeLimits
+from inrc.codec.family_format import FamilyFormat
+from inrc.codec.formats import format_of, reference_of
+from inrc.codec.weights import QuantisedWeights, dequantise, step_delta_scales, step_indices_of
+from inrc.entropy import coder, stream
+from inrc.errors import ConfigError, CorruptFileError
+from inrc.layout import Layout
+from inrc.models.view import View
+from inrc.shared_init import FindInit, find
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class File:
+    """The contents of a file.
+
+    Attributes:
+      header: picture and network.
+      layout: (name, (rows, columns)) of every matrix.
+      weights: quantised.
+      params: {name: float32 matrix}, the same weights as numbers.
+      latents: int32 [H, W] of every grid, in coding order; none where the family has none.
+      icc_profile: of the picture; may be empty.
+    """
+
+    header: Header
+    layout: Layout
+    weights: QuantisedWeights
+    params: dict[str, np.ndarray]
+    latents: tuple[np.ndarray, ...] = ()
+    icc_profile: bytes = b""
+
+    @property
+    def format(self) -> FamilyFormat:
+        """What is special about the family."""
+        return format_of(self.header.model)
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenedFile:
+    """A file whose header is known and granted, and whose weights are still coded.
+
+    Attributes:
+      container: the parsed bytes.
+      layout: of the network's matrices.
+    """
+
+    container: Container
+    layout: Layout
+
+    @property
+    def header(self) -> Header:
+        """Picture and network."""
+        return self.container.header
+
+    @property
+    def multiplications(self) -> int:
+        """Multiplications of a render per sample."""
+        return format_of(self.header.model).multiplications(self.header, self.layout)
+
+
+def layout_of(header: Header) -> Layout:
+    """(name, (rows, columns)) of every matrix of a file."""
+    return format_of(header.model).layout(header.model, header.shape, header.channels)
+
+
+def make(
+    header: Header, weights: QuantisedWeights, latents: tuple[np.ndarray, ...] = (), icc_profile: bytes = b""
+) -> File:
+    """The file that an encoder has come to."""
+    layout = layout_of(header)
+    return File(header, layout, weights, dequantise(layout, weights), latents, icc_profile)
+
+
+def pack(file: File) -> bytes:
+    """The file's bytes.
+
+    Raises:
+      LimitExceededError: A weight or a latent is larger than the format allows.
+    """
+    encoder, weights = stream.new_encoder(), file.weights
+    coder.encode_weights(encoder, weights.step_deltas(), weights.integers, weights.exponents())
+    file.format.encode_latents(encoder, file.header, file.params, file.latents)
+    return container.pack(Container(file.header, stream.finish(encoder), _sections(file.icc_profile)))
+
+
+def overhead(header: Header, icc_profile: bytes = b"") -> int:
+    """Bytes of a file that are neither weights nor latents."""
+    return len(container.pack(Container(header, b"", _sections(icc_profile))))
+
+
+def check(header: Header, layout: Layout, limits: DecodeLimits) -> None:
+    """Refuses a file whose weights or latents are more than is granted.
+
+    Raises:
+      LimitExceededError: They are.
+    """
+    limits.check_parameters(sum(rows * columns for _, (rows, columns) in layout))
+    format_of(header.model).check_latents(header, limits)
+
+
+def open_bytes(data: bytes, limits: DecodeLimits, find_init: FindInit = find) -> OpenedFile:
+    """Parses a file as far as its header.
+
+    Args:
+      data: the file's bytes.
+      limits: what may be spent on them.
+      find_init: from the id of a shared init to the init.
+
+    Raises:
+      FormatError: The bytes are no sound file, or ask for more than `limits` grant.
+      InitMismatchError: The file needs a shared init that is not there.
+    """
+    parsed = container.unpack(data, limits, find_init)
+    layout = layout_of(parsed.header)
+    check(parsed.header, layout, limits)
+    return OpenedFile(parsed, layout)
+
+
+def read(opened: OpenedFile, limits: DecodeLimits, view: View | None = None) -> File:
+    """Decodes weights and latents.
+
+    Args:
+      opened: the file.
+      limits: what may be spent on it.
+      view: of what the network sees; latents that it does not depend on may be left out. All are decoded if not given.
+
+    Raises:
+      FormatError: The stream is damaged, or asks for more than `limits` grant.
+    """
+    parsed, header, layout = opened.container, opened.header, opened.layout
+    reference = None
+    if parsed.init is not None:
+        try:
+            reference = reference_of(parsed.init, header.shape, header.channels)
+        except ConfigError as error:
+            raise CorruptFileError(f"the file names a shared init that its picture cannot have: {error}") from error
+    shapes = [shape for _, shape in layout]
+    decoder = stream.new_decoder(parsed.weights)
+    step_indices = step_indices_of(coder.decode_step_deltas(decoder, step_delta_scales(len(shapes))))
+    exponents = None if reference is None else reference.exponents(step_indices)
+    weights = QuantisedWeights(step_indices, tuple(coder.decode_matrices(decoder, shapes, exponents)), reference)
+    params = dequantise(layout, weights)
+    latents = format_of(header.model).decode_latents(decoder, header, params, view)
+    icc_profile = _inflate(parsed.sections.get(ICC_PROFILE, b""), limits)
+    return File(header, layout, weights, params, latents, icc_profile)
+
+
+def unpack(data: bytes, limits: DecodeLimits, find_init: FindInit = find) -> File:
+    """All of a file's contents; arguments and errors as for `open_bytes` and `read`."""
+    return read(open_bytes(data, limits, find_init), limits)
+
+
+def _sections(icc_profile: bytes) -> dict[int, bytes]:
+    return {ICC_PROFILE: zlib.compress(icc_profile, 9)} if icc_profile else {}
+
+
+def _inflate(content: bytes, limits: DecodeLimits) -> bytes:
+    if not content:
+        return b""
+    inflater = zlib.decompressobj()
+    try:
+        profile = inflater.decompress(content, limits.max_section_bytes)
+    except zlib.error as error:
+        raise CorruptFileError(f"the ICC profile is damaged ({error}); get the file again") from error
+    if not inflater.eof and len(profile) >= limits.max_section_bytes:
+        limits.check_section(limits.max_section_bytes + 1)
+    if not inflater.eof or inflater.unused_data:
+        raise CorruptFileError("the ICC profile does not end where its section does; get the file again")
+    return profile

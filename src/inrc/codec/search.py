@@ -1,0 +1,114 @@
+"""Searches for a number of bytes or a PSNR: trials of a family, nearer and nearer to the goal."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from inrc.codec.family import Candidate, Plan
+from inrc.errors import TargetNotReachedError
+
+if TYPE_CHECKING:
+    from inrc.codec.job import Job
+
+_FILLED = 0.97
+"""Share of the bytes asked for which is near enough: another fit would cost more time than the rest is worth."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    """What a search aims at.
+
+    Attributes:
+      value: of a candidate: PSNR in dB, or the logarithm to base 2 of its bytes; both fall as lambda rises.
+      least, most: values that are near enough.
+      is_psnr: whether the value is a PSNR, which must not fall below `least`; bytes must not exceed `most`.
+      unreached: the message where no trial reached the goal, from the nearest value.
+    """
+
+    value: Callable[[Candidate], float]
+    least: float
+    most: float
+    is_psnr: bool
+    unreached: Callable[[float], str]
+
+    def admits(self, value: float) -> bool:
+        """Whether a value keeps what is asked for, near or not."""
+        return value >= self.least if self.is_psnr else value <= self.most
+
+    def prefers(self, value: float, other: float) -> bool:
+        """Whether one admitted value is better than another: a lower PSNR, or more of the bytes."""
+        return value < other if self.is_psnr else value > other
+
+    def distance(self, value: float) -> float:
+        """How far a value is from being near enough."""
+        return max(self.least - value, value - self.most, 0.0)
+
+
+class Trial(NamedTuple):
+    """A fit on the way to a goal, and what it has led to."""
+
+    plan: Plan
+    value: float
+    candidate: Candidate
+
+
+def meet_target(job: "Job", plan: Plan, candidate: Candidate) -> Candidate:
+    """The candidate, or another one of its family, that keeps the target of the options, if they name one.
+
+    Args:
+      job: the picture.
+      plan: of the first fit.
+      candidate: that the first fit has led to.
+
+    Raises:
+      TargetNotReachedError: No trial reached the target; the message says what was reached.
+    """
+    goal = _goal_of(job)
+    return candidate if goal is None else _search(job, goal, Trial(plan, goal.value(candidate), candidate))
+
+
+def _goal_of(job: "Job") -> Goal | None:
+    target, max_bytes = job.options.target_psnr, job.options.byte_limit(job.n_pixels)
+    if target is not None:
+        return Goal(
+            value=lambda candidate: job.psnr_of(candidate.file),
+            least=target,
+            most=target + job.family.psnr_margin_db,
+            is_psnr=True,
+            unreached=lambda value: (
+                f"{target:g} dB are asked for; {value:.2f} dB were reached: ask for less or give more effort"
+            ),
+        )
+    if max_bytes is None:
+        return None
+    return Goal(
+        value=lambda candidate: math.log2(len(candidate.packed())),
+        least=math.log2(_FILLED * max_bytes),
+        most=math.log2(max_bytes),
+        is_psnr=False,
+        unreached=lambda value: (
+            f"{max_bytes} bytes are asked for; {round(2**value)} were reached: ask for more or give more effort"
+        ),
+    )
+
+
+def _search(job: "Job", goal: Goal, first: Trial) -> Candidate:
+    family, best, trials = job.family, None, [first]
+    while True:
+        latest = trials[-1]
+        if goal.admits(latest.value) and (best is None or goal.prefers(latest.value, best.value)):
+            best = latest
+        interrupted = latest.candidate.result.interrupted
+        if goal.distance(latest.value) == 0.0 or interrupted or len(trials) > family.max_refits(goal):
+            break
+        plan, candidate = family.refit(job, trials, goal)
+        trials.append(Trial(plan, goal.value(candidate), candidate))
+    if not (interrupted and best is not None):
+        best = family.trimmed(job, trials, best, goal)
+    if best is not None:
+        return best.candidate
+    nearest = min(trials, key=lambda trial: goal.distance(trial.value))
+    if interrupted and goal.is_psnr:
+        return nearest.candidate  # the user has cut the search short and keeps what there is
+    raise TargetNotReachedError(goal.unreached(nearest.value))
