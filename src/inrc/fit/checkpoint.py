@@ -20,7 +20,8 @@ from inrc.errors import CheckpointMismatchError
 def fingerprint(arrays: Iterable[np.ndarray], *configs: Any) -> str:
     """SHA-256 over the arrays (signal, first weights) and all options that a fit depends on.
 
-    Functions, such as those of a user's own optimiser, are identified by their names.
+    Functions, such as those of a user's own optimiser, are identified by their names and by the constants that they
+    enclose, in every process alike.
     """
     digest = hashlib.sha256()
     for array in arrays:
@@ -37,7 +38,23 @@ def _described(value: Any) -> Any:
         return {key: _described(part) for key, part in value.items()}
     if isinstance(value, tuple | list):
         return [_described(part) for part in value]
-    return f"{value.__module__}.{value.__qualname__}" if callable(value) else value
+    return _described_function(value, ()) if callable(value) else value
+
+
+def _described_function(function: Any, outer: tuple[Any, ...]) -> Any:
+    """The name of a function, and the constants and functions that it encloses; `outer` are those that enclose it."""
+    name = f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+    cells = getattr(function, "__closure__", None) or ()
+    return [name, *(_described_constant(cell.cell_contents, (*outer, function)) for cell in cells)]
+
+
+def _described_constant(value: Any, outer: tuple[Any, ...]) -> Any:
+    if isinstance(value, tuple | list):
+        return [_described_constant(part, outer) for part in value]
+    if callable(value) and value not in outer:
+        return _described_function(value, outer)
+    # The text of any other object may hold its address, which no other process shares.
+    return value if isinstance(value, bool | int | float | str | type(None)) else type(value).__qualname__
 
 
 def save(path: Path, identity: str, state: Any, best: Any, meta: Mapping[str, float]) -> None:
