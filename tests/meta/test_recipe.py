@@ -7,7 +7,7 @@ import json
 import pytest
 
 from inrc import presets
-from inrc.codec.families import resolve
+from inrc.codec.coordinate.family import network_and_fit
 from inrc.codec.options import EncodeOptions
 from inrc.config import ModelConfig
 from inrc.errors import ConfigError, MissingDataError
@@ -100,7 +100,7 @@ def test_recipes_are_values_of_python_files(tmp_path):
 @pytest.mark.parametrize(("name", "bpp"), [("siren_0075", 0.075), ("siren_015", 0.15), ("siren_03", 0.3)])
 def test_the_repositorys_recipes_have_the_networks_and_fits_of_the_codec(name, bpp):
     found = recipe.load_recipe(RECIPES / f"{name}.py")
-    model, fit, _ = resolve(EncodeOptions(codec="siren", init="none"), (512, 768), 3, bpp)
+    model, fit = network_and_fit(EncodeOptions(codec="siren", init="none"), (512, 768), 3, bpp)
     assert (found.name, found.model, found.shape) == (name, model, (512, 768))
     n_weights = sum(rows * columns for _, (rows, columns) in layout(model, found.shape, 3))
     assert n_weights == pytest.approx(presets.n_weights_for(bpp, 512 * 768), rel=0.05)

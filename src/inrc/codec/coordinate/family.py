@@ -68,32 +68,8 @@ class CoordinateFamily(Family):
         init: SharedInit | None = None,
     ) -> Resolved:
         self.check(options)
-        n_pixels = math.prod(shape)
-        model = options.model if init is None else init.model
-        if model is None:
-            codec = presets.codec_by_name(options.codec)
-            assert isinstance(codec, presets.CoordinateCodec)
-            model = presets.model_for(
-                codec,
-                n_weights=presets.n_weights_for(bpp, n_pixels),
-                n_inputs=sum(feature_counts(codec.encoding, shape)),
-                n_outputs=n_channels,
-            )
-        assert isinstance(model, ModelConfig)
-        colour = _colour(options) if n_channels >= 3 else ColourTransform.RGB
-        n_passes = presets.passes_of_effort(options.effort, n_pixels)
-        factor = presets.phase_factor_for(options.effort, n_pixels)
-        config = options.fit or CoordinateFitConfig(
-            n_passes=n_passes,
-            phase_factor=factor,
-            optimiser=OptimiserConfig(beta_1=presets.momentum_for(n_passes * factor**2)),
-            lambda_rd=presets.lambda_of_bpp(bpp) * LOSSES[options.loss].slope,
-            loss=LOSSES[options.loss],
-            schedule=Schedule(learning_rate=presets.learning_rate_for(model, n_pixels, factor)),
-            time_budget=options.time_budget,
-            seed=options.seed,
-        )
-        return Resolved(model, config, colour)
+        model, config = network_and_fit(options, shape, n_channels, bpp, init)
+        return Resolved(model, config, _colour(options) if n_channels >= 3 else ColourTransform.RGB)
 
     def shipped_init(
         self, options: EncodeOptions, shape: tuple[int, int], n_channels: int, bpp: float
@@ -195,6 +171,39 @@ class CoordinateFamily(Family):
             return best
         candidate = trimming.down_to_bytes(trials[-1].candidate, goal)
         return None if candidate is None else trials[-1]._replace(candidate=candidate)
+
+
+def network_and_fit(
+    options: EncodeOptions, shape: tuple[int, ...], n_channels: int, bpp: float, init: SharedInit | None = None
+) -> tuple[ModelConfig, CoordinateFitConfig]:
+    """The network whose size a rate pays for, and the fit of the options' effort; arguments as for `Family.resolve`."""
+    n_pixels = math.prod(shape)
+    model = options.model if init is None else init.model
+    if model is None:
+        codec = presets.codec_by_name(options.codec)
+        assert isinstance(codec, presets.CoordinateCodec)
+        model = presets.model_for(
+            codec,
+            n_weights=presets.n_weights_for(bpp, n_pixels),
+            n_inputs=sum(feature_counts(codec.encoding, shape)),
+            n_outputs=n_channels,
+        )
+    assert isinstance(model, ModelConfig)
+    if options.fit is not None:
+        assert isinstance(options.fit, CoordinateFitConfig)
+        return model, options.fit
+    loss, n_passes = LOSSES[options.loss], presets.passes_of_effort(options.effort, n_pixels)
+    factor = presets.phase_factor_for(options.effort, n_pixels)
+    return model, CoordinateFitConfig(
+        n_passes=n_passes,
+        phase_factor=factor,
+        optimiser=OptimiserConfig(beta_1=presets.momentum_for(n_passes * factor**2)),
+        lambda_rd=presets.lambda_of_bpp(bpp) * loss.slope,
+        loss=loss,
+        schedule=Schedule(learning_rate=presets.learning_rate_for(model, n_pixels, factor)),
+        time_budget=options.time_budget,
+        seed=options.seed,
+    )
 
 
 def _searched(
