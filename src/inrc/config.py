@@ -6,7 +6,7 @@ encoders know, are in `inrc.fit`.
 
 import dataclasses
 import enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from inrc.errors import ConfigError
 
@@ -147,6 +147,7 @@ Model = ModelConfig | LatentGridConfig
 """The configurations of networks that inrc has itself."""
 
 
+@runtime_checkable
 class NetworkConfig(Protocol):
     """The configuration of a network of any family: one of `Model`, or a frozen dataclass that is registered.
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,8 +12,9 @@ from inrc.bitstream.header import Header
 from inrc.codec import file as files
 from inrc.codec.coordinate import trimming
 from inrc.codec.coordinate.format import INIT_COLOUR, CoordinateFormat, output_transform
-from inrc.codec.family import Candidate, Family, Plan, Resolved
+from inrc.codec.family import Family
 from inrc.codec.options import EncodeOptions
+from inrc.codec.plan import Candidate, Fitter, Goal, Plan, Resolved, Trial
 from inrc.codec.weights import QuantisedWeights, dequantise, ideal_bits_of_many, quantise, round_by
 from inrc.config import ModelConfig, ModelFamily
 from inrc.errors import ConfigError
@@ -29,10 +29,6 @@ from inrc.layout import feature_counts
 from inrc.quant.search import search_together
 from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
-
-if TYPE_CHECKING:
-    from inrc.codec.job import Job
-    from inrc.codec.search import Goal, Trial
 
 _NEAR_SIZE = 1.6
 """Ratio of numbers of weights up to which a shared init serves a rate; lambda makes up for the rest."""
@@ -147,10 +143,10 @@ class CoordinateFamily(Family):
             for plan, own, result in zip(plans, weights, results, strict=True)
         ]
 
-    def max_refits(self, goal: "Goal") -> int:
+    def max_refits(self, goal: Goal) -> int:
         return _MAX_REFITS if goal.is_psnr else 0
 
-    def refit(self, job: "Job", trials: "list[Trial]", goal: "Goal") -> tuple[Plan, Candidate]:
+    def refit(self, picture: Fitter, trials: list[Trial], goal: Goal) -> tuple[Plan, Candidate]:
         """A network of another size: by the slope of an average photograph, or between two that bracket the goal."""
         latest = trials[-1]
         bpp, target = latest.plan.bpp, goal.least
@@ -160,10 +156,10 @@ class CoordinateFamily(Family):
         if lowest and highest < math.inf and not lowest < guess < highest:
             guess = math.sqrt(lowest * highest)
         most = presets.bpp_of_quality(presets.MAX_QUALITY) * 2
-        plan = job.plan(min(max(guess, bpp / 8, 0.005), bpp * 8, most))
-        return plan, job.fit(plan)
+        plan = picture.plan(min(max(guess, bpp / 8, 0.005), bpp * 8, most))
+        return plan, picture.fit(plan)
 
-    def trimmed(self, job: "Job", trials: "list[Trial]", best: "Trial | None", goal: "Goal") -> "Trial | None":
+    def trimmed(self, picture: Fitter, trials: list[Trial], best: Trial | None, goal: Goal) -> Trial | None:
         """Steps coarse enough for the number of bytes, or as coarse as the PSNR allows."""
         if goal.is_psnr:
             return best if best is None else best._replace(candidate=trimming.down_to_psnr(best.candidate, goal))
