@@ -39,7 +39,7 @@ class LearnedStart(NamedTuple):
 
     Attributes:
       params: {name: matrix}, the learned start.
-      card: JSON values that the card tells of the stage.
+      card: JSON values of the stage, for the card.
     """
 
     params: Matrices
