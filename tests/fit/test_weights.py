@@ -29,7 +29,8 @@ FLAT = prior_of(STACKS, None)
 
 def prior(mean: Matrices, scale: Matrices) -> Prior:
     """The prior of a start."""
-    return prior_of(STACKS, Start(*({n: np.asarray(m) for n, m in tree.items()} for tree in (mean, scale))))
+    means, scales = ({name: np.asarray(matrix) for name, matrix in tree.items()} for tree in (mean, scale))
+    return prior_of(STACKS, Start(means, scales))
 
 
 def quantised_weights(

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Array, Float, Shaped
 
 from inrc.errors import ConfigError
 from inrc.fit import checkpoint
@@ -153,8 +154,8 @@ class Batch(abc.ABC):
         """States before the first step, arrays [lanes.n, ...], from the seed of each fit."""
 
     @abc.abstractmethod
-    def divergence(self, report: ChunkReport) -> np.ndarray:
-        """The values [n] that the guards watch."""
+    def divergence(self, report: ChunkReport) -> Float[np.ndarray, " fits"]:
+        """The values that the guards watch."""
 
     @abc.abstractmethod
     def is_measured(self, start: float, stop: float, n_done: int) -> bool:
@@ -224,8 +225,8 @@ class Batch(abc.ABC):
         measured = self.lanes.each(self.program.rounded_cost, self.plan.problem, state, self.signals, self.priors)
         return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), measured)
 
-    def values(self, state: Any) -> np.ndarray:
-        """What is to be lowest in the end, of the state as a file would hold it; float64 [n]."""
+    def values(self, state: Any) -> Float[np.ndarray, " fits"]:
+        """The value of each state as a file would hold it, float64: of all states of a fit, the lowest is the best."""
         measured = self.rounded(state)
         self.note_rounded(state, measured)
         values = np.empty(len(self.tasks))
@@ -238,7 +239,7 @@ class Batch(abc.ABC):
                 values[i] = steering.value(loss, latent_bits + network_bits)
         return values
 
-    def filled(self, values: Sequence[Any] | np.ndarray) -> jax.Array:
+    def filled(self, values: Sequence[Any] | Shaped[np.ndarray, " fits"]) -> Shaped[Array, " lanes"]:
         """A number for each fit as an array [lanes.n]."""
         last = [values[-1]] * (self.lanes.n - len(values))
         return self.lanes.put(np.asarray([*values, *last]))

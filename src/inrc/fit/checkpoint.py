@@ -1,4 +1,7 @@
-"""Checkpoints of a fit: one NumPy archive, written under another name and renamed, bound to its input by a hash."""
+"""Checkpoints of a fit: NumPy archives that a hash ties to the signal and the options of the fit.
+
+An archive is written under a temporary name and then renamed, so that no reader meets a part of one.
+"""
 
 import dataclasses
 import hashlib
@@ -58,7 +61,15 @@ def _described_constant(value: Any, outer: tuple[Any, ...]) -> Any:
 
 
 def save(path: Path, identity: str, state: Any, best: Any, meta: Mapping[str, float]) -> None:
-    """Writes two states of the same structure and some numbers; a reader never sees half of it."""
+    """Writes two states of the same structure, and numbers that JSON can hold.
+
+    Args:
+      path: of the archive.
+      identity: hash of what the fit depends on (`fingerprint`).
+      state: the current state.
+      best: the best state so far.
+      meta: numbers that belong to them.
+    """
     arrays = {}
     for prefix, tree in (("state", state), ("best", best)):
         for i, leaf in enumerate(jax.tree.leaves(tree)):
@@ -75,7 +86,12 @@ def save(path: Path, identity: str, state: Any, best: Any, meta: Mapping[str, fl
 
 
 def load(path: Path | None, identity: str, like: Any) -> tuple[Any, Any, dict[str, Any]] | None:
-    """The two states and the numbers, or None where there is no checkpoint.
+    """Reads (state, best state, numbers), or None where there is no checkpoint.
+
+    Args:
+      path: of the archive.
+      identity: hash of what the fit depends on.
+      like: a state with the structure, shapes and types of the two.
 
     Raises:
       CheckpointMismatchError: The file is damaged, or belongs to another signal or other options.

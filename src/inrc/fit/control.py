@@ -1,4 +1,4 @@
-"""What watches over a fit between its compiled chunks: the clock and the guard against divergence."""
+"""What the host decides between two chunks of a fit: how far the next one goes, and whether the last one stands."""
 
 import dataclasses
 import math
@@ -7,22 +7,28 @@ import time
 import numpy as np
 
 _DIVERGENCE = 2.0
+"""A chunk has diverged if its mean loss is this many times the lowest one so far (experiments/NOTES.md, row 3.4)."""
 _RECOVERY = 1.02
+"""Growth of the learning rate's factor with every chunk that stands: a halved rate is back after 35 chunks."""
 
 
 @dataclasses.dataclass
 class Guard:
-    """Watches for divergence: a chunk that loses much of what was won is undone and the learning rate halved.
+    """Watches for divergence: a chunk whose loss is far above the lowest one is undone, and the learning rate halved.
 
-    The rate comes back over the next dozens of chunks, and each refusal in a row asks for a larger loss, so that a loss
-    that rises for good (noise, another stage) costs a few chunks and not the fit.
+    The rate recovers over the next dozens of chunks. Every chunk that is undone doubles the loss that the next one may
+    have. A loss that rises for good, because noise or another stage sets in, thus costs a few chunks and not the fit.
+
+    Attributes:
+      lowest: lowest mean loss of a chunk so far, raised by chunks that were undone.
+      rate_scale: factor of the learning rate, at most 1.
     """
 
     lowest: float = float("inf")
     rate_scale: float = 1.0
 
     def admits(self, loss: float) -> bool:
-        """Whether the chunk with this mean loss stands."""
+        """Whether a chunk with this mean loss stands; if not, the caller undoes it."""
         if np.isfinite(loss) and loss <= _DIVERGENCE * self.lowest:
             self.lowest = min(self.lowest, loss)
             self.rate_scale = min(1.0, self.rate_scale * _RECOVERY)
@@ -34,38 +40,47 @@ class Guard:
 
 
 class Clock:
-    """Which fraction of the fit the next chunk covers: by count, or by time where that ends sooner."""
+    """Decides which fraction of the schedule the next chunk covers.
 
-    def __init__(self, budget: float | None, n_chunks: int, begin: float = 0.0) -> None:
+    Chunks are equally long, unless the time budget would end before the schedule: then the rest of the schedule is
+    divided by the number of chunks for which there is time.
+
+    Attributes:
+      elapsed_before: seconds that an earlier process spent on the fit.
+      chunk: chunks done.
+      fraction: of the schedule that is done.
+    """
+
+    def __init__(self, budget: float | None, n_chunks: int, start_fraction: float = 0.0) -> None:
         """Starts the clock.
 
         Args:
           budget: seconds, if they are limited.
-          n_chunks: from `begin` to the end.
-          begin: fraction of the course that was done before.
+          n_chunks: from `start_fraction` to the end.
+          start_fraction: fraction of the schedule that counts as done when the fit starts.
         """
         self._began = time.monotonic()
         self._budget = budget
-        self._advance = (1.0 - begin) / n_chunks
+        self._advance = (1.0 - start_fraction) / n_chunks
         self._chunk_began = self._began
         self._durations: list[float] = []
         self.elapsed_before = 0.0
         self.chunk = 0
-        self.fraction = begin
+        self.fraction = start_fraction
 
     @property
     def seconds(self) -> float:
-        """Since the fit began, those of an earlier process included."""
+        """Seconds since the fit began, those of an earlier process included."""
         return self.elapsed_before + time.monotonic() - self._began
 
     @property
     def chunk_seconds(self) -> float:
-        """Typical duration of a compiled chunk."""
+        """Median duration of the chunks of this process."""
         return float(np.median(self._durations or [0.0]))
 
     @property
     def seconds_left(self) -> float:
-        """Until the fit ends, by estimate; NaN before the first chunk has ended, as in a race."""
+        """Estimate of the seconds until the fit ends; NaN before the first chunk has ended, as in a race."""
         if not self._durations:
             return math.nan
         by_count = (1 - self.fraction) / self._advance * self.chunk_seconds

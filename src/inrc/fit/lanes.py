@@ -1,9 +1,12 @@
-"""Many fits as one program: lanes under `vmap`, groups of them in turn, and all sharded over devices.
+"""Many fits as one program: a lane is one fit of a batch.
 
-All arrays of a batch have a leading axis of lanes, one fit each. What a lane computes depends neither on the others nor
-on their number: groups have one size, so that a fit ends in the same weights in any batch and on any number of devices.
-For the same reason every device runs the program of one group on its shard, and not its part of a partitioned program,
-which XLA fuses, and rounds, in another way.
+All arrays of a batch have a leading axis of lanes. Lanes form groups of one size: those of a group run side by side
+under `vmap`, a device runs its groups in turn, and devices share the groups.
+
+The result of a fit depends neither on the other lanes nor on their number: since all groups have one size, a fit ends
+in the same weights in any batch and on any number of devices. For the same reason every device runs the program of one
+group on its shard. A program partitioned by XLA would be fused, and would round, in another way (experiments/NOTES.md,
+row 11.5).
 """
 
 import dataclasses
@@ -17,16 +20,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Bool
 
 _AXIS = "image"
+"""Name of the mesh's axis."""
 _MEMORY_SHARE = 0.6
+"""Share of an accelerator's memory for the arrays of lanes. The rest is for what the estimates of their sizes leave
+out, such as programs and the states that are kept beside the current one. It has not been tuned on a device."""
+_UNKNOWN_MEMORY = 1 << 33
+"""Bytes of an accelerator that does not report its memory."""
+_MOST_FITS = 1024
+"""Fits of a group at most, on an accelerator; not measured (experiments/NOTES.md, row 22.1, has groups of 64)."""
 
 
 class Lanes(NamedTuple):
-    """How the fits of a batch are spread.
+    """How the fits of a batch are spread over lanes and devices.
 
     Attributes:
-      side_by_side: fits of a group, under `vmap`.
+      side_by_side: fits of a group, which `vmap` maps.
       n_turns: groups that a device takes one after the other.
       mesh: the devices; None for the default one alone.
     """
@@ -37,16 +48,16 @@ class Lanes(NamedTuple):
 
     @property
     def n(self) -> int:
-        """Fits in all."""
+        """Number of lanes."""
         return self.side_by_side * self.n_turns * self.n_devices
 
     @property
     def n_devices(self) -> int:
-        """Devices that share them."""
+        """Number of devices."""
         return 1 if self.mesh is None else self.mesh.size
 
     def put(self, tree: Any) -> Any:
-        """Arrays [n, ...] on the devices."""
+        """Puts arrays [n, ...] on the devices."""
         return jax.tree.map(jnp.asarray, tree) if self.mesh is None else jax.device_put(tree, self._sharding)
 
     @property
@@ -55,7 +66,7 @@ class Lanes(NamedTuple):
         return NamedSharding(self.mesh, PartitionSpec(_AXIS))
 
     def groups(self, tree: Any) -> list[Any]:
-        """Arrays [n, ...] as those [side_by_side, ...] of every group, one device's turns after the other's."""
+        """Splits arrays [n, ...] into arrays [side_by_side, ...] of every group, ordered by device and then by turn."""
 
         def of_device(leaf: jax.Array, place: int) -> jax.Array:
             return leaf if self.mesh is None else leaf.addressable_data(place)
@@ -70,10 +81,10 @@ class Lanes(NamedTuple):
         ]
 
     def each(self, function: Callable[..., Any], problem: Any, *arrays: Any) -> Any:
-        """function(problem, *arrays of one fit) for all fits.
+        """Calls function(problem, *arrays of one fit) for all fits.
 
         Args:
-          function: of a module, so that it is compiled once.
+          function: a function of a module, so that it is compiled once.
           problem: static.
           arrays: trees of arrays [n, ...].
 
@@ -83,7 +94,7 @@ class Lanes(NamedTuple):
         return self.joined([_run(function, problem, (), group) for group in self.groups(arrays)])
 
     def compiled(self, function: Callable[..., Any], problem: Any, shared: Any, *arrays: Any) -> "Compiled":
-        """function(problem, shared, *arrays of one fit) for arrays of these shapes, for all devices at once."""
+        """Compiles function(problem, shared, *arrays of one fit) for these shapes, for all devices at once."""
         lowered = [_run.lower(function, problem, (shared,), group) for group in self.groups(arrays)[:: self.n_turns]]
         with ThreadPoolExecutor(len(lowered)) as pool:
             return Compiled(self, tuple(pool.map(lambda one: one.compile(), lowered)))
@@ -106,13 +117,13 @@ class Lanes(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Compiled:
-    """What `Lanes.compiled` has compiled: a program for each device."""
+    """The programs that `Lanes.compiled` has compiled, one for each device."""
 
     lanes: Lanes
     programs: tuple[Callable[..., Any], ...]
 
     def __call__(self, shared: Any, *arrays: Any) -> Any:
-        """Arrays [n, ...] of all fits, from what they share and arrays [n, ...]."""
+        """Runs all fits: results are arrays [n, ...], as are `arrays`; `shared` is the same for all fits."""
         groups = self.lanes.groups(arrays)
         return self.lanes.joined(
             [self.programs[i // self.lanes.n_turns]((shared,), group) for i, group in enumerate(groups)]
@@ -120,7 +131,7 @@ class Compiled:
 
 
 def spread(n_fits: int, side_by_side: int, devices: Sequence[Any] | None = None) -> Lanes:
-    """Lanes for at least `n_fits`, in groups of `side_by_side`, over as many of `devices` as have work."""
+    """Lanes for at least `n_fits`, in groups of `side_by_side`, on no more of the `devices` than needed."""
     devices = jax.local_devices() if devices is None else devices
     n_groups = math.ceil(n_fits / side_by_side)
     n_devices = min(len(devices), n_groups)
@@ -133,30 +144,30 @@ def spread(n_fits: int, side_by_side: int, devices: Sequence[Any] | None = None)
 
 
 def batched(trees: Sequence[Any], n: int) -> Any:
-    """NumPy arrays [n, ...] of all trees of arrays; the last tree is repeated to fill up."""
+    """Stacks trees of arrays as a tree of NumPy arrays [n, ...]; the last tree is repeated to fill up."""
     trees = [*trees, *[trees[-1]] * (n - len(trees))]
     return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *trees)
 
 
 @jax.jit
-def chosen(mask: jax.Array, one: Any, other: Any) -> Any:
-    """Trees of arrays [n, ...]: those of `one` where mask [n] is true, else those of `other`."""
+def chosen(mask: Bool[Array, " lanes"], one: Any, other: Any) -> Any:
+    """Chooses between trees of arrays [lanes, ...]: `one` where the mask is true, else `other`."""
     return jax.tree.map(lambda a, b: jnp.where(mask.reshape(-1, *(1,) * (a.ndim - 1)), a, b), one, other)
 
 
 def at_most_fits(values_per_fit: float) -> int | None:
-    """Fits of a group that an accelerator's memory holds, of so many float32 values each; None on a CPU."""
+    """Fits of a group that an accelerator's memory holds, each of `values_per_fit` float32 values; None on a CPU."""
     device = jax.local_devices()[0]
     if device.platform == "cpu":
         return None
     stats = device.memory_stats() or {}
-    available = _MEMORY_SHARE * stats.get("bytes_limit", 1 << 33)
-    return max(1, min(1024, int(available / (4 * values_per_fit))))
+    available = _MEMORY_SHARE * stats.get("bytes_limit", _UNKNOWN_MEMORY)
+    return max(1, min(_MOST_FITS, int(available / (4 * values_per_fit))))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _run(function: Callable[..., Any], problem: Any, shared: tuple[Any, ...], arrays: tuple[Any, ...]) -> Any:
-    # Accelerators multiply with fewer bits unless told otherwise, and a decoder does not.
+    # By default accelerators multiply with fewer bits than float32 has. A decoder does not, so a fit must not either.
     with jax.default_matmul_precision("highest"):
         return _over_lanes(functools.partial(function, problem, *shared), arrays)
 
@@ -165,5 +176,5 @@ def _over_lanes(function: Callable[..., Any], arrays: tuple[Any, ...]) -> Any:
     """function(*arrays of one lane), for all lanes of a group."""
     if len(jax.tree.leaves(arrays)[0]) > 1:
         return jax.vmap(function)(*arrays)
-    # A lane alone is the plain program: in arithmetic, and in what it keeps in cache.
+    # Without vmap a single lane has the arithmetic and the memory traffic of the plain program.
     return jax.tree.map(lambda x: x[None], function(*jax.tree.map(lambda x: x[0], arrays)))

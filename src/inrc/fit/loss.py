@@ -1,6 +1,7 @@
-"""Distortions on unit-range signals: mse, l1, log-cosh and mixes with SSIM and MS-SSIM.
+"""Distortions of signals in the unit range: mse, l1, log-cosh, and mixtures of them with SSIM and MS-SSIM.
 
-Pointwise terms are sums over tiles; structural terms need a whole polyphase sub-image.
+Pointwise terms look at one sample at a time and can be summed tile by tile. Structural terms compare windows and need a
+whole picture, or a whole polyphase sub-picture.
 """
 
 import dataclasses
@@ -34,18 +35,19 @@ class LossConfig:
 
     @property
     def structural(self) -> bool:
-        """Whether a term looks at neighbourhoods."""
+        """Whether a term compares windows instead of samples."""
         return self.ssim > 0 or self.ms_ssim > 0
 
     @property
     def slope(self) -> float:
-        """How much this loss falls per bit where mse falls by 1, on photographs at 0.1 to 0.5 bpp, roughly.
+        """Decrease of this loss per decrease of the mse, as bits are added; roughly, on photographs at 0.1 to 0.5 bpp.
 
-        Lambda is multiplied by it, so that a quality means about the same rate under every loss.
+        Lambda is multiplied by it, so that a quality leads to about the same rate with every loss.
         """
         return self.mse + 10 * self.l1 + 2 * self.log_cosh + 200 * self.ssim + 80 * self.ms_ssim
 
 
+# Section 9 of experiments/NOTES.md compares these at equal bytes. The weights of "visual" are NIF's, see `LossConfig`.
 LOSSES = {
     "mse": LossConfig(),
     "l1": LossConfig(mse=0.0, l1=1.0),
@@ -56,22 +58,26 @@ LOSSES = {
 }
 
 
-def pointwise(config: LossConfig, error: jax.Array) -> jax.Array:
-    """Loss of every sample of `error` (decoded - reference, unit range), elementwise."""
+def pointwise(config: LossConfig, error: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The pointwise terms for every element of `error`: decoded minus reference, both in the unit range."""
     value = jnp.zeros_like(error)
     if config.mse:
         value = value + config.mse * error * error
     if config.l1:
         value = value + config.l1 * jnp.abs(error)
     if config.log_cosh:
-        # log cosh on a range of [-1, 1]; written so that nothing cancels near zero.
+        # log(cosh(2 error)), as on a range of [-1, 1], in a form that does not overflow for large errors.
         magnitude = jnp.abs(2.0 * error)
         value = value + config.log_cosh * (magnitude + jnp.log1p(jnp.exp(-2.0 * magnitude)) - jnp.log(2.0))
     return value
 
 
-def structural(config: LossConfig, decoded: jax.Array, reference: jax.Array) -> jax.Array:
-    """The SSIM and MS-SSIM terms of a sub-image [C, H, W] in unit range, a scalar."""
+def structural(
+    config: LossConfig,
+    decoded: Float[Array, "channels height width"],
+    reference: Float[Array, "channels height width"],
+) -> Float[Array, ""]:
+    """The SSIM and MS-SSIM terms of a picture in the unit range."""
     value = jnp.zeros((), decoded.dtype)
     if config.ssim:
         value = value + config.ssim * (1.0 - ssim_index(reference, decoded))

@@ -11,6 +11,7 @@ from typing import NamedTuple, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from inrc.layout import Layout
 
@@ -40,8 +41,8 @@ class Stack(NamedTuple):
         """Names of the matrices."""
         return tuple(name for name, _ in self.matrices)
 
-    def mask(self) -> np.ndarray:
-        """1 where there is a weight, 0 in padding; float32 [n, rows, columns]."""
+    def mask(self) -> Float[np.ndarray, "matrices rows columns"]:
+        """1 where there is a weight, 0 in padding; float32."""
         result = np.zeros((len(self.matrices), *self.shape), np.float32)
         for matrix, (_, shape) in zip(result, self.matrices, strict=True):
             matrix[: min(shape), : max(shape)] = 1.0

@@ -12,16 +12,23 @@ MIN_UPDATES = 40
 """Updates that the fit of a coordinate network needs to reach its number of bits."""
 
 _FIRST_FRACTION = 0.05
+"""Fraction of the fit from which lambda follows the rate: earlier, the rate is that of the first weights."""
 _RESPONSE_STEPS = 60.0
 """Steps in which the weights follow a change of lambda, roughly."""
 _LAMBDA_EXPONENT = 2.0
-"""The rate falls with about the square root of lambda."""
+"""The rate falls with about the square root of lambda: lambda answers the square of an excess (experiments/NOTES.md,
+row 6.1)."""
 _LARGEST_FACTOR = 1.5
+"""Factor by which lambda changes at most after a chunk: the rate of a moment may be far from where it settles."""
 _LAST_FRACTION = 0.8
+"""Fraction of the fit up to which quantisation steps follow the rate: the last weights adapt to steps that stay."""
 _BAND = (0.989, 0.999)
 """Shares of the target that are near enough: a target that is exceeded at the end costs coarser steps, and more."""
 _LARGEST_SHIFT = 0.1
+"""Change of the logarithms of quantisation steps at most after a chunk."""
 _EXCESS_WEIGHT = 30.0
+"""Relative increase of the loss per relative excess over the target. One percent more bits lowers the loss by about
+half a percent, and raises this value by 30, so that no state above the target is preferred to one below it."""
 
 
 @dataclasses.dataclass
@@ -54,7 +61,13 @@ class Steering:
         self.lambda_rd *= min(max(factor, 1 / _LARGEST_FACTOR), _LARGEST_FACTOR)
 
     def step_shift(self, bits: float, n_weights: int, fraction: float) -> float:
-        """What to add to the logarithms of all steps of rounded weights that take `bits` by the rate model."""
+        """The change of the logarithms of all quantisation steps, after a chunk with rounded weights.
+
+        Args:
+          bits: of the weights by the rate model.
+          n_weights: number of weights.
+          fraction: of the fit that is done.
+        """
         if self.target_bits is None or fraction > _LAST_FRACTION:
             return 0.0
         excess = bits * self.overhead - statistics.fmean(_BAND) * self.target_bits
@@ -65,9 +78,9 @@ class Steering:
         return min(max(shift, -_LARGEST_SHIFT), _LARGEST_SHIFT)
 
     def excess(self, bits: float) -> float:
-        """By which fraction weights of so many bits exceed the target."""
+        """Fraction of the target by which `bits` of the rate model exceed it; 0 below the target and without one."""
         return 0.0 if self.target_bits is None else max(0.0, bits * self.overhead / self.target_bits - 1.0)
 
     def value(self, loss: float, bits: float) -> float:
-        """What is to be lowest where there is a target: anything above the target loses to anything below it."""
+        """The value that is to be lowest where there is a target: the loss, raised steeply above the target."""
         return loss * (1.0 + _EXCESS_WEIGHT * self.excess(bits))

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt32
 
 from inrc.entropy.rate import stacked_bits
 from inrc.fit.optimiser import Optimiser, OptimiserConfig, adam, clip_by_global_norm, transformation_of
@@ -23,6 +23,8 @@ from inrc.quant.surrogate import on_ladder, surrogate, uniform_noise
 Matrices = dict[str, jax.Array]
 
 _FLAT_SCALE = 1e6
+"""Scale of all weights where nothing is known of them. It is far above any step, so that each matrix is coded by its
+own mean magnitude."""
 _STEP_BETAS = (0.9, 0.99)
 """Adam's betas for the logarithms of quantisation steps: their gradients are sums over whole matrices and vary little,
 so that a short memory lets steps follow the stages of a fit."""
@@ -109,7 +111,7 @@ def quantised(
     prior: Prior,
     noise: Float[Array, ""],
     hard: Float[Array, ""],
-    seed: jax.Array,
+    seed: UInt32[Array, ""],
 ) -> tuple[Matrices, Float[Array, ""]]:
     """The weights with the surrogate of rounding applied, and what they cost.
 

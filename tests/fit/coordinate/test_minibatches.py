@@ -2,6 +2,7 @@
 
 import itertools
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -71,5 +72,5 @@ def test_tiles_hold_no_more_samples_than_their_limit(tile_samples):
 
 
 def test_open_grids_broadcast_against_each_other():
-    grid = open_grid([np.zeros(3), np.zeros(4), np.zeros(5)])  # pyright: ignore[reportArgumentType]
+    grid = open_grid([jnp.zeros(3), jnp.zeros(4), jnp.zeros(5)])
     assert [axis.shape for axis in grid] == [(3, 1, 1), (1, 4, 1), (1, 1, 5)]

@@ -58,11 +58,16 @@ def assert_same(one: LatentFitResult, other: LatentFitResult) -> None:
     assert one.n_steps == other.n_steps
 
 
-def alone(task: Task, start_fraction: float = 0.0) -> LatentFitResult:
+def alone(task: Task) -> LatentFitResult:
     assert isinstance(task.config, LatentFitConfig)
     assert task.warm_start is None or isinstance(task.warm_start, LatentFitResult)
     return fit_latents(
-        task.target, MODEL, task.config, start=task.start, warm_start=task.warm_start, start_fraction=start_fraction
+        task.target,
+        MODEL,
+        task.config,
+        start=task.start,
+        warm_start=task.warm_start,
+        start_fraction=task.start_fraction,
     )
 
 
@@ -77,12 +82,19 @@ def test_in_turn_they_end_in_the_same_bits_as_alone(changes):
 def test_each_warm_start_is_its_own():
     earlier = fit_latents_batch(tasks(3), MODEL, lanes=IN_TURN)
     several = [
-        dataclasses.replace(task, warm_start=before, config=dataclasses.replace(CONFIG, lambda_rd=1e-4, seed=i))
+        dataclasses.replace(
+            task,
+            warm_start=before,
+            start_fraction=0.5,
+            config=dataclasses.replace(CONFIG, lambda_rd=1e-4, seed=i),
+        )
         for i, (task, before) in enumerate(zip(tasks(3), earlier, strict=True))
     ]
-    for result, task in zip(fit_latents_batch(several, MODEL, lanes=IN_TURN, start_fraction=0.5), several, strict=True):
+    for result, task in zip(fit_latents_batch(several, MODEL, lanes=IN_TURN), several, strict=True):
         assert result.n_steps == 100
-        assert_same(result, alone(task, start_fraction=0.5))
+        assert_same(result, alone(task))
+    with pytest.raises(ConfigError, match="different fractions"):
+        fit_latents_batch([several[0], dataclasses.replace(several[1], start_fraction=0.25)], MODEL)
 
 
 def test_the_race_has_another_winner_than_the_first_start():

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from inrc.config import EncodingKind, ModelConfig
 from inrc.entropy import coder
@@ -82,8 +83,8 @@ class FittedSignals:
     lanes: Lanes
     signals: Signal
 
-    def distortions(self, params: Sequence[dict[str, np.ndarray]]) -> np.ndarray:
-        """Loss without rate of weights {name: matrix} for each of the fits, in their order; float64 [fits]."""
+    def distortions(self, params: Sequence[dict[str, np.ndarray]]) -> Float[np.ndarray, " fits"]:
+        """Loss without rate of weights {name: matrix} for each of the fits, in their order; float64."""
         placed = self.lanes.put(batched([dict(p) for p in params], self.lanes.n))
         losses = self.lanes.each(program.distortion, self.problem, placed, self.signals)
         return np.asarray(losses, np.float64)[: len(params)]
@@ -276,7 +277,7 @@ class CoordinateBatch(Batch):
     def planned_share(self, task: Task) -> float:
         return _config(task).schedule.learning_rate / _PLANNED_RATE
 
-    def divergence(self, report: ChunkReport) -> np.ndarray:
+    def divergence(self, report: ChunkReport) -> Float[np.ndarray, " fits"]:
         return report.losses
 
     def is_measured(self, start: float, stop: float, n_done: int) -> bool:

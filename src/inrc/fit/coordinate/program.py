@@ -1,9 +1,9 @@
 """The compiled part of the fit of a coordinate network: one `lax.scan` over groups of steps, pure in its arguments.
 
-A step sees one polyphase sub-signal. Pointwise losses are accumulated over its tiles, gradient and all, so that
-activations stay in cache; structural losses render the sub-signal tile by tile and look at the whole of it.
-Everything that differs between stages, images, seeds and lambdas is an array argument: the program compiles once and
-maps (`jax.vmap`) over any of them.
+A step fits one polyphase sub-signal. Pointwise losses and their gradients are accumulated tile by tile, so that
+activations stay in the cache. Structural losses need the whole sub-signal: it is rendered tile by tile and then joined.
+All that differs between stages, signals, seeds and lambdas is an array argument. The program compiles once, and
+`jax.vmap` maps it over any of them.
 """
 
 import functools
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int, UInt32
 
 from inrc.config import ModelConfig
 from inrc.fit.coordinate.minibatches import Phases, open_grid
@@ -99,7 +99,7 @@ def stacks_of(problem: Problem) -> tuple[Stack, ...]:
     return stacks_for(layout(problem.model, problem.shape, problem.n_outputs), problem.optimiser)
 
 
-def init_state(weights: WeightsState, seed: jax.Array) -> State:
+def init_state(weights: WeightsState, seed: UInt32[Array, ""]) -> State:
     """The state before the first step."""
     return State(*weights, jnp.float32(0), seed)
 
@@ -204,9 +204,9 @@ def _tile_loss(problem: Problem, signal: Signal, params: Matrices, tile, shared)
 
 
 def phase_loss_and_gradient(
-    problem: Problem, params: Matrices, signal: Signal, phase: jax.Array
-) -> tuple[jax.Array, Matrices]:
-    """(mean loss of one phase, its gradient), accumulated tile by tile."""
+    problem: Problem, params: Matrices, signal: Signal, phase: Int[Array, ""]
+) -> tuple[Float[Array, ""], Matrices]:
+    """(mean loss of one phase, its gradient with respect to the matrices), accumulated tile by tile."""
     if problem.loss.structural:
         return jax.value_and_grad(lambda p: _phase_loss(problem, p, signal, phase))(params)
     tiles, shared = _tiles(signal, phase)
@@ -237,7 +237,7 @@ def _phase_loss(problem: Problem, params: Matrices, signal: Signal, phase: jax.A
 
     target = whole(tiles[1])
     mask = _mask((tiles[2].reshape(-1), *shared[1]))
-    # Padding repeats real samples; showing the target there keeps it out of every window's difference.
+    # Where there is padding, the target takes the place of what is rendered: no window then differs because of it.
     decoded = jnp.where(mask[None] > 0, whole(jax.lax.map(render, tiles)), target)
     pointwise_mean = jnp.sum(pointwise(problem.loss, decoded - target)) / _n_values(problem, signal, phase)
     return pointwise_mean + structural(problem.loss, decoded, target)

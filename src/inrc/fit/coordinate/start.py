@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.coordinate.program import Problem, State, init_state, stacks_of
@@ -20,7 +21,7 @@ from inrc.models import build
 def first_state(
     problem: Problem,
     config: CoordinateFitConfig,
-    mean_outputs: np.ndarray,
+    mean_outputs: Float[np.ndarray, " channels"],
     start: Start | None,
     prior: Prior,
     seed: int,

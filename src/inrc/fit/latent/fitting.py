@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from inrc.config import LatentGridConfig
 from inrc.entropy.context import limited
@@ -239,7 +240,7 @@ class LatentBatch(Batch):
     def network_weight(self, task: Task) -> float:
         return _config(task).network_weight
 
-    def divergence(self, report: ChunkReport) -> np.ndarray:
+    def divergence(self, report: ChunkReport) -> Float[np.ndarray, " fits"]:
         return report.costs
 
     def is_measured(self, start: float, stop: float, n_done: int) -> bool:

@@ -1,8 +1,8 @@
 """The compiled part of a fit of latents: one `lax.scan` over groups of steps, pure in its arguments.
 
-A step sees the whole picture: latents through soft rounding with noise, networks through the noise of their quantiser,
-and the loss is distortion + (bits of latents, bits of networks) x their weights. Everything that differs between
-stages, images, seeds and lambdas is an array argument.
+A step fits the whole picture. Soft rounding and noise stand for the rounding of latents, uniform noise for that of the
+networks' weights. The loss is the distortion plus bits of latents and of networks, each times its weight. All that
+differs between stages, pictures, seeds and lambdas is an array argument.
 """
 
 import functools
@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt32
 
 from inrc.config import LatentGridConfig
 from inrc.fit.latent.schedule import LatentSteps
@@ -92,7 +92,7 @@ def stacks_of(problem: LatentProblem) -> tuple[Stack, ...]:
     return stacks_for(latent_layout(problem.model, problem.n_channels), problem.optimiser)
 
 
-def init_latent_state(latents: Float[Array, " size"], weights: WeightsState, seed: jax.Array) -> LatentState:
+def init_latent_state(latents: Float[Array, " size"], weights: WeightsState, seed: UInt32[Array, ""]) -> LatentState:
     """The state before the first step."""
     zeros = jnp.zeros_like(latents)
     return LatentState(latents, (zeros, zeros), *weights, jnp.float32(0), seed)
@@ -180,7 +180,7 @@ def _step(
     return LatentState(latents, latent_moments, *weights, state.step + 1, state.seed), measured
 
 
-def noise_of(seed: jax.Array, step: jax.Array) -> tuple[jax.Array, jax.Array]:
+def noise_of(seed: UInt32[Array, ""], step: Float[Array, ""]) -> tuple[UInt32[Array, ""], Float[Array, ""]]:
     """(seed of a step's noise, its sign): every second step repeats the noise of the one before with the other sign.
 
     The effect of noise on the gradient then cancels, to first order, after two steps. Seeds are two apart, so that

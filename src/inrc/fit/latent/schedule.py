@@ -1,10 +1,11 @@
-"""What happens when in a fit of latents."""
+"""The schedule of a fit of latents: learning rates, soft rounding, noise and rounding, and the weight of bits."""
 
 import dataclasses
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from inrc.errors import ConfigError
 
@@ -110,7 +111,7 @@ class LatentSchedule:
                 "ascend within 0..1"
             )
 
-    def at(self, fraction: np.ndarray) -> dict[str, np.ndarray]:
+    def at(self, fraction: Float[np.ndarray, " n"]) -> dict[str, Float[np.ndarray, " n"]]:
         """The fields of `LatentSteps` at fractions of the fit."""
         ends = np.cumsum([stage.share for stage in self.stages])
         which = np.minimum(np.searchsorted(ends, fraction + 1e-9, side="right"), len(self.stages) - 1)

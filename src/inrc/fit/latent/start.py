@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from inrc.fit.latent.program import LatentProblem, LatentState, init_latent_state, stacks_of
 from inrc.fit.task import Start
@@ -23,7 +24,11 @@ away from it: fits of smooth crops end 4 % lower in loss from a luminance start 
 
 
 def first_latent_state(
-    problem: LatentProblem, mean_values: np.ndarray, first_step: float, start: Start | None, seed: int
+    problem: LatentProblem,
+    mean_values: Float[np.ndarray, " channels"],
+    first_step: float,
+    start: Start | None,
+    seed: int,
 ) -> LatentState:
     """The state before the first step: latents of 0, and networks that show the picture's mean.
 
@@ -44,7 +49,11 @@ def first_latent_state(
 
 
 def warm_latent_state(
-    problem: LatentProblem, latents: np.ndarray, params: Mapping[str, np.ndarray], steps: Mapping[str, float], seed: int
+    problem: LatentProblem,
+    latents: Float[np.ndarray, " size"],
+    params: Mapping[str, np.ndarray],
+    steps: Mapping[str, float],
+    seed: int,
 ) -> LatentState:
     """The state that starts from an earlier fit's latents, as they were before rounding, and networks."""
     return _state(problem, jnp.asarray(latents, jnp.float32), _on_device(params), steps, seed)
