@@ -1,7 +1,7 @@
 """The table at the top of README.md: the default codec beside classical and published ones, on six Kodak pictures.
 
-Command: python -m experiments.headline, once experiments/latent_rd.py and experiments/kodak_anchors.py have run. It only
-reads records and published points. Expected: the table of README.md.
+Command: python -m experiments.headline, once experiments/latent_rd.py and experiments/kodak_anchors.py have run. It
+only reads records and published points. Expected: the table of README.md.
 """
 
 import json
