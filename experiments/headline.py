@@ -84,17 +84,18 @@ def rows() -> list[Row]:
     ]
 
 
-def main() -> None:
-    """Prints the table as Markdown."""
+def table() -> str:
+    """Returns the table in Markdown."""
     titles = ["codec", *(f"PSNR at {rate} bpp, dB" for rate in RATES)]
     titles += ["BD-rate to JPEG 4:4:4, %", "encode, s", "decode, s", "pictures"]
-    print(f"| {' | '.join(titles)} |\n|---{'|---:' * (len(titles) - 1)}|")
+    lines = [f"| {' | '.join(titles)} |", f"|---{'|---:' * (len(titles) - 1)}|"]
     for row in rows():
         seconds = (f"{value:.3g}" if value is not None else "" for value in (row.encode_seconds, row.decode_seconds))
         rate = "" if row.bd_rate is None else f"{row.bd_rate:+.1f}"
         psnr = (f"{value:.2f}" for value in row.psnr_db)
-        print(f"| {' | '.join((row.name, *psnr, rate, *seconds, str(row.n_pictures)))} |")
+        lines.append(f"| {' | '.join((row.name, *psnr, rate, *seconds, str(row.n_pictures)))} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    main()
+    print(table())
