@@ -221,8 +221,7 @@ class TestOptaxsProtocol:
             gradients = gradients_of(7, 7)
         assert all(norm(gradient) > 2 for gradient in gradients)  # all are clipped
         alone = with_known_bases(soap_init(SOAP, gradients[0]), 1, 1e-3)
-        first, _ = chain.init(gradients[0])
-        state: Any = first, alone
+        state: Any = (clip.init(gradients[0]), alone)  # a chain's state holds those of its parts
         chain_update, refresh = jax.jit(chain.update), jax.jit(refreshed)
         alone_update = jax.jit(functools.partial(soap_update, SOAP))
         for step, gradient in enumerate(gradients):

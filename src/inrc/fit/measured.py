@@ -1,15 +1,19 @@
-"""What a state of a fit comes to: distortion and bits, and how they are weighed."""
+"""What a state of a fit comes to: distortion and bits, and the cost that they add up to."""
 
 from typing import NamedTuple
 
 import jax
+import numpy as np
+
+Numbers = jax.Array | np.ndarray
+"""Arrays of one shape: on the device inside a compiled program, NumPy's between chunks."""
 
 
 class BitWeights(NamedTuple):
     """Loss per bit of latents and of networks: lambda over the number of samples."""
 
-    latents: jax.Array
-    networks: jax.Array
+    latents: Numbers
+    networks: Numbers
 
 
 class Measured(NamedTuple):
@@ -21,15 +25,15 @@ class Measured(NamedTuple):
       network_bits: bits of the networks' weights.
     """
 
-    distortion: jax.Array
-    latent_bits: jax.Array
-    network_bits: jax.Array
+    distortion: Numbers
+    latent_bits: Numbers
+    network_bits: Numbers
 
     @property
-    def bits(self) -> jax.Array:
+    def bits(self) -> Numbers:
         """All bits."""
         return self.latent_bits + self.network_bits
 
-    def cost(self, weights: BitWeights) -> jax.Array:
+    def cost(self, weights: BitWeights) -> Numbers:
         """The loss that a fit minimises."""
         return self.distortion + weights.latents * self.latent_bits + weights.networks * self.network_bits

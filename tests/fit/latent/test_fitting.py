@@ -57,7 +57,7 @@ def assert_same(one: LatentFitResult, other: LatentFitResult) -> None:
 
 def state_of(result: LatentFitResult) -> LatentState:
     """A state of the result's integers and networks."""
-    flat = pack(packing_of(MODEL, problems.SHAPE), result.latents)
+    flat = pack(packing_of(MODEL, problems.SHAPE), result.latents).astype(np.float32)
     return warm_latent_state(result.problem, flat, result.params, result.steps, 0)
 
 
