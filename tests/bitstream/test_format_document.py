@@ -13,8 +13,9 @@ import inrc
 from inrc import presets, shared_init
 from inrc.bitstream import container
 from inrc.bitstream.header import Header
-from inrc.codec import pack
-from inrc.codec.reference import reference_of
+from inrc.codec import file as files
+from inrc.codec.formats import reference_of
+from inrc.codec.weights import quantise
 from inrc.config import LatentGridConfig, ModelConfig
 from inrc.entropy import tables, wavefront, weight_scales
 from inrc.latent_layout import CONTEXT_OFFSETS, UPSAMPLING_KERNEL, context_macs
@@ -22,7 +23,7 @@ from inrc.layout import layout
 from inrc.quant import uniform
 from inrc.signal.colour import ColourTransform
 from tests.bitstream import reference_decoder, reference_grids
-from tests.bitstream.latent_files import SMALL, header_of, random_weights
+from tests.bitstream.latent_files import SMALL, header_of, random_contents
 from tests.shared_init.inits import GAUSSIAN, MODEL, random_init
 
 DOCUMENT = (Path(inrc.__file__).parent / "bitstream" / "FORMAT.md").read_text(encoding="utf-8")
@@ -99,12 +100,12 @@ def test_stream_checksum_and_section_are_annotated_with_their_values(data):
 
 
 def test_the_stream_holds_the_printed_integers(data):
-    header, weights, _ = pack.unpack(data, LIMITS)
-    file = reference_decoder.read(data)
+    contents = files.unpack(data, LIMITS)
+    weights, file = contents.weights, reference_decoder.read(data)
     printed_steps = tuple(numbers(INTEGERS.splitlines()[0]))
     assert weights.step_indices == printed_steps == tuple(file.step_indices)
     printed = matrices()
-    assert [m.shape for m in printed] == [s for _, s in pack.matrices_of(header)]
+    assert [m.shape for m in printed] == [s for _, s in contents.layout]
     for by_package, by_reference_decoder, from_document in zip(weights.integers, file.matrices, printed, strict=True):
         np.testing.assert_array_equal(by_package, from_document)
         np.testing.assert_array_equal(by_reference_decoder, from_document)
@@ -117,10 +118,10 @@ def test_the_picture_has_the_printed_samples(data):
 
 
 def test_packing_the_example_again_gives_the_same_bytes(data):
-    header, weights, _ = pack.unpack(data, LIMITS)
+    file = files.unpack(data, LIMITS)
     sections = {int(notes()["tag"]): notes()["content"].strip('"').encode()}
-    stream = container.unpack(pack.pack(header, weights), LIMITS).weights
-    assert container.pack(container.Container(header, stream, sections)) == data
+    stream = container.unpack(files.pack(file), LIMITS).weights
+    assert container.pack(container.Container(file.header, stream, sections)) == data
 
 
 def test_thresholds_and_checks_of_the_tables_are_those_of_the_package():
@@ -210,9 +211,9 @@ def test_the_reference_decoder_decodes_files_with_an_init(model, size, channels,
         name: mean + generator.laplace(0, 2.0 ** (reference.scale_indices[name] / 8.0 - 24))
         for name, mean in reference.mean.items()
     }
-    weights = pack.quantise(params, init.steps, reference)
+    weights = quantise(params, init.steps, reference)
     assert all(matrix.any() for matrix in weights.integers)
-    data = pack.pack(header, weights)
+    data = files.pack(files.make(header, weights))
 
     file = reference_decoder.read(data, path.read_bytes())
     assert tuple(file.step_indices) == weights.step_indices
@@ -239,17 +240,16 @@ def test_the_reference_decoder_decodes_files_with_an_init(model, size, channels,
 )
 def test_the_reference_decoder_decodes_latents(header):
     """Random ones, so that grids, columns or axes in a wrong order would show."""
-    weights = random_weights(header)
-    data = pack.pack(header, weights)
+    contents = random_contents(header)
+    weights, data = contents.weights, files.pack(contents)
     file = reference_decoder.read(data)
-    assert [shape for _, shape in pack.matrices_of(header)] == list(reference_grids.shapes(file.fields).values())
+    assert [shape for _, shape in contents.layout] == list(reference_grids.shapes(file.fields).values())
     assert tuple(file.step_indices) == weights.step_indices
     for theirs, ours in zip(file.matrices, weights.integers, strict=True):
         np.testing.assert_array_equal(theirs, ours)
-    for theirs, ours in zip(file.grids, weights.latents, strict=True):
+    for theirs, ours in zip(file.grids, contents.latents, strict=True):
         np.testing.assert_array_equal(theirs, ours)
-    _, read, _ = pack.unpack(data, LIMITS)
-    for theirs, ours in zip(read.latents, weights.latents, strict=True):
+    for theirs, ours in zip(files.unpack(data, LIMITS).latents, contents.latents, strict=True):
         np.testing.assert_array_equal(theirs, ours)
     samples, pixels = reference_decoder.samples(file), inrc.decode(data).pixels
     assert samples.shape == pixels.shape == (header.height, header.width, header.channels)

@@ -1,15 +1,12 @@
 """Bins hand out pictures of one bucket, whole batches first."""
 
-from inrc.codec.batch import Prepared
-from inrc.codec.job import Job
 from inrc.dataset.bins import Bins, Picture
 from inrc.dataset.manifest import Row
-from tests.dataset.samples import ENCODE, picture
+from tests.dataset.samples import picture, prepared
 
 
 def waiting(name: str, bucket: str, cost: int = 1) -> Picture:
-    prepared = Prepared(Job(picture(0), ENCODE, None, None), None, None, bucket, 0.0)
-    return Picture(Row(name, "ok"), prepared, cost)
+    return Picture(Row(name, "ok"), prepared(picture(0), bucket), cost)
 
 
 def names(batch: list[Picture] | None) -> list[str]:

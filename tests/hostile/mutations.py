@@ -12,8 +12,10 @@ from inrc.bitstream import container
 from inrc.bitstream.container import ICC_PROFILE, Container
 from inrc.bitstream.header import Header
 from inrc.bitstream.io import write_varint
-from inrc.codec import pack
-from inrc.codec.reference import reference_of
+from inrc.codec import file as files
+from inrc.codec.file import File
+from inrc.codec.formats import reference_of
+from inrc.codec.weights import QuantisedWeights
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.shared_init import lookup_of
 from inrc.signal.colour import ColourTransform
@@ -41,14 +43,15 @@ class Hostile:
     data: bytes
 
 
-def _weights(header: Header, seed: int) -> pack.Weights:
+def _contents(header: Header, seed: int) -> File:
     if isinstance(header.model, LatentGridConfig):
-        return latent_files.random_weights(header, seed)
+        return latent_files.random_contents(header, seed)
     generator = np.random.default_rng(seed)
-    shapes = [shape for _, shape in pack.matrices_of(header)]
+    shapes = [shape for _, shape in files.layout_of(header)]
     integers = tuple(np.rint(generator.laplace(0, 3, shape)).astype(np.int32) for shape in shapes)
     reference = reference_of(INIT, header.shape, header.channels) if header.init_id else None
-    return pack.Weights(tuple(generator.integers(90, 140, len(shapes)).tolist()), integers, reference)
+    steps = tuple(generator.integers(90, 140, len(shapes)).tolist())
+    return files.make(header, QuantisedWeights(steps, integers, reference))
 
 
 @functools.cache
@@ -68,13 +71,13 @@ def sound() -> tuple[bytes, ...]:
         Header(31, 15, 3, 8, ColourTransform.YCBCR, MODEL, INIT.id),
         Header(7, 16, 1, 16, ColourTransform.RGB, MODEL, INIT.id, transposed=True),
     ]  # fmt: skip
-    files = []
+    sound_files = []
     for seed, header in enumerate(headers):
-        plain = pack.pack(header, _weights(header, seed))
+        plain = files.pack(_contents(header, seed))
         stream = container.unpack(plain, LIMITS, lookup_of(INIT)).weights
         sections = {ICC_PROFILE: zlib.compress(b"profile" * 30), 77: b"unknown"}
-        files += [plain, container.pack(Container(header, stream, sections))]
-    return tuple(files)
+        sound_files += [plain, container.pack(Container(header, stream, sections))]
+    return tuple(sound_files)
 
 
 def _section_sizes(data: bytes) -> list[int]:
@@ -138,9 +141,9 @@ def _absurd_header(generator: np.random.Generator) -> bytes:
 def inputs(seed: int, n: int) -> Iterator[Hostile]:
     """`n` inputs, a pure function of the seed."""
     generator = np.random.default_rng(seed)
-    files = sound()
+    sound_files = sound()
     for _ in range(n):
-        data = files[generator.integers(len(files))]
+        data = sound_files[generator.integers(len(sound_files))]
         sizes = _section_sizes(data)
         core = len(data) - sum(sizes)
         match int(generator.integers(9)):
@@ -159,7 +162,7 @@ def inputs(seed: int, n: int) -> Iterator[Hostile]:
                 garbage = data[:cut] + _random_bytes(generator, 200) + bytes(4)
                 yield Hostile("random bytes after a header, mended", mend(garbage, []))
             case 5:
-                other = files[generator.integers(len(files))]
+                other = sound_files[generator.integers(len(sound_files))]
                 spliced = data[: generator.integers(0, len(data))] + other[generator.integers(0, len(other)) :]
                 yield Hostile("spliced", spliced)
             case 6:

@@ -21,8 +21,10 @@ from inrc import shared_init
 from inrc.bitstream import container
 from inrc.bitstream.container import Container
 from inrc.bitstream.header import Header
-from inrc.codec import pack
-from inrc.codec.reference import Reference, reference_of
+from inrc.codec import file as files
+from inrc.codec.formats import reference_of
+from inrc.codec.reference import Reference
+from inrc.codec.weights import QuantisedWeights
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.entropy import coder, stream
 from inrc.errors import FormatError, InitMismatchError, LimitExceededError
@@ -135,9 +137,9 @@ def test_random_bytes_are_typed_errors(data):
 def of_magnitude(header: Header, step_index: int, magnitude: int, reference: Reference | None = None) -> bytes:
     """A file whose integers all have one magnitude."""
     generator = np.random.default_rng(0)
-    shapes = [shape for _, shape in pack.matrices_of(header)]
+    shapes = [shape for _, shape in files.layout_of(header)]
     integers = tuple(generator.choice([-magnitude, magnitude], shape).astype(np.int32) for shape in shapes)
-    return pack.pack(header, pack.Weights((step_index,) * len(shapes), integers, reference))
+    return files.pack(files.make(header, QuantisedWeights((step_index,) * len(shapes), integers, reference)))
 
 
 @pytest.mark.parametrize(("step_index", "magnitude"), [(255, 1 << 20), (255, 3), (0, 1), (128, 1 << 20)])
@@ -159,9 +161,9 @@ def test_differences_of_every_size_give_pictures(step_index, magnitude):
 
 def endless(header: Header) -> bytes:
     """A file of few bytes with any number of latents: whatever their tables, they all decode to the lowest symbol."""
-    weights = latent_files.random_weights(dataclasses.replace(header, width=1, height=1))
+    weights = latent_files.random_contents(dataclasses.replace(header, width=1, height=1)).weights
     encoder = stream.new_encoder()
-    coder.encode_weights(encoder, weights.side(), weights.integers, None)
+    coder.encode_weights(encoder, weights.step_deltas(), weights.integers, None)
     n_words, (lower, _) = encoder.pos()
     n_bytes = 4 * (n_words + 2)
     point = int.from_bytes(np.asarray(encoder.get_compressed()).astype(">u4").tobytes().ljust(n_bytes, b"\0"), "big")
@@ -173,7 +175,7 @@ def test_any_number_of_latents_stops_at_the_limits():
     """The largest number within limits is decoded in time; more are refused before anything is allocated."""
     data = endless(latent_files.header_of((200, 150)))
     watch = Stopwatch()
-    latents = pack.unpack(data, LIMITS)[1].latents
+    latents = files.unpack(data, LIMITS).latents
     assert watch.seconds() < MAX_SECONDS
     assert latents[-1].min() < -10  # nobody wrote them
     large = latent_files.header_of((1 << 14, 1 << 14))
@@ -196,22 +198,22 @@ def test_any_number_of_latents_stops_at_the_limits():
 def test_networks_of_latents_of_every_size_give_pictures_or_are_refused(step_index, magnitude, everywhere):
     """Products that overflow give pictures; a network that predicts latents and may overflow is refused."""
     header = latent_files.header_of((13, 19))
-    weights = latent_files.random_weights(header)
+    contents = latent_files.random_contents(header)
+    weights = contents.weights
     generator = np.random.default_rng(0)
     integers, steps = list(weights.integers), list(weights.step_indices)
-    for i, (name, shape) in enumerate(pack.matrices_of(header)):
+    for i, (name, shape) in enumerate(files.layout_of(header)):
         if everywhere or not name.startswith(("context", "cross")):
             integers[i] = generator.choice([-magnitude, magnitude], shape).astype(np.int32)
             steps[i] = step_index
     encoder = stream.new_encoder()
-    large = pack.Weights(tuple(steps), tuple(integers))
-    coder.encode_weights(encoder, large.side(), large.integers, None)
+    large = QuantisedWeights(tuple(steps), tuple(integers))
+    coder.encode_weights(encoder, large.step_deltas(), large.integers, None)
     data = container.pack(Container(header, stream.finish(encoder) + bytes(range(256)), {}))
     expected = {"CorruptFileError"} if everywhere and step_index else {"CorruptFileError", "rendered"}
     assert spend(data, render=True)[0] in expected
     if not everywhere:
-        latents = weights.latents
-        assert spend(pack.pack(header, dataclasses.replace(large, latents=latents)), render=True)[0] == "rendered"
+        assert spend(files.pack(files.make(header, large, contents.latents)), render=True)[0] == "rendered"
 
 
 def test_the_id_of_a_missing_init_costs_little(tmp_path, monkeypatch):
