@@ -21,7 +21,7 @@ import numpy as np
 import inrc
 from inrc import presets
 from inrc.cli.jax_setup import use_all_cores
-from inrc.codec.families import resolve
+from inrc.codec.coordinate.family import network_and_fit
 from inrc.codec.options import EncodeOptions
 from inrc.evaluate import drawing
 from inrc.meta.recipe import training_folder
@@ -75,7 +75,7 @@ def crops(folder: Path, n: int) -> list[Image]:
 def options() -> EncodeOptions:
     """Returns options of the default preset at its default quality, in 256 steps."""
     bpp = presets.bpp_of_quality(presets.DEFAULT_QUALITY)
-    config = resolve(EncodeOptions(), (SIDE, SIDE), 3, bpp).config
+    config = network_and_fit(EncodeOptions(codec=presets.SMALL_CODEC), (SIDE, SIDE), 3, bpp)[1]
     return EncodeOptions(fit=dataclasses.replace(config, n_passes=N_STEPS / config.phase_factor**2), init="none")
 
 

@@ -30,7 +30,7 @@ def network(encoding: EncodingConfig, bpp: float) -> ModelConfig:
     """Returns a SIREN with the default taper on an encoding, with as many weights as fit a rate at Kodak's size."""
     taper = presets.COORDINATE_CODECS["siren"].taper
     return presets.model_for(
-        presets.Codec("", "", ModelFamily.SIREN, encoding, taper),
+        presets.CoordinateCodec("", "", ModelFamily.SIREN, encoding, taper),
         n_weights=presets.n_weights_for(bpp, math.prod(SHAPE)),
         n_inputs=sum(feature_counts(encoding, SHAPE)),
         n_outputs=3,

@@ -12,7 +12,7 @@ import dataclasses
 from experiments.smoke import PICTURES
 from inrc import presets
 from inrc.baselines.interface import MeasuredCodec
-from inrc.codec.families import resolve
+from inrc.codec.coordinate.family import network_and_fit
 from inrc.codec.options import EncodeOptions
 from inrc.evaluate.experiment import Experiment
 from inrc.evaluate.ours import inrc_codec
@@ -27,7 +27,7 @@ SHAPE = (512, 768)
 def fit(effort: int, **changes) -> CoordinateFitConfig:
     """Returns the default fit of a Kodak picture with changes."""
     options = EncodeOptions(codec="siren", quality=QUALITY, effort=effort)
-    config = resolve(options, SHAPE, 3, presets.bpp_of_quality(QUALITY)).config
+    config = network_and_fit(options, SHAPE, 3, presets.bpp_of_quality(QUALITY))[1]
     return dataclasses.replace(config, **changes)
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from inrc.codec.families import resolve
+from inrc.codec.coordinate.family import network_and_fit
 from inrc.codec.options import EncodeOptions
 from inrc.meta.recipe import CoordinateRecipe
 from inrc.meta.stages import Centre, Learning, PriorStage
@@ -18,7 +18,7 @@ def siren(name: str, bpp: float) -> CoordinateRecipe:
 
     The network and the prior's fits are those that the codec chooses without an init, except for the number of passes.
     """
-    model, fit, _ = resolve(EncodeOptions(codec="siren"), SHAPE, 3, bpp)
+    model, fit = network_and_fit(EncodeOptions(codec="siren"), SHAPE, 3, bpp)
     return CoordinateRecipe(
         name,
         model,
@@ -34,6 +34,6 @@ def small_siren(name: str, bpp: float) -> CoordinateRecipe:
     In small files the adaptive coder has too few weights to learn their scales from; a learned start did not help
     (experiments/NOTES.md).
     """
-    model, fit, _ = resolve(EncodeOptions(codec="siren", effort=3), SMALL_SHAPE, 3, bpp)
+    model, fit = network_and_fit(EncodeOptions(codec="siren", effort=3), SMALL_SHAPE, 3, bpp)
     stage = PriorStage(fit, n_pictures=300, n_rounds=2, centre=Centre.ZERO)
     return CoordinateRecipe(name, model, SMALL_SHAPE, Learning(n_steps=0), stage, n_crops=2)

@@ -6,13 +6,13 @@ Cost: about a minute on 2 cores, most of it compilation.
 
 import dataclasses
 
-from inrc.codec.families import resolve
+from inrc.codec.coordinate.family import network_and_fit
 from inrc.codec.options import EncodeOptions
 from inrc.meta.recipe import CoordinateRecipe
 from inrc.meta.stages import Learning, PriorStage
 
 SHAPE = (128, 192)
-MODEL, FIT, _ = resolve(EncodeOptions(codec="siren"), SHAPE, 3, 0.6)
+MODEL, FIT = network_and_fit(EncodeOptions(codec="siren"), SHAPE, 3, 0.6)
 
 RECIPE = CoordinateRecipe(
     "smoke",

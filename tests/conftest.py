@@ -8,7 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
+from jaxtyping import install_import_hook
 from PIL import Image
+
+import tests.type_checks
+
+# The shapes in annotations are checked wherever tests call these rooms; the hook must come before their first import.
+_CHECKS = f"{tests.type_checks.__name__}.checked"
+install_import_hook(["inrc.models", "inrc.fit", "inrc.entropy", "inrc.codec"], _CHECKS)
 
 COFFEE_SMALL = Path(__file__).parent.parent / "experiments" / "assets" / "coffee_small.png"
 

@@ -1,11 +1,12 @@
 """Configuration values: frozen, validated, built in Python.
 
-What a decoder must know (the network and its encoding) is `ModelConfig`; what only the encoder knows is `FitConfig`.
+`ModelConfig` and `LatentGridConfig` describe networks, which a decoder must know too. Settings of fits, which only
+encoders know, are in `inrc.fit`.
 """
 
 import dataclasses
 import enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from inrc.errors import ConfigError
 
@@ -55,7 +56,7 @@ class EncodingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """A coordinate network: everything a decoder needs to rebuild it.
+    """A coordinate network, as a decoder must know it to rebuild it.
 
     Attributes:
       family: `SIREN` (sine activations, Sitzmann et al., 2020) or `FOURIER` (ReLU on an encoding, Tancik et al.).
@@ -85,14 +86,14 @@ class ModelConfig:
 
 @dataclasses.dataclass(frozen=True)
 class LatentGridConfig:
-    """A pyramid of quantised latents with its networks (COOL-CHIC, Ladune et al., 2023): all that a decoder needs.
+    """A pyramid of quantised latents with its networks (COOL-CHIC, Ladune et al., 2023), as a decoder must know it.
 
     Attributes:
       n_grids: latent grids, of resolutions 1, 1/2, 1/4, ...
-      n_hyper: further grids, at the coarsest levels, that only the entropy model sees.
-      n_spatial: causal neighbours of a latent that its distribution is predicted from.
-      n_cross: features of coarser grids that it is predicted from.
-      n_cross_levels: grids, from the finest on, that have such features.
+      n_hyper: further grids, at the coarsest levels, that only the entropy model uses.
+      n_spatial: causal neighbours from which the distribution of a latent is predicted.
+      n_cross: features of coarser grids from which it is predicted, too.
+      n_cross_levels: number of grids, from the finest on, that have such features.
       context_layers: hidden layers of the context network, all of width n_spatial + n_cross, residual.
       synthesis_width: hidden units per pixel.
       n_residual: 3x3 layers on the channels at the end.
@@ -128,12 +129,12 @@ class LatentGridConfig:
 
     @property
     def family(self) -> ModelFamily:
-        """The one family that has latents."""
+        """Always `ModelFamily.LATENT_GRID`."""
         return ModelFamily.LATENT_GRID
 
     @property
     def n_context(self) -> int:
-        """Inputs and width of the context network."""
+        """Number of inputs and width of the context network."""
         return self.n_spatial + self.n_cross
 
     @property
@@ -146,6 +147,7 @@ Model = ModelConfig | LatentGridConfig
 """The configurations of networks that inrc has itself."""
 
 
+@runtime_checkable
 class NetworkConfig(Protocol):
     """The configuration of a network of any family: one of `Model`, or a frozen dataclass that is registered.
 

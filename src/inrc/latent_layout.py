@@ -1,4 +1,7 @@
-"""The grids and matrices of the `latent_grid` family: names, shapes and order. Needs no JAX: a decoder imports it."""
+"""The grids and matrices of the `latent_grid` family: names, shapes and order.
+
+Needs no JAX, because entropy decoding needs it. The networks themselves are in `models.latent_grid`.
+"""
 
 from typing import NamedTuple
 
@@ -23,10 +26,11 @@ CONTEXT_OFFSETS = (
 )
 """(dy, dx) of causal neighbours, the most useful first.
 
-All lie before a pixel in the order t = x + 2 y (no (-1, 2)), so that pixels of equal t can be decoded together.
+All neighbours come before a latent in the order t = x + 2 y, which excludes (-1, 2). Latents of equal t, a wavefront,
+can therefore be decoded together.
 """
 MARGIN = 3
-"""Rows above and columns beside a pixel that its neighbours reach."""
+"""Rows above a latent, and columns on either side, that hold its causal neighbours."""
 
 SCALE_OFFSET = 4
 """The context network's second output is the natural logarithm of a latent's scale, plus this."""
@@ -45,7 +49,7 @@ class Grid(NamedTuple):
 
     Attributes:
       level: its resolution is the picture's over 2^level, rounded up.
-      hyper: whether only the entropy model sees it.
+      hyper: whether only the entropy model reads it.
       shape: (height, width).
     """
 
@@ -55,7 +59,7 @@ class Grid(NamedTuple):
 
 
 def halved(shape: tuple[int, int], level: int) -> tuple[int, int]:
-    """`shape` halved `level` times, rounded up each time."""
+    """(height, width) halved `level` times and rounded up each time."""
     height, width = shape
     return -(-height // 2**level), -(-width // 2**level)
 
@@ -63,8 +67,9 @@ def halved(shape: tuple[int, int], level: int) -> tuple[int, int]:
 def canvas_of(shape: tuple[int, int]) -> tuple[int, int]:
     """The smallest canvas (height, width) that holds a picture of `shape`; pictures of one canvas share programs.
 
-    Sides of canvases have at most four binary digits before their zeros: ..., 15, 16, 18, 20, ..., 30, 32, 36, ... A
-    canvas of 512x768 is its own, as that of 480x704 is, and no side grows by more than an eighth.
+    The sides of canvases are the numbers with at most four binary digits before their zeros: 1, 2, ..., 15, 16, 18, 20,
+    ..., 30, 32, 36, ... No side grows by more than an eighth. A picture of 512x768 needs no larger canvas:
+    `canvas_of((512, 768))` is (512, 768), and `canvas_of((130, 190))` is (144, 192).
     """
     height, width = shape
     return _rung(height), _rung(width)
@@ -86,7 +91,7 @@ def grids_of(config: LatentGridConfig, shape: tuple[int, int]) -> tuple[Grid, ..
 
 
 def references_of(config: LatentGridConfig, level: int) -> tuple[tuple[int, bool], ...]:
-    """(level, hyper) of the grids whose values are features of the grid of `level`, finest first."""
+    """(level, hyper) of the coarser grids that the cross features of the grid of `level` read, finest first."""
     return tuple(
         (coarser, hyper)
         for coarser in range(level + 1, config.n_grids)
@@ -98,11 +103,11 @@ def references_of(config: LatentGridConfig, level: int) -> tuple[tuple[int, bool
 def latent_layout(config: LatentGridConfig, n_channels: int) -> Layout:
     """(name, (rows, columns)) of every matrix, in the order of a file; the last column of most is a bias.
 
-    `cross_k` [n_cross, references + 1]: features of the grid of level k, from what is coarser.
+    `cross_k` [n_cross, references + 1]: cross features of the grid of level k, from coarser grids.
     `context_i` [n, n + 1], `context_out` [2, n + 1], `context_skip` [2, n]: mean and scale of a latent.
-    `upsampling` [n_grids - 1, 4]: what is added to the cubic kernel that leads to level k.
-    `refinement` [n_grids - 1, 4]: half of a symmetric filter of a level's own latents, less the identity.
-    `synthesis_0` [width, n_grids + 1], `synthesis_1` [C, width + 1], `synthesis_skip` [C, n_grids]: pixel by pixel.
+    `upsampling` [n_grids - 1, 4]: row k is added to the cubic kernel that doubles features to level k.
+    `refinement` [n_grids - 1, 4]: row k, plus the identity, is half of a symmetric filter of the latents of level k.
+    `synthesis_0` [width, n_grids + 1], `synthesis_1` [C, width + 1], `synthesis_skip` [C, n_grids]: applied per pixel.
     `residual_i` [C, 9 C + 1]: 3x3 layers on the channels, columns ordered by (dy, dx, channel).
     """
     width = config.n_context

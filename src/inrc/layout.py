@@ -1,4 +1,7 @@
-"""The matrices of a network: names, shapes and order, and what the inputs of the first one are. Needs no JAX."""
+"""The matrices of a coordinate network: names, shapes and order, and the features that enter the first one.
+
+Needs no JAX. `latent_layout` is the same for the `latent_grid` family.
+"""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +11,7 @@ from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 Layout = tuple[tuple[str, tuple[int, int]], ...]
 
 _BASE = {EncodingKind.NERF: 2.0, EncodingKind.LOG_SPACED: 1.4}
-"""Ratio of one frequency to the one before it."""
+"""Ratio of each frequency to the previous one, by kind of encoding."""
 
 
 def axis_frequencies(config: EncodingConfig, n_samples: int) -> tuple[float, ...]:
@@ -27,7 +30,11 @@ def feature_counts(config: EncodingConfig, shape: Sequence[int]) -> tuple[int, .
 
 
 def band_shape(config: EncodingConfig, shape: Sequence[int]) -> tuple[int, ...]:
-    """The smallest shape whose features are those of `shape`; not for Gaussian ones, which depend on all of it."""
+    """The smallest shape that has the same features as `shape`.
+
+    Bare coordinates have the same features for every shape. Gaussian features depend on the whole shape; the caller
+    must not ask for theirs.
+    """
     if config.kind not in _BASE:
         return (1,) * len(shape)
     counts = (len(axis_frequencies(config, n)) for n in shape)
@@ -35,10 +42,10 @@ def band_shape(config: EncodingConfig, shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def kept_features(config: EncodingConfig, shape: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
-    """Which features of a signal of `shape` another signal has too, as indices over all groups, in order.
+    """The features of a signal of `shape` that a signal of shape `other` has too, as indices over all groups, in order.
 
-    Frequencies above a signal's Nyquist rate are left out, so that a smaller one has the lower ones only. Gaussian
-    features are folded instead, and bare coordinates have no frequency: of them all are kept.
+    Frequencies above a signal's Nyquist rate are left out, so that a smaller signal has only the lower ones. Gaussian
+    features are folded instead, and bare coordinates have no frequency: all of them are kept.
     """
     kept: list[int] = []
     start = 0

@@ -3,7 +3,9 @@
 import numpy as np
 
 from inrc.bitstream.header import Header
-from inrc.codec import pack
+from inrc.codec import file as files
+from inrc.codec.file import File
+from inrc.codec.weights import quantise
 from inrc.config import LatentGridConfig
 from inrc.latent_layout import grids_of, latent_layout
 from inrc.signal.colour import ColourTransform
@@ -25,7 +27,7 @@ def header_of(
     return Header(size[1], size[0], channels, bit_depth, ColourTransform.RGB, model, transposed=transposed)
 
 
-def random_weights(header: Header, seed: int = 0, *, deviation: float = 1.0) -> pack.Weights:
+def random_contents(header: Header, seed: int = 0, *, deviation: float = 1.0) -> File:
     """Networks whose pixels are spread over the range, and latents that are small, but for a few."""
     model = header.model
     assert isinstance(model, LatentGridConfig)
@@ -34,14 +36,9 @@ def random_weights(header: Header, seed: int = 0, *, deviation: float = 1.0) -> 
     for name, shape in latent_layout(model, header.channels):
         params[name] = generator.normal(size=shape, scale=0.1)
     params["synthesis_1"][:, -1] += 0.5
-    weights = pack.quantise(params, dict.fromkeys(params, 2.0**-8))
+    weights = quantise(params, dict.fromkeys(params, 2.0**-8))
     latents = []
     for grid in grids_of(model, header.shape):
         values = generator.laplace(0, deviation, grid.shape)
         latents.append(np.rint(np.where(generator.random(grid.shape) < 0.01, 40 * values, values)).astype(np.int32))
-    return pack.Weights(weights.step_indices, weights.integers, latents=tuple(latents))
-
-
-def random_file(header: Header, seed: int = 0) -> bytes:
-    """The bytes of random weights and latents."""
-    return pack.pack(header, random_weights(header, seed))
+    return files.make(header, weights, tuple(latents))

@@ -8,7 +8,7 @@ import numpy as np
 from inrc.bitstream import container
 from inrc.bitstream.io import ByteReader
 from inrc.bitstream.limits import DecodeLimits
-from inrc.codec import pack
+from inrc.codec import file as files
 from inrc.codec.encode import encode
 from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
@@ -78,7 +78,7 @@ def dump(data: bytes) -> str:
 
 def integers(data: bytes) -> str:
     """What the stream holds."""
-    _, weights, _ = pack.unpack(data, DecodeLimits())
+    weights = files.unpack(data, DecodeLimits()).weights
     lines = [f"step indices: {' '.join(map(str, weights.step_indices))}"]
     for i, matrix in enumerate(weights.integers):
         lines.append(f"matrix {i}:")

@@ -1,4 +1,4 @@
-"""A decoder of format v1 written from FORMAT.md alone: plain Python and float64, and nothing of inrc.
+"""The reference decoder: format v1 decoded from FORMAT.md alone, in plain Python and float64, with no code of inrc.
 
 Where it and the package disagree, one of them or the document is wrong.
 """
@@ -157,7 +157,7 @@ def read_layers(reader: Bytes, network: int, f: dict[str, int]) -> list[int]:
 
 
 def seen_size(fields: dict[str, int]) -> tuple[int, int]:
-    """Samples along axis 0 and axis 1 of what the network sees."""
+    """Samples along axis 0 and axis 1 of the picture as the network sees it."""
     size = fields["height"], fields["width"]
     return (size[1], size[0]) if fields["transposed"] else size
 
@@ -305,7 +305,7 @@ class RangeDecoder:
 
 @dataclasses.dataclass
 class Constants:
-    """What section 6 says twice: without and with a prior."""
+    """The numbers in which the two algorithms of section 6 differ."""
 
     p: int
     q: int
@@ -350,22 +350,22 @@ def weights(
     total, count = c.first * c.k * p, c.k * p
     for l, (n_units, n_inputs) in enumerate(shape_list):  # noqa: E741
         total, count = max(1, total * c.k * p // count), c.k * p
-        units, met = [0] * n_units, [0] * n_units
+        units, shares = [0] * n_units, [0] * n_units
         matrix = np.zeros((n_units, n_inputs))
         for j in range(n_inputs):
-            seen = hoped = max(1, c.h * q // 2 * total // count)
+            observed = expected_sum = max(1, c.h * q // 2 * total // count)
             for i in range(n_units):
                 w, n, b = 1, 1, 2**24
                 if scale_indices is not None:
                     w, n, b = expected(min(max(int(scale_indices[l][i, j]) - steps[l], -64), 64))
-                mean = q * (units[i] * count + c.u * p * total) // ((met[i] + c.u * p) * count)
-                index = bisect.bisect_left(thresholds(), 2**16 // q * mean * seen // hoped * b // 2**24)
+                mean = q * (units[i] * count + c.u * p * total) // ((shares[i] + c.u * p) * count)
+                index = bisect.bisect_left(thresholds(), 2**16 // q * mean * observed // expected_sum * b // 2**24)
                 value = decoder.integer(index)
                 matrix[i, j] = value
-                seen += q // p * w * abs(value)
-                hoped += mean * n // p
+                observed += q // p * w * abs(value)
+                expected_sum += mean * n // p
                 units[i] += w * abs(value)
-                met[i] += n
+                shares[i] += n
                 total += w * abs(value)
                 count += n
         matrices.append(matrix)
@@ -455,7 +455,7 @@ def dequantised(file: File) -> list[np.ndarray]:
 
 
 def values(file: File) -> np.ndarray:
-    """Values [C, h, w] of what the network sees, neither clipped nor rounded."""
+    """Values [C, h, w] of the picture as the network sees it, neither clipped nor rounded."""
     f = file.fields
     size, matrices = seen_size(f), dequantised(file)
     if f["family"] == LATENT_GRID:

@@ -1,4 +1,4 @@
-"""Latent grids written from FORMAT.md alone (sections 3 and 8): shapes of matrices, and from latents to values."""
+"""Latent grids for the reference decoder, written from FORMAT.md alone (sections 3 and 8): shapes and synthesis."""
 
 import numpy as np
 
@@ -63,13 +63,13 @@ def features(f: dict[str, int], matrices: dict[str, np.ndarray], grids: dict[int
     stack = {f["n_grids"] - 1: grids[f["n_grids"] - 1].astype(np.float64)}
     for k in range(f["n_grids"] - 2, -1, -1):
         w = BASE + matrices["upsampling"][k]
-        own = grids[k].astype(np.float64)
-        rows, columns = own.shape
+        grid = grids[k].astype(np.float64)
+        rows, columns = grid.shape
         stack = {j: doubled(doubled(x, w).T, w).T[:rows, :columns] for j, x in stack.items()}
         if f["refinement"]:
             h = np.array([1, 0, 0, 0]) + matrices["refinement"][k]
-            own = filtered(filtered(own, h).T, h).T
-        stack[k] = own
+            grid = filtered(filtered(grid, h).T, h).T
+        stack[k] = grid
     return np.stack([stack[k] for k in range(f["n_grids"])])
 
 

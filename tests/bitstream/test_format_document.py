@@ -1,4 +1,4 @@
-"""FORMAT.md against the package and against a decoder that was written from it alone (`reference_decoder.py`)."""
+"""FORMAT.md against the package and against the reference decoder, which was written from FORMAT.md alone."""
 
 import dataclasses
 import hashlib
@@ -13,8 +13,9 @@ import inrc
 from inrc import presets, shared_init
 from inrc.bitstream import container
 from inrc.bitstream.header import Header
-from inrc.codec import pack
-from inrc.codec.reference import reference_of
+from inrc.codec import file as files
+from inrc.codec.formats import reference_of
+from inrc.codec.weights import quantise
 from inrc.config import LatentGridConfig, ModelConfig
 from inrc.entropy import tables, wavefront, weight_scales
 from inrc.latent_layout import CONTEXT_OFFSETS, UPSAMPLING_KERNEL, context_macs
@@ -22,7 +23,7 @@ from inrc.layout import layout
 from inrc.quant import uniform
 from inrc.signal.colour import ColourTransform
 from tests.bitstream import reference_decoder, reference_grids
-from tests.bitstream.latent_files import SMALL, header_of, random_weights
+from tests.bitstream.latent_files import SMALL, header_of, random_contents
 from tests.shared_init.inits import GAUSSIAN, MODEL, random_init
 
 DOCUMENT = (Path(inrc.__file__).parent / "bitstream" / "FORMAT.md").read_text(encoding="utf-8")
@@ -78,33 +79,33 @@ def test_every_header_field_is_annotated_with_its_value(data, name):
 
 
 def test_the_package_reads_the_annotated_header(data):
-    header, said = container.unpack(data, LIMITS).header, notes()
-    assert (header.width, header.height) == (int(said["width"]), int(said["height"]))
-    assert (header.channels, header.bit_depth) == (int(said["channels"]), int(said["bit_depth"]))
-    assert header.colour is ColourTransform(int(said["colour"]))
+    header, printed_fields = container.unpack(data, LIMITS).header, notes()
+    assert (header.width, header.height) == (int(printed_fields["width"]), int(printed_fields["height"]))
+    assert (header.channels, header.bit_depth) == (int(printed_fields["channels"]), int(printed_fields["bit_depth"]))
+    assert header.colour is ColourTransform(int(printed_fields["colour"]))
     assert isinstance(header.model, ModelConfig)
-    assert header.model.family == int(said["family"])
-    assert header.model.bias == bool(int(said["bias"]))
-    assert header.model.widths == tuple(numbers(said["widths"]))
-    assert header.model.encoding.kind == int(said["encoding"])
-    assert header.model.encoding.n_frequencies == int(said["n_frequencies"])
+    assert header.model.family == int(printed_fields["family"])
+    assert header.model.bias == bool(int(printed_fields["bias"]))
+    assert header.model.widths == tuple(numbers(printed_fields["widths"]))
+    assert header.model.encoding.kind == int(printed_fields["encoding"])
+    assert header.model.encoding.n_frequencies == int(printed_fields["n_frequencies"])
 
 
 def test_stream_checksum_and_section_are_annotated_with_their_values(data):
-    parsed, said = container.unpack(data, LIMITS), notes()
-    assert len(parsed.weights) == int(said["n_stream"])
-    assert reference_decoder.read(data).crc32 == int(said["checksum"], 16)
-    assert dict(parsed.sections) == {int(said["tag"]): said["content"].strip('"').encode()}
-    assert len(said["content"].strip('"')) == int(said["n_content"])
+    parsed, printed_fields = container.unpack(data, LIMITS), notes()
+    assert len(parsed.weights) == int(printed_fields["n_stream"])
+    assert reference_decoder.read(data).crc32 == int(printed_fields["checksum"], 16)
+    assert dict(parsed.sections) == {int(printed_fields["tag"]): printed_fields["content"].strip('"').encode()}
+    assert len(printed_fields["content"].strip('"')) == int(printed_fields["n_content"])
 
 
 def test_the_stream_holds_the_printed_integers(data):
-    header, weights, _ = pack.unpack(data, LIMITS)
-    file = reference_decoder.read(data)
+    contents = files.unpack(data, LIMITS)
+    weights, file = contents.weights, reference_decoder.read(data)
     printed_steps = tuple(numbers(INTEGERS.splitlines()[0]))
     assert weights.step_indices == printed_steps == tuple(file.step_indices)
     printed = matrices()
-    assert [m.shape for m in printed] == [s for _, s in pack.matrices_of(header)]
+    assert [m.shape for m in printed] == [s for _, s in contents.layout]
     for by_package, by_reference_decoder, from_document in zip(weights.integers, file.matrices, printed, strict=True):
         np.testing.assert_array_equal(by_package, from_document)
         np.testing.assert_array_equal(by_reference_decoder, from_document)
@@ -117,10 +118,10 @@ def test_the_picture_has_the_printed_samples(data):
 
 
 def test_packing_the_example_again_gives_the_same_bytes(data):
-    header, weights, _ = pack.unpack(data, LIMITS)
+    file = files.unpack(data, LIMITS)
     sections = {int(notes()["tag"]): notes()["content"].strip('"').encode()}
-    stream = container.unpack(pack.pack(header, weights), LIMITS).weights
-    assert container.pack(container.Container(header, stream, sections)) == data
+    stream = container.unpack(files.pack(file), LIMITS).weights
+    assert container.pack(container.Container(file.header, stream, sections)) == data
 
 
 def test_thresholds_and_checks_of_the_tables_are_those_of_the_package():
@@ -155,14 +156,14 @@ def test_the_printed_step_fractions_are_the_ladder():
 
 
 def test_the_printed_expectations_are_those_of_the_coder():
-    text = re.search(r" g   weight +scale +hope\n(.*?)\n\n", DOCUMENT, re.DOTALL)
+    text = re.search(r" g   weight +scale +share\n(.*?)\n\n", DOCUMENT, re.DOTALL)
     assert text is not None
     rows = [numbers(row) for row in text[1].splitlines()]
     assert [row[0] for row in rows] == [-64, -9, 0, 13, 64]
-    for exponent, weight, scale, hope in rows:
+    for exponent, weight, scale, share in rows:
         ours = weight_scales.expectation_of(exponent)
-        assert (ours.weight, ours.scale, ours.counted) == (weight, scale, hope)
-        assert reference_decoder.expected(exponent) == (weight, hope, scale)
+        assert (ours.weight, ours.scale, ours.counted) == (weight, scale, share)
+        assert reference_decoder.expected(exponent) == (weight, share, scale)
 
 
 def test_the_printed_description_of_an_init_is_what_is_hashed():
@@ -182,15 +183,15 @@ def test_the_arrays_of_an_init_are_those_of_the_table(tmp_path):
     init = random_init()
     shared_init.save(init, tmp_path / "init.npz")
     with np.load(tmp_path / "init.npz") as archive:
-        found = {
+        entries = {
             (re.sub(r"layer_\d", "NAME", name), archive[name].dtype.kind, archive[name].dtype.itemsize)
             for name in archive
         }
         about = json.loads(str(archive["about"]))
-    assert {entry for entry in found if entry[0] != "about"} == {("mean/NAME", "f", 2), ("scale/NAME", "u", 1)}
+    assert {entry for entry in entries if entry[0] != "about"} == {("mean/NAME", "f", 2), ("scale/NAME", "u", 1)}
     table, *_ = INITS.split("and no others")
     printed = {name for row in table.splitlines() if row.startswith("| `") for name in re.findall(r"`([\w/]+)`", row)}
-    assert printed == {name for name, _, _ in found}
+    assert printed == {name for name, _, _ in entries}
     assert all(f"`{member}`" in INITS for member in about)
 
 
@@ -210,9 +211,9 @@ def test_the_reference_decoder_decodes_files_with_an_init(model, size, channels,
         name: mean + generator.laplace(0, 2.0 ** (reference.scale_indices[name] / 8.0 - 24))
         for name, mean in reference.mean.items()
     }
-    weights = pack.quantise(params, init.steps, reference)
+    weights = quantise(params, init.steps, reference)
     assert all(matrix.any() for matrix in weights.integers)
-    data = pack.pack(header, weights)
+    data = files.pack(files.make(header, weights))
 
     file = reference_decoder.read(data, path.read_bytes())
     assert tuple(file.step_indices) == weights.step_indices
@@ -239,17 +240,16 @@ def test_the_reference_decoder_decodes_files_with_an_init(model, size, channels,
 )
 def test_the_reference_decoder_decodes_latents(header):
     """Random ones, so that grids, columns or axes in a wrong order would show."""
-    weights = random_weights(header)
-    data = pack.pack(header, weights)
+    contents = random_contents(header)
+    weights, data = contents.weights, files.pack(contents)
     file = reference_decoder.read(data)
-    assert [shape for _, shape in pack.matrices_of(header)] == list(reference_grids.shapes(file.fields).values())
+    assert [shape for _, shape in contents.layout] == list(reference_grids.shapes(file.fields).values())
     assert tuple(file.step_indices) == weights.step_indices
     for theirs, ours in zip(file.matrices, weights.integers, strict=True):
         np.testing.assert_array_equal(theirs, ours)
-    for theirs, ours in zip(file.grids, weights.latents, strict=True):
+    for theirs, ours in zip(file.grids, contents.latents, strict=True):
         np.testing.assert_array_equal(theirs, ours)
-    _, read, _ = pack.unpack(data, LIMITS)
-    for theirs, ours in zip(read.latents, weights.latents, strict=True):
+    for theirs, ours in zip(files.unpack(data, LIMITS).latents, contents.latents, strict=True):
         np.testing.assert_array_equal(theirs, ours)
     samples, pixels = reference_decoder.samples(file), inrc.decode(data).pixels
     assert samples.shape == pixels.shape == (header.height, header.width, header.channels)

@@ -1,4 +1,4 @@
-"""The header: round trips of everything it can say, its size, and refusal of all it cannot."""
+"""The header: round trips of all values, sizes, and refusal of undefined values."""
 
 import dataclasses
 
@@ -95,9 +95,9 @@ def test_everything_a_header_can_say_comes_back(header, rest):
     reader = ByteReader(headers.pack(header) + rest)
     back = headers.unpack(reader)
     if header.init_id:
-        back = dataclasses.replace(back, model=header.model)  # which the init says
+        back = dataclasses.replace(back, model=header.model)  # the init has it
     elif isinstance(header.model, ModelConfig) and header.model.encoding.kind is EncodingKind.NONE:
-        # What a picture without an encoding does not have is not written either.
+        # Parameters of an encoding are not written where there is none.
         assert isinstance(back.model, ModelConfig)
         assert back.model.encoding.kind is EncodingKind.NONE
         back = dataclasses.replace(back, model=header.model)
@@ -193,7 +193,7 @@ def test_positions_in_the_small_header():
         (set_byte(4, 0x48) + bytes(8), CorruptFileError),  # a colour transform of gray, with an init
         (set_byte(4, 0 | 1 << 3), CorruptFileError),  # a colour transform of gray
         (set_byte(NETWORK, 0x80), CorruptFileError),  # reserved bit
-        (set_byte(NETWORK, 3), CorruptFileError),  # unknown family
+        (set_byte(NETWORK, 3), CorruptFileError),  # family 2, in the form of families above 2
         (set_byte(NETWORK, 1 << 6), CorruptFileError),  # a sigma without Gaussian features
         (set_byte(NETWORK, 1 << 5) + b"\0", CorruptFileError),  # omega_0 = 0 (NONE: the 16 becomes omega_0)
         (set_byte(NETWORK + 1, 0), CorruptFileError),  # no hidden layer

@@ -2,12 +2,12 @@
 
 import dataclasses
 import threading
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from inrc.codec.batch import BatchEncoder, Fitted, Prepared
+from inrc.codec.batch import BatchEncoder, FittedBatch, Prepared
 from inrc.codec.encode import Encoded, EncodeStats
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeOptions
@@ -53,6 +53,19 @@ def ignore(_: object) -> None:
     """Ignores rows."""
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class FakeBatch(FittedBatch):
+    """A batch of the fake encoder, whose files are there after the fit."""
+
+    files: tuple[Encoded, ...] = ()
+
+
+def prepared(image: Image, bucket: Hashable) -> Prepared:
+    """A picture for encoders that fit nothing."""
+    job = Job(image, ENCODE, None, None)
+    return Prepared(job, job.first_plan(), bucket, 0.0)
+
+
 class FakeEncoder(BatchEncoder):
     """Counts batches instead of fitting them. A file holds its picture's first sample; a first sample of 13 fails."""
 
@@ -68,20 +81,21 @@ class FakeEncoder(BatchEncoder):
         with self.lock:
             self.n_in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.n_in_flight)
-        return Prepared(Job(image, ENCODE, None, None), None, None, image.pixels.shape, 0.0)
+        return prepared(image, image.pixels.shape)
 
     def batch_size(self, prepared: Prepared) -> int:
         return self.size
 
-    def fit(self, batch: Sequence[Prepared], *, progress=None) -> Fitted:
+    def fit(self, batch: Sequence[Prepared], *, progress=None) -> FakeBatch:
         assert len({prepared.bucket for prepared in batch}) == 1
         assert len(batch) <= self.size
         self.batches.append(len(batch))
         if any(prepared.image.pixels.flat[0] == 13 for prepared in batch):
             raise RuntimeError("the device is out of memory")
-        return Fitted(files=tuple(self._encoded(prepared.image) for prepared in batch))
+        return FakeBatch((), tuple(self._encoded(prepared.image) for prepared in batch))
 
-    def finish(self, fitted: Fitted):
+    def finish(self, fitted: FittedBatch):
+        assert isinstance(fitted, FakeBatch)
         with self.lock:
             self.n_in_flight -= len(fitted.files)
         return list(fitted.files)

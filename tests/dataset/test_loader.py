@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import inrc
-from inrc.codec import pack
+from inrc.codec import file as contents
 from inrc.dataset.loader import open_dataset, open_weights
 from inrc.errors import ConfigError, DatasetError, NotInrFileError, UnreadableImageError
 from inrc.models import coordinate_render
@@ -70,15 +70,14 @@ def test_files_of_one_network_share_a_program(folder):
 def test_weights_are_those_of_the_decoder(folder, files):
     dataset = inrc.open_weights(folder)
     for (header, params, latents), data in zip(dataset, files.values(), strict=True):
-        expected_header, weights, _ = pack.unpack(data, inrc.DecodeLimits())
-        assert header == expected_header
+        file = contents.unpack(data, inrc.DecodeLimits())
+        assert header == file.header
         assert latents == ()
         assert (header.width, header.height) == (8, 6)
-        expected = pack.dequantise(expected_header, weights)
-        assert list(params) == list(expected) == ["layer_0", "layer_1"]
+        assert list(params) == list(file.params) == ["layer_0", "layer_1"]
         for name, matrix in params.items():
             assert matrix.dtype == np.float32
-            np.testing.assert_array_equal(matrix, expected[name])
+            np.testing.assert_array_equal(matrix, file.params[name])
     assert any((dataset[0].params[name] != dataset[1].params[name]).any() for name in ("layer_0", "layer_1"))
 
 

@@ -37,6 +37,12 @@ class TestJson:
         name = os.fsdecode(b"caf\xe9.png")
         assert from_json(to_json(dataclasses.replace(ROW, name=name)).encode()).name == name
 
+    def test_a_row_of_a_former_version_gets_defaults_for_new_fields(self):
+        row = from_json('{"name": "a.png", "status": "ok", "output": "a.inr", "n_bytes": 7, "psnr_db": null}')
+        assert (row.name, row.is_ok, row.output, row.n_bytes, row.codec) == ("a.png", True, "a.inr", 7, "")
+        assert math.isnan(row.psnr_db)
+        assert math.isnan(row.ssim)
+
     @pytest.mark.parametrize("line", ["", "[]", "{}", "null", '{"name": "a"}', '{"name": "a", "status": 1}', "{"])
     def test_what_is_no_row_is_refused(self, line):
         with pytest.raises(RecordError):

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import inrc
-from inrc.codec.batch import Fitted
 from inrc.codec.encode import Encoded
 from inrc.codec.options import EncodeOptions
 from inrc.codec.settings import settings_hash
@@ -24,7 +23,7 @@ from inrc.dataset.tasks import EncodeTask, RunOptions
 from inrc.errors import ConfigError, DatasetError, RecordError
 from inrc.metrics import psnr_db, ssim
 from inrc.signal.image import write_image
-from tests.dataset.samples import ENCODE, OPTIONS, FakeEncoder, ignore, picture, png, write
+from tests.dataset.samples import ENCODE, OPTIONS, FakeBatch, FakeEncoder, ignore, picture, png, write
 from tests.dataset.test_sinks import contents, files_in
 from tests.dataset.test_sources import tar_of
 
@@ -363,9 +362,9 @@ class TestPipeline:
                 stop.set()
                 with pytest.raises(KeyboardInterrupt):
                     progress(None)  # pyright: ignore
-                stats = [e.stats for e in fitted.files if isinstance(e, Encoded)]
+                stats = [encoded.stats for encoded in fitted.files]
                 cut = (Encoded(b"", dataclasses.replace(s, interrupted=True)) for s in stats)
-                return Fitted(files=tuple(cut))
+                return FakeBatch((), tuple(cut))
 
         write(tmp_path / "in", 20)
         rows: list[Row] = []

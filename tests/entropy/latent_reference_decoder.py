@@ -1,6 +1,6 @@
-"""A decoder of latents written from section 14 of FORMAT.md alone: Python's integers, and nothing of inrc.
+"""A decoder of latents written from section 14 of FORMAT.md alone, with Python's integers and no code of inrc.
 
-The range decoder of section 5 is the caller's.
+The caller has the range decoder of section 5.
 """
 
 import decimal
@@ -70,7 +70,7 @@ FLAG = of_tails([A, A // 16, 0])
 
 
 class Network:
-    """Matrices as lists of rows of floats, by name, made whole."""
+    """The context network, from matrices by name as lists of rows of floats, which are rounded to whole numbers."""
 
     def __init__(self, matrices: dict[str, list[list[float]]]) -> None:
         def whole(row: list[float], bias: bool) -> list[int]:
@@ -105,7 +105,7 @@ def decode(
     kinds: list[tuple[int, bool]],
     n_spatial: int,
 ) -> list[list[list[int]]]:
-    """All grids; `symbol` decodes one by the ends of its intervals, `kinds` are (level, hyper) in coding order."""
+    """All grids; `symbol` decodes a symbol by the ends of its intervals, `kinds` are (level, hyper) in coding order."""
     network = Network(matrices)
     neighbours = NEIGHBOURS[:n_spatial]
     g = max([0] + [dx // -dy + 1 for dy, dx in neighbours if dy < 0])
@@ -134,19 +134,19 @@ def decode(
 
         for t in range(n_columns + g * (n_rows - 1)):
             places = [(y, t - g * y) for y in range(n_rows) if 0 <= t - g * y < n_columns]
-            found = [network.table(inputs(y, x)) for y, x in places]
-            symbols = [symbol(difference(s, f)) for s, _, f in found]
-            values = [centre + j - 12 for (_, centre, _), j in zip(found, symbols, strict=True)]
+            chosen = [network.table(inputs(y, x)) for y, x in places]
+            symbols = [symbol(difference(s, f)) for s, _, f in chosen]
+            values = [centre + j - 12 for (_, centre, _), j in zip(chosen, symbols, strict=True)]
             outside = [i for i, j in enumerate(symbols) if j > 24]
-            highs = {i: symbol(high(found[i][0])) for i in outside}
-            lows = {i: symbol(low(found[i][0])) for i in outside}
+            highs = {i: symbol(high(chosen[i][0])) for i in outside}
+            lows = {i: symbol(low(chosen[i][0])) for i in outside}
             more = [i for i in outside if highs[i] == 26]
             digits = [[symbol(DIGIT) for _ in more] for _ in range(3)]
             for i, *hexadecimal in zip(more, *digits, strict=True):
                 highs[i] += int("".join(f"{digit:x}" for digit in hexadecimal), 16)
             for i in outside:
                 e = 16 * highs[i] + lows[i]
-                values[i] = found[i][1] + (-(13 + e) if symbols[i] == 25 else 13 + e)
+                values[i] = chosen[i][1] + (-(13 + e) if symbols[i] == 25 else 13 + e)
             for (y, x), value in zip(places, values, strict=True):
                 grid[y][x] = value
     return [grids[kind] for kind in kinds]

@@ -1,4 +1,4 @@
-"""The adaptive range coder: round trips, sizes, frozen bytes, hostile streams."""
+"""The coder of weights: round trips, sizes, frozen bytes, hostile streams."""
 
 import hashlib
 
@@ -134,7 +134,7 @@ def test_the_bytes_of_a_stream_never_change():
 
 
 class TestContexts:
-    """What the adaptation is for, as sizes."""
+    """Code lengths show what the adaptation achieves."""
 
     def bits(self, *matrices: np.ndarray) -> float:
         return coder.ideal_bits([], list(matrices))
@@ -198,7 +198,7 @@ class TestPriors:
             np.testing.assert_array_equal(back, matrix)
 
     @pytest.mark.parametrize("median", [0.1, 0.5, 2.0, 20.0])
-    def test_scales_that_are_known_make_the_stream_shorter(self, median):
+    def test_a_prior_makes_the_stream_shorter(self, median):
         matrices, exponents = with_prior(median)
         stream = weight_stream.encode([], matrices, exponents)
         for matrix, back in zip(matrices, self.decode(stream, exponents), strict=True):
@@ -208,7 +208,7 @@ class TestPriors:
         assert ideal < (0.93 if median > 10 else 0.87 if median > 1 else 0.72) * coder.ideal_bits([], matrices)
 
     @pytest.mark.parametrize("median", [0.1, 0.5, 2.0, 20.0])
-    def test_they_cost_little_more_than_where_everything_is_known(self, median):
+    def test_they_cost_little_more_than_under_the_true_scales(self, median):
         matrices, exponents = with_prior(median)
         best = 0.0
         for matrix, known in zip(matrices, exponents, strict=True):
@@ -229,7 +229,7 @@ class TestPriors:
         assert coder.ideal_bits([], [matrix], [exponents]) < 1.03 * alone
 
     @pytest.mark.parametrize("factor", [1 / 3, 3.0])
-    def test_a_prior_that_is_off_for_all_is_made_good(self, factor):
+    def test_a_common_error_of_all_scales_is_corrected(self, factor):
         matrices, exponents = with_prior(4.0)
         moved = [np.clip(e + round(8 * np.log2(factor)), -64, 64).astype(np.int32) for e in exponents]
         right, wrong = (coder.ideal_bits([], matrices, known) for known in (exponents, moved))
@@ -296,32 +296,32 @@ class TestHostileStreams:
 
 
 class TestAllAtOnce:
-    """Running sums say the same as the context that goes from integer to integer."""
+    """Running sums give the scale indices of the context that goes from integer to integer."""
 
     def one_by_one(self, matrices, exponents=None) -> list[np.ndarray]:
         context = weight_scales.ScaleContext(has_prior=exponents is not None)
-        found = []
+        scale_indices = []
         for i, matrix in enumerate(matrices):
             indices = np.zeros(matrix.shape, int)
             context.start_matrix(matrix.shape[0])
             for position in range(matrix.shape[1]):
                 context.start_input()
                 for unit in range(matrix.shape[0]):
-                    known = weight_scales.expectation_of(
+                    expectation = weight_scales.expectation_of(
                         None if exponents is None else int(exponents[i][unit, position])
                     )
-                    indices[unit, position] = context.index(unit, known)
-                    context.add(unit, known, abs(int(matrix[unit, position])))
-            found.append(indices)
-        return found
+                    indices[unit, position] = context.index(unit, expectation)
+                    context.add(unit, expectation, abs(int(matrix[unit, position])))
+            scale_indices.append(indices)
+        return scale_indices
 
     @settings(max_examples=60, deadline=None)
     @given(matrix_lists(), st.booleans(), st.integers(0, 1000))
-    def test_of_any_integers(self, matrices, known, seed):
+    def test_of_any_integers(self, matrices, has_prior, seed):
         generator = np.random.default_rng(seed)
-        exponents = [generator.integers(-64, 65, m.shape) for m in matrices] if known else None
-        found = weight_scales.scale_indices([m[None] for m in matrices], exponents and [e[None] for e in exponents])
-        for got, expected in zip(found, self.one_by_one(matrices, exponents), strict=True):
+        exponents = [generator.integers(-64, 65, m.shape) for m in matrices] if has_prior else None
+        together = weight_scales.scale_indices([m[None] for m in matrices], exponents and [e[None] for e in exponents])
+        for got, expected in zip(together, self.one_by_one(matrices, exponents), strict=True):
             np.testing.assert_array_equal(got[0], expected)
 
     @pytest.mark.parametrize("median", [0.2, 3.0, 40.0])
@@ -330,9 +330,9 @@ class TestAllAtOnce:
         matrices, exponents = (
             [np.stack(parts) for parts in zip(*kind, strict=True)] for kind in zip(*files, strict=True)
         )
-        found = weight_scales.scale_indices(matrices, exponents)
-        for i, (own, known) in enumerate(files):
-            for got, expected in zip(found, self.one_by_one(own, known), strict=True):
+        together = weight_scales.scale_indices(matrices, exponents)
+        for i, file in enumerate(files):
+            for got, expected in zip(together, self.one_by_one(*file), strict=True):
                 np.testing.assert_array_equal(got[i], expected)
 
     def test_code_lengths_of_several_files(self):

@@ -11,7 +11,7 @@ from tests.entropy.priors import with_prior
 
 
 def flat_bits(*matrices) -> jax.Array:
-    """Bits where nothing is known of scales."""
+    """Bits under a prior that is the same for all integers."""
     return total_bits(matrices, [jnp.full(m.shape, 1e6, jnp.float32) for m in matrices])
 
 

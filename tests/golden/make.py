@@ -1,4 +1,4 @@
-"""Writes the golden files of format v1: each once, kept for ever; see v1/README.md.
+"""Writes the golden files of format v1. A file is written once and never changed; see v1/README.md.
 
 python -m tests.golden.make [--add | --force] [--out FOLDER]
 """
@@ -22,8 +22,9 @@ import inrc
 from inrc import presets, shared_init
 from inrc.bitstream import container
 from inrc.bitstream.container import Container
-from inrc.codec import pack
+from inrc.codec import file as files
 from inrc.codec.encode import encode
+from inrc.codec.file import File
 from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.fit.coordinate.config import CoordinateFitConfig
@@ -83,15 +84,15 @@ class Golden:
 
 
 def new_init() -> SharedInit:
-    """The init as it was made; that of the folder counts."""
+    """The init as it was first made; the golden files need the one in the folder."""
     model = ModelConfig(widths=(10, 8), encoding=EncodingConfig(EncodingKind.LOG_SPACED, 9))
     return random_init(model, (24, 36))
 
 
-def integers_hash(weights: pack.Weights) -> str:
+def integers_hash(file: File) -> str:
     """SHA-256 of step indices, matrices and latents."""
-    digest = hashlib.sha256(np.array(weights.step_indices, "<i4").tobytes())
-    for matrix in (*weights.integers, *weights.latents):
+    digest = hashlib.sha256(np.array(file.weights.step_indices, "<i4").tobytes())
+    for matrix in (*file.weights.integers, *file.latents):
         digest.update(np.ascontiguousarray(matrix, "<i4").tobytes())
     return digest.hexdigest()
 
@@ -125,13 +126,13 @@ def _latent_files() -> list[Golden]:
     def grids(model: LatentGridConfig = _SMALL_GRIDS, **fit) -> EncodeOptions:
         return EncodeOptions(model=model, fit=dataclasses.replace(_LATENT_FIT, **fit))
 
-    files = [
+    goldens = [
         Golden(f"codec-{name}", f"the codec `{name}`, 48x32", landscape, grids(codec.model))
         for name, codec in presets.LATENT_CODECS.items()
     ]
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return [
-        *files,
+        *goldens,
         Golden("latent-gray", "latents, gray, odd sizes", crop(17, 31, 1), grids()),
         Golden("latent-gray-16", "latents, gray, 16 bit, one row", crop(1, 40, 1, 16), grids()),
         Golden("latent-gray-alpha", "latents, gray and alpha", crop(20, 28, 2), grids()),
@@ -153,7 +154,7 @@ def _latent_files() -> list[Golden]:
 def golden_files() -> list[Golden]:
     """All files, in the order of their names."""
     rgb = crop(48, 64, 3)
-    files = [
+    goldens = [
         Golden(f"codec-{name}", f"the codec `{name}`, 64x48", rgb, _preset(name, rgb, 900))
         for name in presets.COORDINATE_CODECS
     ]
@@ -165,7 +166,7 @@ def golden_files() -> list[Golden]:
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     gaussian = EncodingConfig(EncodingKind.GAUSSIAN, 12, sigma=4.25)
-    files += [
+    goldens += [
         Golden("colour-rgb", "no colour transform", crop(16, 24, 3), small(8, 6, colour=ColourTransform.RGB)),
         Golden("colour-ycocg", "YCoCg", crop(16, 24, 3), small(8, 6, colour=ColourTransform.YCOCG)),
         Golden(
@@ -205,7 +206,7 @@ def golden_files() -> list[Golden]:
         ),
     ]
     with_init = EncodeOptions(fit=_FIT)
-    files += [
+    goldens += [
         Golden("init-gray", "a shared init, gray, square", crop(20, 20, 1), with_init, has_init=True),
         Golden("init-landscape", "a shared init, of the canvas's size", crop(24, 36, 3), with_init, has_init=True),
         Golden(
@@ -216,8 +217,8 @@ def golden_files() -> list[Golden]:
             has_init=True,
         ),
     ]
-    files += _latent_files()
-    return sorted(files, key=lambda f: f.name)
+    goldens += _latent_files()
+    return sorted(goldens, key=lambda f: f.name)
 
 
 def _with_spikes(latents: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
@@ -235,8 +236,8 @@ def _data(golden: Golden, init: Path) -> bytes:
     options = dataclasses.replace(golden.options, init=str(init)) if golden.has_init else golden.options
     data = encode(golden.image, options).data
     if golden.has_spikes:
-        header, weights, _ = pack.unpack(data, inrc.DecodeLimits())
-        return pack.pack(header, dataclasses.replace(weights, latents=_with_spikes(weights.latents)))
+        file = files.unpack(data, inrc.DecodeLimits())
+        return files.pack(dataclasses.replace(file, latents=_with_spikes(file.latents)))
     if not golden.unknown_sections:
         return data
     parsed = container.unpack(data, inrc.DecodeLimits())
@@ -263,7 +264,7 @@ def write(folder: Path, *, missing_only: bool) -> None:
             if missing_only and (folder / f"{golden.name}.inr").exists():
                 continue
             data = _data(golden, init_path)
-            _, weights, icc_profile = pack.unpack(data, inrc.DecodeLimits(), shared_init.lookup_of(init))
+            file = files.unpack(data, inrc.DecodeLimits(), shared_init.lookup_of(init))
             decoded = inrc.decode(data, init=init)
             contents[f"{golden.name}.inr"] = data
             # The profile is checked by its hash; in every picture it would only take place.
@@ -271,8 +272,8 @@ def write(folder: Path, *, missing_only: bool) -> None:
             record[golden.name] = {
                 "about": golden.about,
                 "file_sha256": hashlib.sha256(data).hexdigest(),
-                "integers_sha256": integers_hash(weights),
-                "icc_profile_sha256": hashlib.sha256(icc_profile).hexdigest() if icc_profile else None,
+                "integers_sha256": integers_hash(file),
+                "icc_profile_sha256": hashlib.sha256(file.icc_profile).hexdigest() if file.icc_profile else None,
                 "shape": list(decoded.pixels.shape),
                 "bit_depth": decoded.bit_depth,
             }
@@ -325,7 +326,7 @@ def main() -> None:
     present = sorted(arguments.out.glob("*.inr"))
     if present and not (arguments.force or arguments.add):
         sys.exit(
-            f"{len(present)} golden files are in {arguments.out}; they are kept for ever: --add writes those that are "
+            f"{len(present)} golden files are in {arguments.out}; they must never change: --add writes those that are "
             "missing, --force overwrites them all"
         )
     write(arguments.out, missing_only=arguments.add)

@@ -13,7 +13,7 @@ import pytest
 
 import inrc
 from inrc import shared_init
-from inrc.codec import pack
+from inrc.codec import file as files
 from inrc.config import LatentGridConfig, ModelConfig
 from inrc.presets import CODECS, LATENT_CODECS
 from inrc.signal.image import read_image
@@ -66,7 +66,7 @@ def test_every_kind_of_picture_and_every_codec_is_there(record):
 
 def test_the_latents_are_of_every_kind():
     largest = {
-        name: [int(np.abs(grid).max()) for grid in pack.unpack(data_of(name), LIMITS)[1].latents]
+        name: [int(np.abs(grid).max()) for grid in files.unpack(data_of(name), LIMITS).latents]
         for name in NAMES
         if name.startswith("latent-")
     }
@@ -83,10 +83,10 @@ def test_the_files_are_untouched(record, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_integers_are_exact(record, name):
-    _, weights, icc_profile = pack.unpack(data_of(name), LIMITS, FIND_INIT)
-    assert make.integers_hash(weights) == record[name]["integers_sha256"]
+    file = files.unpack(data_of(name), LIMITS, FIND_INIT)
+    assert make.integers_hash(file) == record[name]["integers_sha256"]
     expected = record[name]["icc_profile_sha256"]
-    assert (hashlib.sha256(icc_profile).hexdigest() if icc_profile else None) == expected
+    assert (hashlib.sha256(file.icc_profile).hexdigest() if file.icc_profile else None) == expected
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -112,9 +112,9 @@ def test_a_decoder_written_from_the_document_agrees(record, name):
 
 def test_packing_the_integers_again_gives_the_same_bytes():
     for name in NAMES:
-        header, weights, icc_profile = pack.unpack(data_of(name), LIMITS, FIND_INIT)
+        file = files.unpack(data_of(name), LIMITS, FIND_INIT)
         if name != "unknown-sections":
-            assert pack.pack(header, weights, icc_profile=icc_profile) == data_of(name)
+            assert files.pack(file) == data_of(name)
 
 
 def test_making_them_again_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""Hostile files: sound ones damaged in ways that checksums catch, and in ways that they do not."""
+"""Hostile files: sound files, damaged so that checksums fail, or with checksums that fit the damage."""
 
 import dataclasses
 import functools
@@ -12,8 +12,10 @@ from inrc.bitstream import container
 from inrc.bitstream.container import ICC_PROFILE, Container
 from inrc.bitstream.header import Header
 from inrc.bitstream.io import write_varint
-from inrc.codec import pack
-from inrc.codec.reference import reference_of
+from inrc.codec import file as files
+from inrc.codec.file import File
+from inrc.codec.formats import reference_of
+from inrc.codec.weights import QuantisedWeights
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.shared_init import lookup_of
 from inrc.signal.colour import ColourTransform
@@ -21,7 +23,7 @@ from tests.bitstream import latent_files
 from tests.shared_init.inits import MODEL, random_init
 
 INIT = random_init(shape=(16, 16))
-"""What the files with a shared init need; its canvas is so small that larger pictures have more frequencies."""
+"""The init of the files that name one; its canvas is so small that larger pictures keep more frequencies."""
 LIMITS = inrc.DecodeLimits(
     max_pixels=1 << 20,
     max_parameters=1 << 16,
@@ -41,19 +43,20 @@ class Hostile:
     data: bytes
 
 
-def _weights(header: Header, seed: int) -> pack.Weights:
+def _contents(header: Header, seed: int) -> File:
     if isinstance(header.model, LatentGridConfig):
-        return latent_files.random_weights(header, seed)
+        return latent_files.random_contents(header, seed)
     generator = np.random.default_rng(seed)
-    shapes = [shape for _, shape in pack.matrices_of(header)]
+    shapes = [shape for _, shape in files.layout_of(header)]
     integers = tuple(np.rint(generator.laplace(0, 3, shape)).astype(np.int32) for shape in shapes)
     reference = reference_of(INIT, header.shape, header.channels) if header.init_id else None
-    return pack.Weights(tuple(generator.integers(90, 140, len(shapes)).tolist()), integers, reference)
+    steps = tuple(generator.integers(90, 140, len(shapes)).tolist())
+    return files.make(header, QuantisedWeights(steps, integers, reference))
 
 
 @functools.cache
 def sound() -> tuple[bytes, ...]:
-    """Files of every family and encoding, such with latents or a shared init; with and without sections."""
+    """Files of every family and encoding, with and without a shared init and sections."""
     none, nerf = EncodingConfig(EncodingKind.NONE), EncodingConfig(EncodingKind.NERF, 3)
     headers = [
         Header(19, 13, 3, 8, ColourTransform.YCBCR, ModelConfig(widths=(6, 5), encoding=none)),
@@ -68,13 +71,13 @@ def sound() -> tuple[bytes, ...]:
         Header(31, 15, 3, 8, ColourTransform.YCBCR, MODEL, INIT.id),
         Header(7, 16, 1, 16, ColourTransform.RGB, MODEL, INIT.id, transposed=True),
     ]  # fmt: skip
-    files = []
+    sound_files = []
     for seed, header in enumerate(headers):
-        plain = pack.pack(header, _weights(header, seed))
+        plain = files.pack(_contents(header, seed))
         stream = container.unpack(plain, LIMITS, lookup_of(INIT)).weights
         sections = {ICC_PROFILE: zlib.compress(b"profile" * 30), 77: b"unknown"}
-        files += [plain, container.pack(Container(header, stream, sections))]
-    return tuple(files)
+        sound_files += [plain, container.pack(Container(header, stream, sections))]
+    return tuple(sound_files)
 
 
 def _section_sizes(data: bytes) -> list[int]:
@@ -84,7 +87,7 @@ def _section_sizes(data: bytes) -> list[int]:
 
 
 def mend(data: bytes, sizes: list[int]) -> bytes:
-    """Puts right checksums at the ends of a core and of sections of given sizes."""
+    """Corrects the checksums at the ends of the core and of sections of these sizes."""
     ends = np.cumsum([len(data) - sum(sizes), *sizes]).tolist()
     out, start = b"", 0
     for end in ends:
@@ -138,9 +141,9 @@ def _absurd_header(generator: np.random.Generator) -> bytes:
 def inputs(seed: int, n: int) -> Iterator[Hostile]:
     """`n` inputs, a pure function of the seed."""
     generator = np.random.default_rng(seed)
-    files = sound()
+    sound_files = sound()
     for _ in range(n):
-        data = files[generator.integers(len(files))]
+        data = sound_files[generator.integers(len(sound_files))]
         sizes = _section_sizes(data)
         core = len(data) - sum(sizes)
         match int(generator.integers(9)):
@@ -159,7 +162,7 @@ def inputs(seed: int, n: int) -> Iterator[Hostile]:
                 garbage = data[:cut] + _random_bytes(generator, 200) + bytes(4)
                 yield Hostile("random bytes after a header, mended", mend(garbage, []))
             case 5:
-                other = files[generator.integers(len(files))]
+                other = sound_files[generator.integers(len(sound_files))]
                 spliced = data[: generator.integers(0, len(data))] + other[generator.integers(0, len(other)) :]
                 yield Hostile("spliced", spliced)
             case 6:

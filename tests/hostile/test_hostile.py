@@ -1,7 +1,7 @@
 """Any bytes give a picture or a typed error, in bounded time and memory.
 
-Most inputs stop at `inrc.info`, which parses everything and decodes the weights; a share of those that it accepts is
-rendered as well, which compiles a program for every new network and size: that is where nearly all the time goes.
+Most inputs go to `inrc.info` alone, which parses everything and decodes the weights. A share of those that it accepts
+is rendered as well. Rendering compiles a program for every new network and size, which takes nearly all of the time.
 """
 
 import collections
@@ -21,8 +21,10 @@ from inrc import shared_init
 from inrc.bitstream import container
 from inrc.bitstream.container import Container
 from inrc.bitstream.header import Header
-from inrc.codec import pack
-from inrc.codec.reference import Reference, reference_of
+from inrc.codec import file as files
+from inrc.codec.formats import reference_of
+from inrc.codec.reference import Reference
+from inrc.codec.weights import QuantisedWeights
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.entropy import coder, stream
 from inrc.errors import FormatError, InitMismatchError, LimitExceededError
@@ -44,7 +46,7 @@ def peak_bytes() -> int:
 
 
 class Stopwatch:
-    """Seconds since it was made: of the wall or of this process, whichever are fewer, so that others may be busy."""
+    """Seconds since it was made, of the wall clock or of this process, whichever are fewer: the CPU may be shared."""
 
     def __init__(self) -> None:
         self._wall, self._process = time.perf_counter(), time.process_time()
@@ -54,7 +56,7 @@ class Stopwatch:
 
 
 def spend(data: bytes, *, render: bool) -> tuple[str, float]:
-    """(what came of an input, seconds); anything but a picture or a typed error is raised."""
+    """(outcome of an input, seconds); an error that is not typed is raised."""
     message = "none"
     watch = Stopwatch()
     try:
@@ -119,7 +121,7 @@ def test_10000_inputs_give_pictures_or_typed_errors():
     """One in three of the inputs that parse is rendered."""
     counts = attack(1, 10_000, render_every=3)
     assert counts.total() == 10_000
-    # The attack passes every wall (checksums, the header's fields, limits, the stream) and meets every error there is.
+    # Inputs get past every check (checksums, fields of the header, limits, the stream), and raise every error.
     errors = {kind.__name__ for kind in FormatError.__subclasses__()} | {"InitMismatchError"}
     assert {outcome for _, outcome in counts} == {"parsed", "rendered"} | errors
     assert sum(n for (_, outcome), n in counts.items() if outcome == "rendered") >= 400
@@ -135,9 +137,9 @@ def test_random_bytes_are_typed_errors(data):
 def of_magnitude(header: Header, step_index: int, magnitude: int, reference: Reference | None = None) -> bytes:
     """A file whose integers all have one magnitude."""
     generator = np.random.default_rng(0)
-    shapes = [shape for _, shape in pack.matrices_of(header)]
+    shapes = [shape for _, shape in files.layout_of(header)]
     integers = tuple(generator.choice([-magnitude, magnitude], shape).astype(np.int32) for shape in shapes)
-    return pack.pack(header, pack.Weights((step_index,) * len(shapes), integers, reference))
+    return files.pack(files.make(header, QuantisedWeights((step_index,) * len(shapes), integers, reference)))
 
 
 @pytest.mark.parametrize(("step_index", "magnitude"), [(255, 1 << 20), (255, 3), (0, 1), (128, 1 << 20)])
@@ -158,10 +160,10 @@ def test_differences_of_every_size_give_pictures(step_index, magnitude):
 
 
 def endless(header: Header) -> bytes:
-    """A file of few bytes whose latents never end: whatever their tables, all of them decode to the lowest symbol."""
-    weights = latent_files.random_weights(dataclasses.replace(header, width=1, height=1))
+    """A file of few bytes with any number of latents: whatever their tables, they all decode to the lowest symbol."""
+    weights = latent_files.random_contents(dataclasses.replace(header, width=1, height=1)).weights
     encoder = stream.new_encoder()
-    coder.encode_weights(encoder, weights.side(), weights.integers, None)
+    coder.encode_weights(encoder, weights.step_deltas(), weights.integers, None)
     n_words, (lower, _) = encoder.pos()
     n_bytes = 4 * (n_words + 2)
     point = int.from_bytes(np.asarray(encoder.get_compressed()).astype(">u4").tobytes().ljust(n_bytes, b"\0"), "big")
@@ -169,11 +171,11 @@ def endless(header: Header) -> bytes:
     return container.pack(Container(header, start.to_bytes(n_bytes, "big"), {}))
 
 
-def test_latents_without_end_stop_at_the_limits():
-    """As many as these grant are decoded in time; more are refused before anything is allocated."""
+def test_any_number_of_latents_stops_at_the_limits():
+    """The largest number within limits is decoded in time; more are refused before anything is allocated."""
     data = endless(latent_files.header_of((200, 150)))
     watch = Stopwatch()
-    latents = pack.unpack(data, LIMITS)[1].latents
+    latents = files.unpack(data, LIMITS).latents
     assert watch.seconds() < MAX_SECONDS
     assert latents[-1].min() < -10  # nobody wrote them
     large = latent_files.header_of((1 << 14, 1 << 14))
@@ -196,26 +198,26 @@ def test_latents_without_end_stop_at_the_limits():
 def test_networks_of_latents_of_every_size_give_pictures_or_are_refused(step_index, magnitude, everywhere):
     """Products that overflow give pictures; a network that predicts latents and may overflow is refused."""
     header = latent_files.header_of((13, 19))
-    weights = latent_files.random_weights(header)
+    contents = latent_files.random_contents(header)
+    weights = contents.weights
     generator = np.random.default_rng(0)
     integers, steps = list(weights.integers), list(weights.step_indices)
-    for i, (name, shape) in enumerate(pack.matrices_of(header)):
+    for i, (name, shape) in enumerate(files.layout_of(header)):
         if everywhere or not name.startswith(("context", "cross")):
             integers[i] = generator.choice([-magnitude, magnitude], shape).astype(np.int32)
             steps[i] = step_index
     encoder = stream.new_encoder()
-    large = pack.Weights(tuple(steps), tuple(integers))
-    coder.encode_weights(encoder, large.side(), large.integers, None)
+    large = QuantisedWeights(tuple(steps), tuple(integers))
+    coder.encode_weights(encoder, large.step_deltas(), large.integers, None)
     data = container.pack(Container(header, stream.finish(encoder) + bytes(range(256)), {}))
     expected = {"CorruptFileError"} if everywhere and step_index else {"CorruptFileError", "rendered"}
     assert spend(data, render=True)[0] in expected
     if not everywhere:
-        latents = weights.latents
-        assert spend(pack.pack(header, dataclasses.replace(large, latents=latents)), render=True)[0] == "rendered"
+        assert spend(files.pack(files.make(header, large, contents.latents)), render=True)[0] == "rendered"
 
 
-def test_an_id_costs_a_look_up_and_no_more(tmp_path, monkeypatch):
-    """Inits of the searched folders are read once, however many files name one that is not there."""
+def test_the_id_of_a_missing_init_costs_little(tmp_path, monkeypatch):
+    """The inits of the searched folders are read once, however many files name an init that is not there."""
     monkeypatch.setenv(shared_init.PATH_VARIABLE, str(tmp_path))
     for seed in range(20):
         shared_init.save(random_init(seed=seed), tmp_path / f"{seed}.npz")

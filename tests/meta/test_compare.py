@@ -1,4 +1,4 @@
-"""Comparisons follow the codec's own fit, from every start and from random weights."""
+"""Comparisons take the steps of the codec's own fit, from every init and from random weights."""
 
 import dataclasses
 
@@ -36,8 +36,8 @@ def psnr_db(mse: float) -> float:
 
 
 @pytest.mark.parametrize("start", [None, start_of(INIT)], ids=["random", "learned"])
-def test_its_end_is_that_of_the_fit_itself(start, monkeypatch):
-    """A fit of as many steps in one chunk looks at its rounded weights once, at the end."""
+def test_the_last_weights_are_those_of_a_fit_of_as_many_steps(start, monkeypatch):
+    """The fit has one chunk, so that it measures rounded weights only at the end, as the comparison does."""
     monkeypatch.setattr(fitting, "_MIN_CHUNKS", 1)
     n_groups = N_STEPS // CONFIG.steps_per_group
     config = dataclasses.replace(CONFIG, n_passes=N_STEPS / 4, groups_per_chunk=n_groups)
@@ -58,27 +58,27 @@ def test_its_end_is_that_of_the_fit_itself(start, monkeypatch):
     assert bpp == pytest.approx(float(measured.bits) / (16 * 24), rel=1e-3)
 
 
-def test_looking_between_groups_does_not_disturb_the_fit():
-    often = follow(PICTURES.pixels[0], tiny.MODEL, CONFIG, None, (0, 3, 10, 15, N_STEPS))
-    seldom = follow(PICTURES.pixels[0], tiny.MODEL, CONFIG, None, (N_STEPS, 0))
-    assert len(often[0]) == 5
-    assert (often[0][0], often[0][-1]) == seldom[0]
-    assert often[1:] == seldom[1:]
+def test_measuring_within_a_group_does_not_change_the_fit():
+    measured_often = follow(PICTURES.pixels[0], tiny.MODEL, CONFIG, None, (0, 3, 10, 15, N_STEPS))
+    measured_twice = follow(PICTURES.pixels[0], tiny.MODEL, CONFIG, None, (N_STEPS, 0))
+    assert len(measured_often[0]) == 5
+    assert (measured_often[0][0], measured_often[0][-1]) == measured_twice[0]
+    assert measured_often[1:] == measured_twice[1:]
 
 
-def test_random_weights_begin_at_the_mean_colour():
+def test_random_weights_start_at_the_mean_colour():
     pixels = PICTURES.pixels[0]
     (before, *_), _, _ = follow(pixels, tiny.MODEL, CONFIG, None, (0, 1))
     assert before == pytest.approx(psnr_db(float((pixels / 255).var(axis=(1, 2)).mean())), abs=0.05)
 
 
-def test_summaries_are_means_over_pictures_and_random_is_always_among_them():
-    met = []
-    summaries = compare({"one": INIT}, PICTURES, steps=(0, 10), progress=met.append)
+def test_summaries_are_means_over_pictures_and_include_random_weights():
+    trajectories = []
+    summaries = compare({"one": INIT}, PICTURES, steps=(0, 10), progress=trajectories.append)
     assert [(s.start, s.is_random) for s in summaries] == [("random", True), ("one", False)]
-    assert [(t.start, t.picture) for t in met] == [(s, p) for s in ("random", "one") for p in PICTURES.names]
+    assert [(t.start, t.picture) for t in trajectories] == [(s, p) for s in ("random", "one") for p in PICTURES.names]
     for summary in summaries:
-        of_start = [t for t in met if t.start == summary.start]
+        of_start = [t for t in trajectories if t.start == summary.start]
         values = np.array([t.psnr_db for t in of_start])
         assert summary.pictures == PICTURES.names
         assert summary.steps == (0, 10)
@@ -90,10 +90,10 @@ def test_summaries_are_means_over_pictures_and_random_is_always_among_them():
         lambda_rd=INIT.lambda_rd, schedule=Schedule(learning_rate=presets.learning_rate_for(tiny.MODEL))
     )
     alone = follow(PICTURES.pixels[1], tiny.MODEL, config, start_of(INIT), (0, 10))
-    assert met[3].psnr_db == alone[0]
+    assert trajectories[3].psnr_db == alone[0]
 
 
-def test_every_network_has_random_weights_of_its_own():
+def test_every_network_is_also_fitted_from_random_weights():
     other = dataclasses.replace(tiny.RECIPE, model=dataclasses.replace(tiny.MODEL, widths=(6, 6)))
     mean = {name: np.asarray(matrix) for name, matrix in random_params(other.model, tiny.SHAPE, 3).items()}
     start = dataclasses.replace(tiny.start(), mean=mean, scale=dict(mean.items()), steps=dict.fromkeys(mean, 2.0**-8))
@@ -102,7 +102,7 @@ def test_every_network_has_random_weights_of_its_own():
     assert names == ["random 6", "random 6-6", "one", "two"]
 
 
-def test_what_cannot_be_compared_is_refused():
+def test_inits_that_cannot_be_compared_are_refused():
     with pytest.raises(ConfigError, match="the inits' canvases are none"):
         compare({}, PICTURES)
     larger = dataclasses.replace(INIT, shape=(18, 24))

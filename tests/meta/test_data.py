@@ -1,4 +1,4 @@
-"""Pictures of a folder by use, and tasks that know where on the picture they are."""
+"""Pictures of a folder, split by use, and tasks with the coordinates of their pixels."""
 
 import hashlib
 
@@ -40,7 +40,7 @@ def test_sub_pictures_keep_every_nth_row_and_column():
 
 
 @pytest.mark.parametrize("sampling", list(Sampling))
-def test_tasks_carry_the_places_of_their_pixels_on_the_whole_canvas(phases, sampling):
+def test_tasks_have_the_coordinates_of_their_pixels_on_the_whole_canvas(phases, sampling):
     task = data.draw_task(jax.random.key(3), phases, jnp.int32(2), n_samples=5, sampling=sampling)
     size = (4, 6) if sampling is Sampling.PHASES else (24,)
     assert task.targets.shape == (5, 3, *size)
@@ -73,7 +73,7 @@ def test_every_picture_comes_once_per_epoch(n_tasks, n_pictures):
     assert len({tuple(epoch) for epoch in epochs}) > 1
 
 
-def test_a_folder_is_told_apart_by_the_hashes_of_names(tmp_path):
+def test_the_hash_of_its_name_decides_a_pictures_use(tmp_path):
     tiny.write_pictures(tmp_path)
     (tmp_path / "notes.txt").write_text("no picture")
     found = data.load_pictures(tmp_path, tiny.SHAPE)
@@ -100,7 +100,7 @@ def test_portraits_are_transposed_and_larger_pictures_cropped_to_their_middle(tm
     assert left_out == {}
 
 
-def test_what_cannot_be_used_is_counted_by_reason(tmp_path):
+def test_pictures_that_cannot_be_used_are_counted_by_reason(tmp_path):
     tiny.write_pictures(tmp_path)
     tiny.save_picture(tmp_path / "low.png", tiny.pixels(1, shape=(15, 24))[0])
     tiny.save_picture(tmp_path / "narrow.png", tiny.pixels(1, shape=(16, 23))[0])
@@ -121,7 +121,7 @@ def test_too_few_pictures_are_an_error_that_says_how_many_there_are(tmp_path):
         data.load_pictures(tmp_path, tiny.SHAPE)
 
 
-def test_outputs_stand_for_the_codecs_own_colours():
+def test_outputs_are_in_the_codecs_colour_space():
     matrix, offset = data.output_transform(tiny.MODEL, tiny.SHAPE)
     np.testing.assert_allclose(matrix, 0.5 * ColourTransform.YCBCR.inverse_matrix)
     np.testing.assert_allclose(offset, 0.5)

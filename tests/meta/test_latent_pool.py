@@ -1,4 +1,4 @@
-"""Pools of crops: who is where and how old, one step by hand, resuming, beginning with another run, whole runs."""
+"""Pools of crops: places and ages, one step against a fit, resuming, starting from another run, whole runs."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ from inrc.fit.optimiser import SoapState
 from inrc.fit.weights import prior_of
 from inrc.latent_layout import latent_layout
 from inrc.meta.export import export
-from inrc.meta.latent_pool import CropLatents, PoolPlan, PoolState, place_at, pool_step, scaled
+from inrc.meta.latent_pool import CropLatents, PoolPlan, PoolState, place_at, plan_of, pool_step, scaled
 from inrc.meta.recipe import CoordinateRecipe, LatentRecipe
 from inrc.meta.run import load_run, run_recipe
 from inrc.meta.stages import Centre, PoolLearning, PriorStage
@@ -47,11 +47,11 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(folder):
-    """The run that is never stopped."""
+    """A run that is never stopped."""
     return trained(LEARNING, PIXELS, folder / "whole")
 
 
-def test_crops_change_one_after_the_other_after_a_horizon_together():
+def test_crops_are_replaced_one_after_the_other_once_the_first_horizon_is_over():
     places = [[place_at(LEARNING, 5, i, step) for i in (0, 1)] for step in range(60)]
     ages = np.array([[place.age for place in row] for row in places])
     np.testing.assert_array_equal(ages[:20], np.stack([np.arange(20)] * 2, axis=1))
@@ -60,12 +60,30 @@ def test_crops_change_one_after_the_other_after_a_horizon_together():
     np.testing.assert_array_equal(ages[30:50, 1], np.arange(20))
     order = [places[0][0].crop, places[0][1].crop, places[20][0].crop, places[30][1].crop, places[40][0].crop]
     assert sorted(order) == [0, 1, 2, 3, 4]
-    again = dataclasses.replace(LEARNING, start_from="another")
-    assert [place_at(again, 5, i, 10).age for i in (0, 1)] == [10, 0]
+    with_start = dataclasses.replace(LEARNING, start_from="another")
+    assert [place_at(with_start, 5, i, 10).age for i in (0, 1)] == [10, 0]
+
+
+def test_crops_gain_weight_as_they_grow_older_and_rates_follow_a_cosine():
+    first = plan_of(LEARNING, 5, 4)
+    np.testing.assert_array_equal(first.weights, 1)  # in the first horizon
+    later = [plan_of(LEARNING, 5, 20 + age) for age in (0, 2, 6, 10, 19)]
+    assert [int(plan.ages[0]) for plan in later] == [0, 2, 6, 10, 19]
+    np.testing.assert_allclose([plan.weights[0] for plan in later], [0, 0, 0.5, 1, 1], atol=1e-6)
+    with_start = dataclasses.replace(LEARNING, start_from="another")
+    np.testing.assert_allclose(plan_of(with_start, 5, 16).weights, [1, 0.5], atol=1e-6)
+    rates = [float(plan_of(LEARNING, 5, step).network_rate) for step in (0, 30, 60)]
+    assert rates == pytest.approx([1e-2, 5.05e-3, 1e-4])
+
+
+def test_several_processes_cannot_share_a_pool(monkeypatch, tmp_path):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(ConfigError, match="run the recipe on one host"):
+        trained(LEARNING, PIXELS, tmp_path)
 
 
 @pytest.mark.slow
-def test_a_step_is_adams_for_latents_and_goes_along_the_mean_for_networks():
+def test_a_step_moves_latents_by_adam_and_networks_along_the_mean_gradient():
     problem = LatentProblem(MODEL, SHAPE, 3, tiny.ADAM, clip_norm=LEARNING.clip_norm)
     packing = packing_of(MODEL, SHAPE)
     mask = mask_of(packing)
@@ -116,7 +134,7 @@ def test_a_step_is_adams_for_latents_and_goes_along_the_mean_for_networks():
     assert means.loss != alone.loss
 
 
-def test_a_pool_learns_and_goes_on_where_it_was_stopped(whole, folder):
+def test_a_pool_learns_and_an_interrupted_run_ends_in_the_same_networks(whole, folder):
     assert whole.n_steps == 60
     assert [row[0] for row in whole.history] == [20, 40, 60]
     assert whole.history[-1][2] < 0.9 * whole.history[0][2]
@@ -135,7 +153,7 @@ def test_a_pool_learns_and_goes_on_where_it_was_stopped(whole, folder):
 
 
 @pytest.mark.slow
-def test_a_run_begins_with_the_networks_of_another(whole, folder):
+def test_a_run_starts_from_the_networks_of_another(whole, folder):
     other = dataclasses.replace(LEARNING, n_steps=20, start_from="whole")
     assert trained(other, PIXELS, folder / "other").history[0][2] < 0.9 * whole.history[0][2]
     nowhere = dataclasses.replace(LEARNING, start_from="nowhere")

@@ -1,4 +1,4 @@
-"""Gradients of MAML, FOMAML and Meta-SGD, by hand and against loops that are written out."""
+"""Gradients of MAML, FOMAML and Meta-SGD, against formulas and against unrolled loops."""
 
 import dataclasses
 
@@ -54,7 +54,7 @@ def test_gradients_of_two_steps_on_a_parabola_are_those_of_the_papers():
         np.testing.assert_array_equal(found[method].log_rates["w"], 0)
 
 
-def test_the_report_is_of_unseen_samples_and_of_the_first_that_are_seen():
+def test_reports_are_of_the_first_samples_before_and_of_unseen_samples_after_the_steps():
     point, task = tiny.quadratic_learned(0.5, (0.1,)), tiny.quadratic_task(1.0, 3.0)
     params, report = maml(tiny.quadratic_learning(Method.MAML, 1), tiny.quadratic).adapt(point, task)
     assert float(params["w"][0, 0]) == pytest.approx(0.65)
@@ -64,7 +64,7 @@ def test_the_report_is_of_unseen_samples_and_of_the_first_that_are_seen():
 
 
 @pytest.mark.parametrize("objective", list(Objective))
-def test_the_gradient_through_a_network_is_that_of_a_loop_written_out(task, learned, objective):
+def test_the_gradient_through_a_network_is_that_of_an_unrolled_loop(task, learned, objective):
     config = tiny.learning(Method.META_SGD, inner_objective=objective, outer_objective=objective)
     loss = squared_error(tiny.MODEL, tiny.SHAPE)
 
@@ -88,7 +88,7 @@ def test_the_gradient_through_a_network_is_that_of_a_loop_written_out(task, lear
     assert float(report.loss) == pytest.approx(float(unrolled(learned)), rel=1e-5)
 
 
-def test_first_order_is_the_gradient_where_the_inner_steps_end(task, learned):
+def test_first_order_is_the_gradient_at_the_end_of_the_inner_steps(task, learned):
     loss = squared_error(tiny.MODEL, tiny.SHAPE)
     second, first = (maml(tiny.learning(method), loss) for method in (Method.MAML, Method.FOMAML))
     end, _ = jax.jit(first.adapt)(learned, task)
@@ -101,7 +101,7 @@ def test_first_order_is_the_gradient_where_the_inner_steps_end(task, learned):
     assert max(differences) > 1e-2 * max(float(jnp.abs(matrix).max()) for matrix in exact.values())
 
 
-def test_rates_of_zero_leave_the_start(task, learned):
+def test_rates_of_zero_do_not_change_the_start(task, learned):
     still = learned._replace(log_rates=jax.tree.map(lambda rate: jnp.full_like(rate, -jnp.inf), learned.log_rates))
     loss = squared_error(tiny.MODEL, tiny.SHAPE)
     params, report = maml(tiny.LEARNING, loss).adapt(still, task)

@@ -49,7 +49,7 @@ def test_tasks_are_a_function_of_seed_and_step():
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 4])
-def test_the_gradient_is_the_mean_over_tasks_however_they_are_spread(at_once):
+def test_the_gradient_is_the_mean_over_tasks_in_any_layout(at_once):
     learning = dataclasses.replace(tiny.LEARNING, n_tasks=4, tasks_at_once=at_once)
     algorithm, layout, state = make(learning)
     assert (layout.n_turns, layout.n_at_once) == (4 // at_once, at_once)
@@ -62,7 +62,7 @@ def test_the_gradient_is_the_mean_over_tasks_however_they_are_spread(at_once):
         np.testing.assert_allclose(found, np.mean(parts, axis=0), rtol=1e-3, atol=1e-5)
 
 
-def test_meta_sgd_has_a_rate_for_every_weight_and_step_and_the_others_do_not():
+def test_only_meta_sgd_has_a_rate_for_every_weight_and_step():
     for method in Method:
         learned = make(tiny.learning(method))[2].learned
         for name, matrix in learned.params.items():
@@ -71,7 +71,7 @@ def test_meta_sgd_has_a_rate_for_every_weight_and_step_and_the_others_do_not():
             np.testing.assert_allclose(np.exp(learned.log_rates[name]), tiny.LEARNING.inner_rate, rtol=1e-6)
 
 
-def test_weights_begin_at_random_under_a_last_layer_of_zeros():
+def test_first_weights_are_random_with_a_last_layer_of_zeros():
     params = make(tiny.LEARNING)[2].learned.params
     assert float(jnp.abs(params["layer_0"]).min()) > 0
     np.testing.assert_array_equal(params["layer_1"], 0)
@@ -83,11 +83,11 @@ def test_steps_lower_the_loss_and_only_meta_sgd_moves_rates(method):
     algorithm, layout, first = make(learning)
     phases, rate = training(), jnp.float32(learning.outer_rate)
     step = jax.jit(lambda state: outer.outer_step(learning, layout, algorithm, state, phases, rate))
-    look = jax.jit(lambda learned: outer.validate(learning, layout, algorithm, learned, phases))
+    validated = jax.jit(lambda learned: outer.validate(learning, layout, algorithm, learned, phases))
     state = first
     for _ in range(40):
         state, _ = step(state)
-    before, after = look(first.learned), look(state.learned)
+    before, after = validated(first.learned), validated(state.learned)
     assert float(after.loss) < float(before.loss) - 0.1
     assert float(after.psnr_after) > float(after.psnr_before)
     for name, rates in first.learned.log_rates.items():
@@ -97,11 +97,11 @@ def test_steps_lower_the_loss_and_only_meta_sgd_moves_rates(method):
     assert int(state.n_skipped) <= 2
 
 
-def test_validation_is_the_same_every_time_and_does_not_see_the_step():
+def test_validation_does_not_depend_on_the_step():
     algorithm, layout, state = make(tiny.LEARNING)
     phases = jnp.asarray(interleaved(tiny.collection().validation.pixels, 2))
-    look = jax.jit(lambda learned: outer.validate(tiny.LEARNING, layout, algorithm, learned, phases))
-    one, other = look(state.learned), look(state.learned)
+    validated = jax.jit(lambda learned: outer.validate(tiny.LEARNING, layout, algorithm, learned, phases))
+    one, other = validated(state.learned), validated(state.learned)
     assert isinstance(one, Report)
     assert [float(x) for x in one] == [float(x) for x in other]
     assert all(leaf.shape == () for leaf in one)
@@ -124,7 +124,7 @@ class TestRefusal:
         assert int(after.n_skipped_in_a_row) == int(before.n_skipped_in_a_row) + 1
 
     @pytest.mark.parametrize("size", [np.nan, np.inf, 11.0])
-    def test_what_is_not_finite_or_ten_times_the_usual_is_refused(self, size):
+    def test_gradients_that_are_not_finite_or_ten_times_as_large_as_before_are_refused(self, size):
         state = self.apply(self.STATE, 1.0)
         assert int(state.n_skipped) == 0
         after = self.apply(state, size)
@@ -133,11 +133,11 @@ class TestRefusal:
         assert int(again.n_skipped_in_a_row) == 0
         assert int(again.n_skipped) == 1
 
-    def test_the_first_may_be_of_any_finite_size(self):
+    def test_the_first_gradient_may_have_any_finite_size(self):
         assert int(self.apply(self.STATE, 1e6).n_skipped) == 0
         self.assert_refused(self.STATE, self.apply(self.STATE, np.nan))
 
-    def test_gradients_that_have_grown_for_good_are_taken_after_a_few(self):
+    def test_gradients_that_stay_large_are_accepted_after_a_few(self):
         state = self.apply(self.STATE, 1.0)
         in_a_row = []
         for _ in range(8):
@@ -175,7 +175,7 @@ np.savez(folder / "eight.npz", *jax.tree.leaves(trained.learned))
 
 @pytest.mark.slow
 def test_eight_devices_do_what_one_does(tmp_path, compiled_programs):
-    """Also a run that was interrupted."""
+    """The run on eight devices was also interrupted and resumed."""
     environment = {
         **os.environ,
         "XLA_FLAGS": "--xla_force_host_platform_device_count=8",

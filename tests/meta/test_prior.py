@@ -1,4 +1,4 @@
-"""Empirical Bayes: scales of synthetic fits, shrinkage, kinds of centres and scales; fits that are kept."""
+"""Empirical Bayes: scales of synthetic fits, shrinkage, kinds of centres and scales; finished fits are kept."""
 
 import dataclasses
 
@@ -22,7 +22,7 @@ PICTURES = tiny.collection().training
 
 
 def synthetic(n: int, scale: dict[str, np.ndarray], seed: int = 0) -> list[PictureFit]:
-    """Fits whose weights are Laplace about those of `tiny.start`, with the given mean magnitudes."""
+    """Fits whose weights have a Laplace distribution around `tiny.start`, with the given mean magnitudes."""
     generator = np.random.default_rng(seed)
     mean = tiny.start().mean
     return [
@@ -45,7 +45,7 @@ def relative_errors(found, true) -> np.ndarray:
     return np.concatenate([np.abs(found.scale[name] / true[name] - 1).ravel() for name in true])
 
 
-def test_scales_of_many_fits_are_those_that_they_were_drawn_with():
+def test_scales_of_many_fits_are_those_of_their_distribution():
     true = scales_of_ranks()
     found = empirical_bayes(synthetic(2000, true), tiny.start(), PriorStage(centre=Centre.MEAN))
     assert relative_errors(found, true).max() < 0.15
@@ -69,7 +69,7 @@ def test_few_fits_are_shrunk_towards_the_product_of_rows_and_columns():
     assert np.linalg.matrix_rank(product, tol=1e-4) == 1
 
 
-def test_a_weight_that_no_picture_moves_keeps_a_least_scale():
+def test_weights_that_no_picture_moves_have_the_least_scale():
     still = {name: np.zeros(m.shape) for name, m in tiny.start().mean.items()}
     still["layer_0"][:, 0] = 0.1
     start = flat_start(dict(tiny.start().mean), 0.25)  # as stored, so that there is no difference to be rounded
@@ -110,7 +110,7 @@ def test_centres_are_the_start_or_the_mean_or_the_median_as_stored_in_float16():
         np.testing.assert_array_equal(found.mean["layer_1"], matrix)
 
 
-def test_steps_are_the_geometric_mean_on_the_ladder():
+def test_steps_are_geometric_means_on_the_ladder():
     fits = [
         dataclasses.replace(fit, steps=dict.fromkeys(fit.steps, s))
         for fit, s in zip(synthetic(2, scales_of_ranks()), (2.0**-8, 2.0**-10), strict=True)
@@ -119,7 +119,7 @@ def test_steps_are_the_geometric_mean_on_the_ladder():
     assert steps == dict.fromkeys(tiny.start().mean, 2.0**-9)
 
 
-def test_a_start_survives_being_stored():
+def test_a_stored_start_is_read_back():
     found = empirical_bayes(synthetic(5, scales_of_ranks()), tiny.start(), PriorStage())
     again = start_of(shared_init_of(tiny.RECIPE, found))
     for name in found.mean:
@@ -130,7 +130,7 @@ def test_a_start_survives_being_stored():
 
 
 def weights() -> dict[str, np.ndarray]:
-    return dict(reversed(list(tiny.start().mean.items())))  # JAX gives them in an order of its own
+    return dict(reversed(list(tiny.start().mean.items())))  # JAX returns dictionaries in another order
 
 
 def test_no_rounds_leave_a_flat_prior():
@@ -144,14 +144,14 @@ def test_no_rounds_leave_a_flat_prior():
     assert found.lambda_rd == tiny.FIT.lambda_rd
 
 
-def test_a_matrix_of_zeros_has_steps_by_the_others():
+def test_a_matrix_of_zeros_has_a_step_from_the_others():
     params = {"one": np.linspace(-0.02, 0.02, 50).reshape(5, 10), "two": np.zeros((3, 6))}
     deviation = float(np.std(params["one"].astype(np.float16).astype(np.float32)))
     steps = flat_start(params, 0.25).steps
     assert steps == {"one": pytest.approx(0.25 * deviation), "two": pytest.approx(0.25 * deviation / 8, rel=1e-3)}
 
 
-def test_rounds_of_fits_move_the_mean_and_finished_fits_are_not_made_twice(tmp_path, monkeypatch):
+def test_rounds_of_fits_move_the_mean_and_finished_fits_are_not_repeated(tmp_path, monkeypatch):
     recipe = dataclasses.replace(tiny.RECIPE, prior=dataclasses.replace(tiny.RECIPE.prior, n_rounds=2))
     states: list[PriorProgress] = []
     first, seconds = learn_prior(recipe, weights(), PICTURES, folder=tmp_path, progress=states.append)
@@ -162,14 +162,14 @@ def test_rounds_of_fits_move_the_mean_and_finished_fits_are_not_made_twice(tmp_p
     assert (first.mean["layer_0"] != tiny.start().mean["layer_0"].astype(np.float16)).any()
 
     def no_fit(*_: object, **__: object) -> None:
-        raise AssertionError("a finished fit is made again")
+        raise AssertionError("a finished fit is repeated")
 
     monkeypatch.setattr(prior, "run_fits", no_fit)
     again, again_seconds = learn_prior(recipe, weights(), PICTURES, folder=tmp_path)
     assert (again.sha256, again_seconds) == (first.sha256, seconds)
 
 
-def test_a_stopped_stage_goes_on_to_the_same_result(tmp_path):
+def test_an_interrupted_stage_ends_in_the_same_result(tmp_path):
     def stop(state: PriorProgress) -> None:
         if state.fit == 2:
             raise KeyboardInterrupt
@@ -181,14 +181,14 @@ def test_a_stopped_stage_goes_on_to_the_same_result(tmp_path):
     assert resumed.sha256 == learn_prior(tiny.RECIPE, weights(), PICTURES)[0].sha256
 
 
-def test_seconds_end_a_round_after_two_fits(tmp_path):
+def test_the_time_budget_ends_a_round_after_two_fits(tmp_path):
     stage = dataclasses.replace(tiny.RECIPE.prior, n_rounds=2, time_budget=1e-9)
     learn_prior(dataclasses.replace(tiny.RECIPE, prior=stage), weights(), PICTURES, folder=tmp_path)
     assert len(list(tmp_path.glob("*.npz"))) == 4
 
 
 def test_fits_are_the_codecs_own():
-    """They lower the loss under the start's prior, and the seconds they took are known."""
+    """They lower the loss, and tell how many seconds they took."""
     stage = dataclasses.replace(tiny.RECIPE.prior, fit=dataclasses.replace(tiny.FIT, n_passes=100, lambda_rd=1e-6))
     picture = PICTURES.pixels[0]
     fitted = prior.fit_picture(dataclasses.replace(tiny.RECIPE, prior=stage), picture, tiny.start())
@@ -206,7 +206,7 @@ def _mse(picture: np.ndarray, params) -> float:
     return float(((rendered - picture / 255) ** 2).mean())
 
 
-def test_inits_are_of_the_recipe():
+def test_inits_have_the_network_and_the_lambda_of_the_recipe():
     init = shared_init_of(tiny.RECIPE, tiny.start())
     assert isinstance(init, SharedInit)
     assert (init.model, init.shape, init.n_outputs) == (tiny.MODEL, tiny.SHAPE, 3)

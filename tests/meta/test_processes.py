@@ -1,4 +1,4 @@
-"""Several processes on one run: what they tell one another, that they end as one would, or all with an error."""
+"""Several processes on one run: exchanged data, the same result as of one process, errors that end all of them."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tests.meta import tiny
 ROOT = COFFEE_SMALL.parents[2]
 
 
-def test_alone_a_process_hears_itself():
+def test_a_process_alone_exchanges_with_itself():
     assert processes.is_first()
     assert processes.gather(b"abc\0") == [b"abc\0"]
     assert processes.of_first(b"") == b""
@@ -30,7 +30,7 @@ def test_alone_a_process_hears_itself():
     processes.check_same("anything")
 
 
-def test_others_that_are_about_to_do_something_else_are_named(monkeypatch):
+def test_processes_of_another_run_are_named(monkeypatch):
     monkeypatch.setattr(processes, "gather", lambda data: [b"one", data, b"two", b"one"])
     with pytest.raises(ConfigError, match="pictures of process 1, 2 are not those of process 0"):
         processes.check_same("other")
@@ -46,7 +46,7 @@ def test_others_that_are_about_to_do_something_else_are_named(monkeypatch):
         ((None, None, None), "no cluster is known here"),
     ],
 )
-def test_processes_that_cannot_be_named_are_refused(arguments, message, monkeypatch):
+def test_bad_addresses_and_numbers_of_processes_are_refused(arguments, message, monkeypatch):
     def initialize(coordinator, *_: object, **__: object) -> None:
         assert coordinator is None, "the arguments should have been refused"
         raise ValueError("coordinator_address should be defined.")
@@ -58,10 +58,10 @@ def test_processes_that_cannot_be_named_are_refused(arguments, message, monkeypa
         processes.join("host:1", 2, 0, timeout=0)
 
 
-def test_the_loss_of_another_is_a_typed_error(monkeypatch):
+def test_the_loss_of_another_process_is_a_typed_error(monkeypatch):
     lost = ValueError("UNKNOWN: Gloo AllGather failed: Connection closed by peer")
     with pytest.raises(ValueError, match=r"^UNKNOWN"), processes.loss_reported():
-        raise lost  # alone, there is nobody to lose
+        raise lost  # a process alone cannot lose another
     monkeypatch.setattr(jax, "process_count", lambda: 2)
     with pytest.raises(InrcError, match="process 0 of 2 has lost another"), processes.loss_reported():
         raise lost
@@ -82,7 +82,7 @@ def test_a_prior_is_learned_from_the_fits_of_all_processes(monkeypatch):
     params = {name: np.asarray(matrix) for name, matrix in tiny.start().mean.items()}
     training = tiny.collection().training
     expected, _ = prior.learn_prior(tiny.RECIPE, params, training)
-    made: list[bytes] = []
+    packed_fits: list[bytes] = []
 
     def learn(index: int, gather) -> tuple[shared_init.SharedInit, float]:
         monkeypatch.setattr(jax, "process_index", lambda: index)
@@ -94,15 +94,15 @@ def test_a_prior_is_learned_from_the_fits_of_all_processes(monkeypatch):
         pass
 
     def keep(data: bytes) -> list[bytes]:
-        made.append(data)
+        packed_fits.append(data)
         raise Gathered
 
     for index in (0, 1, 2):
         with pytest.raises(Gathered):
             learn(index, keep)
-    found, seconds = learn(0, lambda _: made)
+    found, seconds = learn(0, lambda _: packed_fits)
     assert found.sha256 == expected.sha256
-    assert seconds == max(prior._unpacked(data).seconds for data in made)
+    assert seconds == max(prior._unpacked(data).seconds for data in packed_fits)
 
 
 # Two processes --------------------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def learned_of(folder: Path) -> list[np.ndarray]:
 
 @pytest.mark.slow
 def test_two_processes_do_what_one_with_two_devices_does(tmp_path, data, environment):
-    """Bit for bit, also where runs were interrupted, in the second process, and go on with other processes."""
+    """Bit for bit, also where the second process was interrupted and other processes continue the run."""
     two_devices = {**environment, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     python = [sys.executable, "-c", RUN]
     folders = [tmp_path / "first", tmp_path / "second"]  # disks that they do not share
@@ -219,12 +219,13 @@ def test_two_processes_do_what_one_with_two_devices_does(tmp_path, data, environ
         for row in card["validation"]:
             del row["seconds"]
     assert cards[0] == cards[1]
-    # The first writes; fits lie where they were made: of three pictures, the second one on the second disk.
+    # Only the first process writes results. Each keeps its own fits: of three pictures, the second is fitted by the
+    # second process.
     assert {path.name for path in folders[0].iterdir()} >= {"card.json", "init.npz", "checkpoints", "fits"}
     assert {path.name for path in folders[1].iterdir()} == {"fits", "learned.npz"}
     assert [len(list((folder / "fits").iterdir())) for folder in folders] == [2, 1]
 
-    # What two began one finishes, and the other way round.
+    # One process finishes the run of two, and two that of one.
     stopped = [tmp_path / "first-stopped", tmp_path / "one-stopped"]
     (one,) = ends([start([*python, stopped[0], data], two_devices)])
     assert one[:2] == (0, pair[0][1]), one
@@ -245,7 +246,7 @@ RECIPE = dataclasses.replace(tiny.RECIPE, learning=dataclasses.replace(tiny.LEAR
 
 @pytest.fixture
 def train_command(tmp_path, data, environment):
-    """`inrc meta train` of the i-th of two processes, by a recipe of so many steps or a file that is named."""
+    """`inrc meta train` as process i of two, with a recipe of `n_steps` steps or the file `recipe`."""
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     address = free_address()
 
@@ -264,7 +265,7 @@ def train_command(tmp_path, data, environment):
 
 
 @pytest.mark.slow
-def test_the_command_joins_processes_and_the_first_speaks(tmp_path, train_command, environment):
+def test_the_command_joins_processes_and_only_the_first_prints(tmp_path, train_command, environment):
     first, second = ends(start_pair(train_command(0, "4"), train_command(1, "4"), environment=environment))
     assert first[0] == 0, first
     init = shared_init.load(tmp_path / "run" / "init.npz")
@@ -283,7 +284,7 @@ def test_the_command_joins_processes_and_the_first_speaks(tmp_path, train_comman
         ({"n_steps": "5"}, ("the recipe or the pictures of process 1 are not those of process 0",) * 2),
     ],
 )
-def test_all_end_where_one_cannot_begin(train_command, environment, changes, messages):
+def test_all_end_if_one_cannot_start(train_command, environment, changes, messages):
     began = time.monotonic()
     commands = train_command(0, "4"), train_command(1, **{"n_steps": "4", **changes})
     for (code, stdout, stderr), message in zip(
@@ -296,7 +297,7 @@ def test_all_end_where_one_cannot_begin(train_command, environment, changes, mes
 
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
-def test_all_end_where_one_is_killed(tmp_path, train_command, environment, victim):
+def test_all_end_if_one_is_killed(tmp_path, train_command, environment, victim):
     pair = start_pair(train_command(0, "10**6"), train_command(1, "10**6"), environment=environment)
     assert pair[0].stderr is not None
     while not pair[0].stderr.readline().startswith("step"):
@@ -306,7 +307,7 @@ def test_all_end_where_one_is_killed(tmp_path, train_command, environment, victi
     found = ends(pair)
     assert time.monotonic() - began < 30
     assert found[victim][0] == -signal.SIGKILL
-    if victim == 1:  # JAX ends the others itself, by SIGABRT, where the first is lost
+    if victim == 1:  # if the first process is lost, JAX itself ends the others, by SIGABRT
         assert found[0][0] == 1
         assert "process 0 of 2 has lost another" in found[0][2]
         assert len([path for path in (tmp_path / "run" / "checkpoints").iterdir() if path.name.isdigit()]) == 1

@@ -1,4 +1,4 @@
-"""Recipes: what is refused, where they and their pictures are found, and how cards show them."""
+"""Recipes: values out of range, files of recipes, folders of pictures, and recipes as JSON."""
 
 import ast
 import dataclasses
@@ -7,7 +7,7 @@ import json
 import pytest
 
 from inrc import presets
-from inrc.codec.families import resolve
+from inrc.codec.coordinate.family import network_and_fit
 from inrc.codec.options import EncodeOptions
 from inrc.config import ModelConfig
 from inrc.errors import ConfigError, MissingDataError
@@ -19,7 +19,7 @@ from inrc.meta.stages import InnerOptimiser, Learning, Method, PriorStage, Sampl
 from tests.conftest import COFFEE_SMALL
 from tests.meta import tiny
 
-MADE = COFFEE_SMALL.parents[2] / "meta_init"
+RECIPES = COFFEE_SMALL.parents[2] / "meta_init"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_learning_out_of_range_is_refused(changes, message):
         Learning(**changes)
 
 
-def test_what_is_refused_of_one_kind_is_allowed_of_another():
+def test_some_values_are_allowed_with_other_methods():
     assert Learning(phase_factor=3, sampling=Sampling.PIXELS).inner_steps == 10
     assert Learning(Method.REPTILE, inner_optimiser=InnerOptimiser.ADAM).n_tasks == 4
 
@@ -98,9 +98,9 @@ def test_recipes_are_values_of_python_files(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "bpp"), [("siren_0075", 0.075), ("siren_015", 0.15), ("siren_03", 0.3)])
-def test_the_recipes_of_the_repository_are_those_of_the_codec(name, bpp):
-    found = recipe.load_recipe(MADE / f"{name}.py")
-    model, fit, _ = resolve(EncodeOptions(init="none"), (512, 768), 3, bpp)
+def test_the_repositorys_recipes_have_the_networks_and_fits_of_the_codec(name, bpp):
+    found = recipe.load_recipe(RECIPES / f"{name}.py")
+    model, fit = network_and_fit(EncodeOptions(codec="siren", init="none"), (512, 768), 3, bpp)
     assert (found.name, found.model, found.shape) == (name, model, (512, 768))
     n_weights = sum(rows * columns for _, (rows, columns) in layout(model, found.shape, 3))
     assert n_weights == pytest.approx(presets.n_weights_for(bpp, 512 * 768), rel=0.05)
@@ -109,8 +109,8 @@ def test_the_recipes_of_the_repository_are_those_of_the_codec(name, bpp):
     assert (found.prior.n_pictures, found.prior.n_rounds) == (48, 2)
 
 
-def test_every_recipe_of_the_repository_says_command_and_cost():
-    recipes = [path for path in MADE.glob("*.py") if "\nRECIPE = " in path.read_text()]
+def test_every_recipe_of_the_repository_states_its_command_and_cost():
+    recipes = [path for path in RECIPES.glob("*.py") if "\nRECIPE = " in path.read_text()]
     assert {path.stem for path in recipes} >= {"smoke", "siren_0075", "siren_015", "siren_03"}
     for path in recipes:
         text = ast.get_docstring(ast.parse(path.read_text())) or ""
@@ -119,7 +119,7 @@ def test_every_recipe_of_the_repository_says_command_and_cost():
         assert recipe.load_recipe(path).name == path.stem
 
 
-def test_pictures_are_where_the_user_or_the_environment_says(tmp_path, monkeypatch):
+def test_the_user_or_the_environment_names_the_folder_of_pictures(tmp_path, monkeypatch):
     monkeypatch.setenv("INRC_TRAIN", str(tmp_path))
     assert recipe.training_folder(None) == tmp_path
     (tmp_path / "other").mkdir()

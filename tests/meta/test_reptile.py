@@ -1,4 +1,4 @@
-"""Reptile moves towards where the inner steps end."""
+"""Reptile moves towards the weights at the end of the inner steps."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +12,7 @@ from tests.meta import tiny
 H = tiny.CURVATURE
 
 
-def test_its_direction_is_the_start_less_the_end():
+def test_the_direction_is_the_start_minus_the_end():
     algorithm = reptile(tiny.quadratic_learning(Method.REPTILE, 2), tiny.quadratic)
     point, task = tiny.quadratic_learned(0.5, (7.0, 7.0)), tiny.quadratic_task(1.0, -2.0, 3.0)
     first = 0.5 - 0.1 * H * (0.5 - 1.0)
@@ -24,7 +24,7 @@ def test_its_direction_is_the_start_less_the_end():
     assert float(report.psnr_before) == pytest.approx(-10 * np.log10(H / 2 * 0.5**2), abs=1e-4)
 
 
-def test_adam_takes_its_steps_with_fresh_moments():
+def test_adam_starts_every_task_with_moments_of_zero():
     algorithm = reptile(tiny.quadratic_learning(Method.REPTILE, 2, InnerOptimiser.ADAM), tiny.quadratic)
     point, task = tiny.quadratic_learned(0.5, (7.0, 7.0)), tiny.quadratic_task(1.0, 1.0, 3.0)
     optimiser = optax.adam(0.1)
@@ -39,7 +39,7 @@ def test_adam_takes_its_steps_with_fresh_moments():
         np.testing.assert_allclose(end["w"], weight, rtol=1e-5)
 
 
-def test_its_direction_is_taken_as_it_is():
+def test_the_direction_is_not_scaled():
     algorithm = reptile(tiny.quadratic_learning(Method.REPTILE, 1), tiny.quadratic)
     point = tiny.quadratic_learned(30.0, (1.0,))
     update, _ = algorithm.optimiser.update(point, algorithm.optimiser.init(point))

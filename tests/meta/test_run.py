@@ -17,7 +17,7 @@ from tests.meta import tiny
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A folder of pictures with a manifest beside it that knows the licence of two."""
+    """A folder of pictures; the manifest beside it has the licences of two of them."""
     folder = tmp_path_factory.mktemp("pictures") / "train"
     folder.mkdir()
     tiny.write_pictures(folder)
@@ -36,7 +36,7 @@ def finished(data, folder) -> Run:
     return run_recipe(tiny.RECIPE, folder, data=data)
 
 
-def test_the_card_says_what_came_of_what(finished):
+def test_the_card_tells_how_the_init_was_made(finished):
     card = json.loads(json.dumps(finished.card))
     assert card["name"] == "tiny"
     assert card["recipe"] == json.loads(json.dumps(as_json(tiny.RECIPE)))
@@ -54,9 +54,9 @@ def test_the_card_says_what_came_of_what(finished):
     assert card["prior_seconds"] >= 0
 
 
-def test_a_finished_run_is_read_back_and_run_again_does_nothing(finished, folder, data):
+def test_a_finished_run_is_read_back_and_not_repeated(finished, folder, data):
     def no_progress(state: object) -> None:
-        raise AssertionError(f"something is done again: {state}")
+        raise AssertionError(f"a step is repeated: {state}")
 
     for again in (load_run(folder), run_recipe(tiny.RECIPE, folder, data=data, progress=no_progress)):
         assert again.init.sha256 == finished.init.sha256
@@ -95,7 +95,7 @@ def test_an_export_is_named_by_its_hash(finished, tmp_path):
     assert json.loads(card_path.read_text())["gains"] is None
 
 
-def test_what_is_no_finished_run_is_refused(finished, tmp_path):
+def test_folders_without_a_finished_run_are_refused(finished, tmp_path):
     with pytest.raises(InrcError, match="holds no finished run; finish it by the `inrc meta train`"):
         load_run(tmp_path)
     shared_init.save(finished.init, tmp_path / "init.npz")
@@ -104,7 +104,7 @@ def test_what_is_no_finished_run_is_refused(finished, tmp_path):
         load_run(tmp_path)
 
 
-def test_a_manifest_that_is_none_is_refused_before_anything_is_done(tmp_path):
+def test_a_damaged_manifest_is_refused_before_the_run(tmp_path):
     tiny.write_pictures(tmp_path)
     (tmp_path / "train_manifest.json").write_text('["a.png"]')
     with pytest.raises(MissingDataError, match="no list of files and licences"):

@@ -40,18 +40,18 @@ def assert_same(one: Trained, other: Trained) -> None:
 
 @pytest.fixture(scope="module")
 def whole() -> Trained:
-    """The run that is never stopped."""
+    """A run that is never stopped."""
     return tiny.train_start(tiny.RECIPE, PICTURES, validate_every=3)
 
 
-def test_a_run_takes_its_steps_and_tells_of_each(whole):
+def test_a_run_takes_its_steps_and_reports_each(whole):
     states: list[TrainProgress] = []
     assert_same(tiny.train_start(tiny.RECIPE, PICTURES, progress=states.append, validate_every=3), whole)
     assert [state.step for state in states] == list(range(1, N_STEPS + 1))
     assert [state.fraction for state in states] == pytest.approx(np.arange(1, N_STEPS + 1) / N_STEPS)
-    looked = [state.step for state in states if not math.isnan(state.validation_psnr)]
-    assert looked == [row[0] for row in whole.history] == [3, 6, N_STEPS]
-    assert [row[3] for row in whole.history] == [s.validation_psnr for s in states if s.step in looked]
+    validated = [state.step for state in states if not math.isnan(state.validation_psnr)]
+    assert validated == [row[0] for row in whole.history] == [3, 6, N_STEPS]
+    assert [row[3] for row in whole.history] == [s.validation_psnr for s in states if s.step in validated]
     last = states[-1]
     assert last.tasks_per_second > 0
     assert (last.seconds_left, last.n_skipped) == (0, 0)
@@ -59,7 +59,7 @@ def test_a_run_takes_its_steps_and_tells_of_each(whole):
     assert last.loss == pytest.approx(-last.psnr_after * math.log(10) / 10, abs=0.2)  # the logarithm of the mse
 
 
-def test_no_steps_leave_the_random_start():
+def test_without_steps_the_start_stays_random():
     recipe = with_learning(n_steps=0)
     algorithm = outer.algorithm_of(recipe.learning, recipe.model, recipe.shape)
     expected = outer.first_state(recipe.learning, recipe.model, recipe.shape, algorithm).learned
@@ -69,7 +69,7 @@ def test_no_steps_leave_the_random_start():
         np.testing.assert_array_equal(one, other)
 
 
-def test_seconds_end_a_run_whose_last_step_is_validated():
+def test_a_time_budget_ends_a_run_and_the_last_step_is_validated():
     began = time.monotonic()
     states: list[TrainProgress] = []
     found = tiny.train_start(with_learning(n_steps=10**9, time_budget=2.0), PICTURES, progress=states.append)
@@ -79,7 +79,7 @@ def test_seconds_end_a_run_whose_last_step_is_validated():
     assert all(state.seconds_left <= 2.0 for state in states if not math.isnan(state.seconds_left))
 
 
-def test_an_interrupted_run_keeps_its_step_and_goes_on_from_it(whole, tmp_path):
+def test_an_interrupted_run_continues_from_its_last_step(whole, tmp_path):
     steps = []
 
     def stop_after_four(state: TrainProgress) -> None:
@@ -99,7 +99,7 @@ def test_an_interrupted_run_keeps_its_step_and_goes_on_from_it(whole, tmp_path):
     done = tiny.train_start(
         tiny.RECIPE, PICTURES, folder=tmp_path, progress=lambda s: steps.append(s.step), validate_every=3
     )
-    assert len(steps) == N_STEPS  # nothing is done twice
+    assert len(steps) == N_STEPS  # no step is repeated
     assert_same(done, whole)
 
 
@@ -125,7 +125,7 @@ def test_a_killed_run_ends_in_the_same_arrays_when_run_again(whole, tmp_path, co
     with process:
         assert process.stdout is not None
         for line in process.stdout:
-            if line.strip() == "5":  # what came after step 4 is kept
+            if line.strip() == "5":  # the state after step 4 is saved
                 process.kill()
                 break
     assert process.returncode == -signal.SIGKILL
@@ -146,7 +146,7 @@ def test_a_checkpoint_of_another_recipe_or_of_other_pictures_is_refused(tmp_path
     ):
         with pytest.raises(CheckpointMismatchError, match="another recipe or other pictures"):
             tiny.train_start(recipe, pictures, folder=tmp_path)
-    # More seconds are no other recipe.
+    # A recipe with another time budget is the same recipe.
     assert tiny.train_start(with_learning(n_steps=1, time_budget=60.0), PICTURES, folder=tmp_path).n_steps == 1
 
 
@@ -159,7 +159,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
         tiny.train_start(with_learning(n_steps=1), PICTURES, folder=tmp_path)
 
 
-def test_a_run_whose_gradients_stay_bad_says_so(monkeypatch):
+def test_a_run_of_refused_gradients_ends_in_an_error(monkeypatch):
     monkeypatch.setattr(train_module, "_MOST_SKIPPED", 3)
     diverging = with_learning(method=Method.MAML, inner_rate=1e38)
     with pytest.raises(InrcError, match=r"3 outer steps in a row.*lower outer_rate \(0.001\) or inner_rate \(1e\+38\)"):

@@ -1,4 +1,4 @@
-"""Small pictures, one small network and one short recipe that all tests of meta-learning share."""
+"""Small pictures, a small network and a short recipe, which all tests of meta-learning share."""
 
 import dataclasses
 from pathlib import Path
@@ -32,12 +32,12 @@ TRAINING_NAMES, VALIDATION_NAMES = ("0.png", "1.png", "2.png", "3.png"), ("10.pn
 
 
 def learning(method: Method, **changes) -> Learning:
-    """The tests' learning by another method."""
+    """`LEARNING` with another method."""
     return dataclasses.replace(LEARNING, method=method, **changes)
 
 
 def train_start(recipe: CoordinateRecipe, pictures: Collection, **options: Any) -> Trained:
-    """The first stage of a recipe."""
+    """Runs the first stage of a recipe."""
     return train(recipe.learning, recipe.model, recipe.shape, pictures, **options)
 
 
@@ -59,7 +59,7 @@ def collection(seed: int = 0) -> Collection:
 
 
 def write_pictures(folder: Path, seed: int = 0) -> None:
-    """The same as files."""
+    """Writes the pictures of `collection` as files."""
     for part in collection(seed)[:2]:
         for name, planes in zip(part.names, part.pixels, strict=True):
             save_picture(folder / name, planes)
@@ -71,7 +71,7 @@ def save_picture(path: Path, planes: np.ndarray) -> None:
 
 
 def start(seed: int = 0, scale: float = 0.01) -> Start:
-    """Some weights as a start, all of one scale."""
+    """A start of random weights that all have one scale."""
     mean = {name: np.asarray(matrix) for name, matrix in random_params(MODEL, SHAPE, 3, seed).items()}
     shapes = dict(layout(MODEL, SHAPE, 3))
     scales = {name: np.full(shape, scale, np.float32) for name, shape in shapes.items()}
@@ -89,19 +89,19 @@ def quadratic(params, samples: Samples) -> jnp.ndarray:
 
 
 def quadratic_task(*targets: float) -> Samples:
-    """Seen in turn by the inner steps, and the last one by the outer loss."""
+    """A task with one target for each inner step, and the last one for the outer loss."""
     values = jnp.asarray(targets, jnp.float32)[:, None, None]
     return Samples(values, values, values)
 
 
 def quadratic_learned(weight: float, rates: tuple[float, ...]) -> Learned:
-    """A start and the rates of the inner steps."""
+    """A start with a rate for each inner step."""
     log_rates = jnp.log(jnp.asarray(rates, jnp.float32))[:, None, None]
     return Learned({"w": jnp.full((1, 1), weight, jnp.float32)}, {"w": log_rates})
 
 
 def quadratic_learning(method: Method, n_steps: int, optimiser: InnerOptimiser = InnerOptimiser.SGD) -> Learning:
-    """Learning whose losses are the quadratic itself."""
+    """Learning whose inner and outer objective are the quadratic itself."""
     return Learning(
         method,
         inner_steps=n_steps,

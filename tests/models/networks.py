@@ -1,4 +1,4 @@
-"""Networks with weights from NumPy: JAX would compile a program for every shape that it draws."""
+"""Networks with random weights. NumPy draws them: JAX would compile a program for every shape."""
 
 import functools
 
@@ -13,7 +13,7 @@ from tests.bitstream import reference_decoder
 
 
 def random_params(model: ModelConfig, shape: tuple[int, ...], n_outputs: int, seed: int = 0) -> dict[str, jax.Array]:
-    """Weights of about the size that fits end with."""
+    """Weights of about the magnitude that fits end with."""
     generator = np.random.default_rng(seed)
     params = {}
     for name, (rows, columns) in layout(model, shape, n_outputs):
@@ -33,8 +33,8 @@ def _apply(model, shape, n_outputs, params, coordinates):
     return build.apply(model, shape, n_outputs, params, coordinates)
 
 
-def stranger_values(model: ModelConfig, shape: tuple[int, ...], params, coordinates) -> np.ndarray:
-    """The same by the decoder that was written from FORMAT.md, in float64."""
+def reference_values(model: ModelConfig, shape: tuple[int, ...], params, coordinates) -> np.ndarray:
+    """The same outputs by the reference decoder, which was written from FORMAT.md, in float64."""
     encoding = model.encoding
     x = reference_decoder.features(encoding.kind, encoding.n_frequencies, int(encoding.sigma * 4), coordinates, shape)
     matrices = [np.asarray(p, np.float64) for p in params.values()]

@@ -9,7 +9,7 @@ import pytest
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.layout import layout
 from inrc.models import build
-from tests.models.networks import random_params, stranger_values, values
+from tests.models.networks import random_params, reference_values, values
 
 FAMILIES = ModelFamily.SIREN, ModelFamily.FOURIER
 ENCODINGS = [
@@ -54,7 +54,7 @@ def test_signals_of_any_rank(family, shape):
     grid = values(model, shape, params, axes)
     assert grid.shape == (2, *shape)
     points = [a.ravel().astype(np.float32) for a in np.broadcast_arrays(*axes)]
-    np.testing.assert_allclose(grid.reshape(2, -1), stranger_values(model, shape, params, points), atol=2e-5)
+    np.testing.assert_allclose(grid.reshape(2, -1), reference_values(model, shape, params, points), atol=2e-5)
 
 
 def test_the_same_key_gives_the_same_weights():

@@ -181,7 +181,8 @@ import resource, sys
 import numpy as np
 import inrc
 from inrc.bitstream.header import Header
-from inrc.codec import pack
+from inrc.codec import file as files
+from inrc.codec.weights import QuantisedWeights
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.layout import layout
 from inrc.models.view import Antialias
@@ -196,9 +197,10 @@ model, size = {
 header = Header(8192, 6104, 3, 8, ColourTransform.YCBCR, model)
 generator = np.random.default_rng(0)
 shapes = [shape for _, shape in layout(header.model, header.shape, 3)]
-weights = pack.Weights((116,) * len(shapes), tuple(generator.integers(-4, 5, s).astype(np.int32) for s in shapes))
+integers = tuple(generator.integers(-4, 5, shape).astype(np.int32) for shape in shapes)
+file = files.make(header, QuantisedWeights((116,) * len(shapes), integers))
 limits = inrc.DecodeLimits(max_multiplications=1 << 60)
-image = inrc.decode(pack.pack(header, weights), size=size, antialias=Antialias[sys.argv[2]], limits=limits)
+image = inrc.decode(files.pack(file), size=size, antialias=Antialias[sys.argv[2]], limits=limits)
 print(image.pixels.shape[0] * image.pixels.shape[1], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 """
 

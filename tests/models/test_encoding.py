@@ -69,7 +69,7 @@ def test_feature_counts_are_those_of_encode(config, shape):
 
 
 @pytest.mark.parametrize("config", EVERY_KIND, ids=lambda c: c.kind.name)
-def test_features_equal_the_strangers(config):
+def test_features_equal_the_reference_decoders(config):
     shape, coordinates = (13, 40), points(50)
     expected = reference_decoder.features(config.kind, config.n_frequencies, int(config.sigma * 4), coordinates, shape)
     np.testing.assert_allclose(whole(config, coordinates, shape), expected, atol=1.5e-5)
@@ -97,7 +97,7 @@ def test_gaussian_frequencies_never_change():
     np.testing.assert_array_equal(gaussian_frequencies(config, (512, 768)), np.array(frozen, np.float32))
 
 
-def test_gaussian_frequencies_have_the_asked_for_spread():
+def test_gaussian_frequencies_have_the_given_spread():
     frequencies = gaussian_frequencies(EncodingConfig(EncodingKind.GAUSSIAN, 1024, sigma=20.0), (4096, 4096))
     np.testing.assert_allclose(frequencies.std(axis=0), 20.0, rtol=0.01)
     np.testing.assert_allclose(frequencies.mean(axis=0), 0.0, atol=0.2)

@@ -9,7 +9,7 @@ import pytest
 
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.models import build
-from tests.models.networks import random_params, random_points, stranger_values, values
+from tests.models.networks import random_params, random_points, reference_values, values
 
 SHAPE = (12, 20)
 MODELS = [
@@ -20,9 +20,9 @@ MODELS = [
 
 
 @pytest.mark.parametrize("model", MODELS, ids=["gaussian", "nerf", "plain-no-bias"])
-def test_values_equal_the_strangers(model):
+def test_values_equal_the_reference_decoders(model):
     params, coordinates = random_params(model, SHAPE, 3), random_points(64)
-    expected = stranger_values(model, SHAPE, params, coordinates)
+    expected = reference_values(model, SHAPE, params, coordinates)
     np.testing.assert_allclose(values(model, SHAPE, params, coordinates), expected, atol=2e-5)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.models import build
-from tests.models.networks import random_params, random_points, stranger_values, values
+from tests.models.networks import random_params, random_points, reference_values, values
 
 SHAPE = (12, 20)
 PLAIN = ModelConfig(widths=(9, 6, 4), encoding=EncodingConfig(EncodingKind.NONE))
@@ -19,18 +19,18 @@ def init(model: ModelConfig, shape: tuple[int, int], n_outputs: int):
 
 
 @pytest.mark.parametrize("model", [PLAIN, ENCODED], ids=["plain", "encoded"])
-def test_values_equal_the_strangers(model):
+def test_values_equal_the_reference_decoders(model):
     params, coordinates = random_params(model, SHAPE, 3), random_points(64)
     got = values(model, SHAPE, params, coordinates)
     assert got.shape == (3, 64)
-    np.testing.assert_allclose(got, stranger_values(model, SHAPE, params, coordinates), atol=2e-5)
+    np.testing.assert_allclose(got, reference_values(model, SHAPE, params, coordinates), atol=2e-5)
 
 
 def test_without_biases():
     model = ModelConfig(widths=(7, 5), encoding=EncodingConfig(EncodingKind.NERF, 2), bias=False)
     params, coordinates = random_params(model, SHAPE, 2), random_points(30)
     assert [p.shape for p in params.values()] == [(7, 10), (5, 7), (2, 5)]
-    expected = stranger_values(model, SHAPE, params, coordinates)
+    expected = reference_values(model, SHAPE, params, coordinates)
     np.testing.assert_allclose(values(model, SHAPE, params, coordinates), expected, atol=2e-5)
 
 
@@ -51,7 +51,7 @@ def test_one_unit_by_hand():
     np.testing.assert_allclose(value, [[2 * np.sin(1.35) + 0.25]], atol=1e-5)
 
 
-def test_gradients_equal_finite_differences_of_the_stranger():
+def test_gradients_equal_finite_differences_of_the_reference_decoder():
     params, coordinates = random_params(PLAIN, SHAPE, 3, seed=5), random_points(40)
     device = [jnp.asarray(c) for c in coordinates]
     direction = {n: np.random.default_rng(6).normal(size=p.shape) * 1e-2 for n, p in params.items()}
@@ -60,7 +60,7 @@ def test_gradients_equal_finite_differences_of_the_stranger():
 
     def loss(step: float) -> float:
         moved = {n: np.asarray(p, np.float64) + step * direction[n] for n, p in params.items()}
-        return float(np.sum(stranger_values(PLAIN, SHAPE, moved, coordinates) ** 2))
+        return float(np.sum(reference_values(PLAIN, SHAPE, moved, coordinates) ** 2))
 
     assert slope == pytest.approx((loss(1e-4) - loss(-1e-4)) / 2e-4, rel=1e-3)
 

@@ -22,18 +22,18 @@ def test_search_finds_the_bottom_of_a_bowl():
     assert cost == 0.0
 
 
-def test_search_spends_what_it_is_given_and_returns_the_best_it_met():
-    seen = {}
+def test_search_keeps_to_its_budget_and_returns_the_best_of_its_evaluations():
+    costs = {}
 
     def cost(indices):
-        seen[indices] = bowl((110, 110))(indices)
-        return seen[indices]
+        costs[indices] = bowl((110, 110))(indices)
+        return costs[indices]
 
     for budget in (1, 2, 5, 9):
-        seen.clear()
+        costs.clear()
         best, value = search_steps((100, 100), cost, max_evaluations=budget)
-        assert len(seen) <= budget
-        assert value == min(seen.values()) == seen[best]
+        assert len(costs) <= budget
+        assert value == min(costs.values()) == costs[best]
 
 
 def test_search_never_returns_worse_than_its_start():

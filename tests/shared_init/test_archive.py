@@ -1,4 +1,4 @@
-"""The archive: what comes back, what its hash covers, and refusal of everything that is no init."""
+"""The archive: round trips, what the hash covers, and refusal of all that is not an init."""
 
 import dataclasses
 import hashlib

@@ -1,4 +1,4 @@
-"""Where inits are found, and in which order."""
+"""The places where inits are looked for, and their order."""
 
 import os
 import tomllib
@@ -43,7 +43,7 @@ def test_inits_are_found_by_their_content_whatever_their_name(folders):
     assert "--init" in message
 
 
-def test_what_is_damaged_is_passed_over(folders):
+def test_damaged_files_are_skipped(folders):
     (folders[0] / f"{FIRST.id.hex()}.npz").write_bytes(b"damaged")
     (folders[0] / "a folder.npz").mkdir()
     missing(shared_init.find, FIRST.id)

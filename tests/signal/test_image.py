@@ -16,6 +16,7 @@ from PIL import ImageCms
 
 from inrc.errors import ConfigError, UnsupportedImageError, UnwritableImageError
 from inrc.signal.image import Image, encode_image, from_unit, read_image, to_unit, write_image
+from inrc.signal.raster import scaled_to_full_range
 from tests.conftest import COFFEE_SMALL
 
 SIZES = [(1, 1), (1, 7), (9, 1), (13, 17), (40, 3)]
@@ -59,6 +60,14 @@ def test_every_sample_value_survives_the_unit_interval(dtype):
     assert unit.dtype == np.float32
     assert (unit[0], unit[-1]) == (0.0, 1.0)
     np.testing.assert_array_equal(from_unit(unit, 8 * samples.itemsize), samples)
+
+
+def test_samples_of_any_maximum_are_scaled_to_the_full_range():
+    scaled = scaled_to_full_range(np.array([0, 1, 2, 3, 9], np.uint8), 3, np.uint8)
+    assert scaled.tolist() == [0, 85, 170, 255, 255]
+    assert scaled_to_full_range(np.array([1], np.uint16), 2, np.uint16).tolist() == [32768]  # 32767.5 is rounded up
+    maxima = np.array([0, 1, 65535], np.uint16)
+    assert scaled_to_full_range(np.array([0, 1, 65534], np.uint16), maxima, np.uint16).tolist() == [0, 65535, 65534]
 
 
 def test_from_unit_clips_and_rounds_halves_up():
@@ -161,7 +170,7 @@ def test_formats_refuse_what_they_cannot_hold(dtype, channels, format_name, mess
 def test_webp_and_jpeg_refuse_sides_that_are_too_long():
     with pytest.raises(UnsupportedImageError, match="20000 x 1, but WebP holds at most 16383 a side"):
         encode_image(Image(np.zeros((1, 20000, 3), np.uint8)), "webp")
-    with pytest.raises(UnsupportedImageError, match="1 x 65501 and JPEG"):
+    with pytest.raises(UnsupportedImageError, match="1 x 65501, but JPEG"):
         encode_image(Image(np.zeros((65501, 1, 1), np.uint8)), "jpg")
     longest = Image(np.zeros((65500, 1, 1), np.uint8))
     assert read_image(encode_image(longest, "jpg")).height == 65500

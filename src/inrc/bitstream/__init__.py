@@ -1,1 +1,1 @@
-"""The `.inr` format: FORMAT.md is normative, these modules read and write it."""
+"""Reads and writes the `.inr` format, of which FORMAT.md is the normative description."""

@@ -22,7 +22,7 @@ class Container:
     Attributes:
       header: picture and network.
       weights: the range-coded stream.
-      sections: {tag: content} of the optional sections; unknown tags are kept and ignored.
+      sections: {tag: content} of the optional sections, those with unknown tags included.
       init: the shared init that the header names, if it names one.
     """
 
@@ -50,13 +50,13 @@ def unpack(data: bytes, limits: DecodeLimits, find_init: FindInit = find) -> Con
     """Parses and verifies a file.
 
     Raises:
-      FormatError: One of its kinds; see `inrc.errors`.
+      FormatError: The bytes are no sound file; see the subclasses in `inrc.errors`.
       InitMismatchError: The file is sound, but `find_init` does not find the shared init that it names.
     """
     reader = ByteReader(data)
     header = headers.unpack(reader)
     limits.check_pixels(header.width, header.height)
-    # Without sections the weights reach to the checksum at the end, and no length is spent on them.
+    # Without sections the weights extend to the checksum at the end, and their length is not written.
     n_bytes = reader.varint() if header.has_sections else reader.remaining - 4
     n_sections = reader.varint() if header.has_sections else 0
     weights = reader.take(max(0, n_bytes))
@@ -73,7 +73,7 @@ def unpack(data: bytes, limits: DecodeLimits, find_init: FindInit = find) -> Con
         sections[tag] = content
     if reader.remaining:
         raise CorruptFileError(f"{reader.remaining} bytes follow the last section; get the file again")
-    # Looked up last: of a damaged file it is not the init that is missing.
+    # The init is looked up last, so that a damaged file is reported as damaged and not as one whose init is missing.
     init = find_init(header.init_id) if header.init_id else None
     if init is not None:
         header = headers.checked(dataclasses.replace(header, model=init.model))
@@ -89,6 +89,6 @@ def _check(data: bytes, start: int, reader: ByteReader) -> None:
     stated = reader.uint32()
     if actual != stated:
         raise CorruptFileError(
-            f"the checksum of bytes {start}..{reader.position - 4} is {actual:08x}, the file states {stated:08x}; "
+            f"the checksum of bytes {start}..{reader.position - 4} is {actual:08x}, but the file states {stated:08x}; "
             "get the file again"
         )

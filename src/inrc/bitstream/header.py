@@ -1,4 +1,4 @@
-"""The header of an `.inr` file: the picture's shape and the network's. See FORMAT.md, section 2."""
+"""The header of an `.inr` file: the shapes of the picture and of its network. See FORMAT.md, section 2."""
 
 import dataclasses
 

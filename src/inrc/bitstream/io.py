@@ -1,4 +1,4 @@
-"""Little-endian integers of fixed and of variable length, read with bounds checked."""
+"""Little-endian integers of fixed and variable length, and a reader that checks bounds."""
 
 from inrc.errors import CorruptFileError, TruncatedFileError
 
@@ -6,7 +6,7 @@ _MAX_VARINT_BYTES = 5
 
 
 def write_varint(value: int) -> bytes:
-    """LEB128: seven bits a byte, least significant first, the top bit set on all bytes but the last."""
+    """An integer as LEB128: seven bits a byte, least significant first, the top bit set on all bytes but the last."""
     assert value >= 0
     out = bytearray()
     while value > 0x7F:

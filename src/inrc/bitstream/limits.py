@@ -1,4 +1,4 @@
-"""What a decoder is willing to spend on one file, checked before anything is allocated."""
+"""Limits on what decoding a file may cost, checked before anything is allocated."""
 
 import dataclasses
 
@@ -7,16 +7,16 @@ from inrc.errors import LimitExceededError
 
 @dataclasses.dataclass(frozen=True)
 class DecodeLimits:
-    """Upper bounds; the defaults admit anything that this package's encoder writes.
+    """Upper bounds of one decode; the defaults admit every file that this package's encoder writes.
 
     Attributes:
       max_pixels: pixels of the native picture and of a render (268 megapixels).
-      max_parameters: weights of the network; 2^19 take about 1.5 s to range-decode.
-      max_multiplications: multiply-accumulates of a render, pixels times weights (35 trillion: minutes on a
+      max_parameters: weights of the network (2^19 take about 1.5 s to range-decode).
+      max_multiplications: multiply-accumulates of a render, pixels times weights (35 trillion take minutes on a
         laptop).
-      max_section_bytes: size of one optional section (an ICC profile, say).
-      max_latents: integers of all grids (pictures of 50 megapixels); 2^26 take a few minutes to range-decode.
-      max_context_multiplications: multiplications of the network that predicts latents, of all of them together.
+      max_section_bytes: bytes of one optional section, such as an ICC profile.
+      max_latents: integers of all grids together (pictures of 50 megapixels; they take a few minutes to range-decode).
+      max_context_multiplications: multiplications of the context network for all latents together.
     """
 
     max_pixels: int = 1 << 28
@@ -35,11 +35,11 @@ class DecodeLimits:
         _check("weights", n_parameters, self.max_parameters, "max_parameters")
 
     def check_latents(self, n_latents: int, n_multiplications: int) -> None:
-        """Refuses more than `max_latents` latents, or too large a network for as many.
+        """Refuses more than `max_latents` latents, or more than `max_context_multiplications` multiplications.
 
         Args:
-          n_latents: of all grids together.
-          n_multiplications: of the network, for one of them.
+          n_latents: number of latents of all grids together.
+          n_multiplications: multiplications of the context network for one latent.
         """
         _check("latents", n_latents, self.max_latents, "max_latents")
         product, limit = n_latents * n_multiplications, self.max_context_multiplications
@@ -57,4 +57,6 @@ class DecodeLimits:
 
 def _check(what: str, value: int, limit: int, name: str) -> None:
     if value > limit:
-        raise LimitExceededError(f"{value} {what}; the limit is {limit}: raise {name} in DecodeLimits if you trust it")
+        raise LimitExceededError(
+            f"the file asks for {value} {what}; the limit is {limit}: raise {name} in DecodeLimits if you trust it"
+        )

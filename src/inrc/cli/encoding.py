@@ -20,8 +20,8 @@ class EncodingArguments:
 
     Attributes:
       quality: The rate, from 0 to 100: 0 is about 0.03 bits per pixel, and every 17 more double the rate.
-      effort: The time that encoding takes, from 1 to 9. It moves nothing else. `inrc codecs` shows the steps of
-        every effort.
+      effort: How long encoding takes, from 1 to 9; the rate stays the same. `inrc codecs` shows the steps of every
+        effort.
       target_psnr: Reach so many decibels with as few bytes as possible.
       target_bpp: Write a file of at most so many bits per pixel.
       max_bytes: Write a file of at most so many bytes.

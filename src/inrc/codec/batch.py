@@ -9,9 +9,9 @@ import jax
 import numpy as np
 
 from inrc.codec.encode import Encoded, as_image, finish
-from inrc.codec.family import Plan
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeKeywords, EncodeOptions
+from inrc.codec.plan import Plan
 from inrc.codec.search import meet_target
 from inrc.errors import ConfigError, InrcError
 from inrc.fit.task import FitResult, Progress

@@ -12,8 +12,9 @@ from inrc import shared_init
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import file as files
+from inrc.codec.contents import File
 from inrc.codec.family_format import Description
-from inrc.codec.file import File
+from inrc.codec.formats import format_of
 from inrc.codec.stats import FileStats, file_stats, values_of
 from inrc.models.view import Antialias, View, transposed, view_of
 from inrc.shared_init import FindInit, SharedInit
@@ -90,7 +91,7 @@ def render(file: File, view: View | None = None, antialias: Antialias = _DEFAULT
     """
     header = file.header
     view = view_of((header.height, header.width)) if view is None else view
-    pixels = file.format.render(file, as_seen(header, view), antialias)
+    pixels = format_of(header.model).render(file, as_seen(header, view), antialias)
     return np.ascontiguousarray(pixels.swapaxes(0, 1)) if header.transposed else pixels
 
 
@@ -115,7 +116,7 @@ def info(data: bytes, *, init: SharedInit | Path | str | None = None, limits: De
     return Info(
         **values_of(file_stats(file, len(data))),  # pyright: ignore[reportArgumentType]
         header=file.header,
-        network=file.format.describe(file.header.model),
+        network=format_of(file.header.model).describe(file.header.model),
         steps=file.weights.steps,
         icc_profile_bytes=len(file.icc_profile),
     )

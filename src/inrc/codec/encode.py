@@ -13,9 +13,9 @@ from inrc.bitstream import header as headers
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import file as files
 from inrc.codec.decode import render
-from inrc.codec.family import Candidate
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeKeywords, EncodeOptions
+from inrc.codec.plan import Candidate
 from inrc.codec.search import meet_target
 from inrc.codec.stats import FileStats, file_stats, values_of
 from inrc.fit.task import Progress

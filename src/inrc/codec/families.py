@@ -7,9 +7,10 @@ from inrc import presets, shared_init
 from inrc.bitstream import network_fields
 from inrc.codec import formats
 from inrc.codec.coordinate.family import CoordinateFamily
-from inrc.codec.family import Family, Resolved
+from inrc.codec.family import Family
 from inrc.codec.latent.family import LatentFamily
 from inrc.codec.options import AUTO_INIT, NO_INIT, EncodeOptions
+from inrc.codec.plan import Resolved
 from inrc.codec.reference import canvas_shape
 from inrc.config import NetworkConfig
 from inrc.errors import ConfigError

@@ -7,82 +7,22 @@
 """
 
 import abc
-import dataclasses
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 
 from inrc.bitstream.header import Header
 from inrc.bitstream.network_fields import NetworkFields
-from inrc.codec import file as files
 from inrc.codec.family_format import FamilyFormat
-from inrc.codec.file import File
 from inrc.codec.options import EncodeOptions
-from inrc.codec.reference import Reference
-from inrc.config import NetworkConfig
+from inrc.codec.plan import Candidate, Fitter, Goal, Plan, Resolved, Trial
 from inrc.errors import ConfigError
-from inrc.fit.task import FitConfig, FitResult, Progress, Target, Task
+from inrc.fit.task import FitResult, Progress, Target
 from inrc.presets import Preset
 from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
-
-if TYPE_CHECKING:
-    from inrc.codec.job import Job
-    from inrc.codec.search import Goal, Trial
-
-
-class Resolved(NamedTuple):
-    """What the options of an encode mean for a picture.
-
-    Attributes:
-      model: the network.
-      config: the fit.
-      colour: of the network's outputs.
-    """
-
-    model: NetworkConfig
-    config: FitConfig
-    colour: ColourTransform
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Plan:
-    """How a picture is to be fitted.
-
-    Attributes:
-      header: of the file.
-      task: the fit.
-      reference: what the weights are differences from, if there is a shared init.
-      bpp: bits per pixel that the plan was made for.
-      may_drop_init: whether the weights may be written in full, without the init, where that is better.
-      icc_profile: of the picture.
-    """
-
-    header: Header
-    task: Task
-    reference: Reference | None
-    bpp: float
-    may_drop_init: bool
-    icc_profile: bytes = b""
-
-    def with_config(self, **changes: Any) -> "Plan":
-        """The plan with other values in the configuration of its fit."""
-        config = dataclasses.replace(self.task.config, **changes)  # pyright: ignore[reportArgumentType]
-        return dataclasses.replace(self, task=dataclasses.replace(self.task, config=config))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Candidate:
-    """A fit and one way to round it: contents of a file."""
-
-    file: File
-    result: FitResult
-
-    def packed(self) -> bytes:
-        """The file's bytes."""
-        return files.pack(self.file.format.compacted(self.file))
 
 
 class Family(abc.ABC):
@@ -196,18 +136,18 @@ class Family(abc.ABC):
 
     # Meeting a target: see `inrc.codec.search` --------------------------------------------------------------------
 
-    def max_refits(self, goal: "Goal") -> int:
+    def max_refits(self, goal: Goal) -> int:
         """Further fits that a search may take."""
         del goal
         return 0
 
-    def refit(self, job: "Job", trials: "list[Trial]", goal: "Goal") -> "tuple[Plan, Candidate]":
+    def refit(self, picture: Fitter, trials: list[Trial], goal: Goal) -> tuple[Plan, Candidate]:
         """Another fit, nearer to the goal than the trials so far."""
         raise AssertionError(f"{type(self).__name__} takes no further fits")
 
-    def trimmed(self, job: "Job", trials: "list[Trial]", best: "Trial | None", goal: "Goal") -> "Trial | None":
+    def trimmed(self, picture: Fitter, trials: list[Trial], best: Trial | None, goal: Goal) -> Trial | None:
         """The best trial, or one that is made of another by coarser rounding and is better."""
-        del job, trials, goal
+        del picture, trials, goal
         return best
 
     # ---------------------------------------------------------------------------------------------------------------

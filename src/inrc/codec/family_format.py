@@ -2,19 +2,17 @@
 
 import abc
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
+from inrc.codec.contents import File
 from inrc.config import NetworkConfig
 from inrc.layout import Layout
 from inrc.models.view import Antialias, View
 from inrc.shared_init import SharedInit
-
-if TYPE_CHECKING:
-    from inrc.codec.file import File
 
 Matrices = Mapping[str, np.ndarray]
 
@@ -60,7 +58,7 @@ class FamilyFormat(abc.ABC):
         """Multiplications of a render per sample."""
 
     @abc.abstractmethod
-    def render(self, file: "File", view: View, antialias: Antialias) -> np.ndarray:
+    def render(self, file: File, view: View, antialias: Antialias) -> np.ndarray:
         """Pixels uint8 or uint16 [height, width, C] of a view of what the network sees."""
 
     @abc.abstractmethod
@@ -101,11 +99,11 @@ class FamilyFormat(abc.ABC):
         del decoder, header, params, view
         return ()
 
-    def latent_bits(self, file: "File") -> float:
+    def latent_bits(self, file: File) -> float:
         """Code length of the latents under the coder's own tables."""
         del file
         return 0.0
 
-    def compacted(self, file: "File") -> "File":
+    def compacted(self, file: File) -> File:
         """The same picture in a file with as few bytes as possible: without units that change no pixel, say."""
         return file

@@ -12,7 +12,7 @@ from inrc.bitstream import container
 from inrc.bitstream.container import ICC_PROFILE, Container
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
-from inrc.codec.family_format import FamilyFormat
+from inrc.codec.contents import File
 from inrc.codec.formats import format_of, reference_of
 from inrc.codec.weights import QuantisedWeights, dequantise, step_delta_scales, step_indices_of
 from inrc.entropy import coder, stream
@@ -20,32 +20,6 @@ from inrc.errors import ConfigError, CorruptFileError
 from inrc.layout import Layout
 from inrc.models.view import View
 from inrc.shared_init import FindInit, find
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class File:
-    """The contents of a file.
-
-    Attributes:
-      header: picture and network.
-      layout: (name, (rows, columns)) of every matrix.
-      weights: quantised.
-      params: {name: float32 matrix}, the same weights as numbers.
-      latents: int32 [H, W] of every grid, in coding order; none where the family has none.
-      icc_profile: of the picture; may be empty.
-    """
-
-    header: Header
-    layout: Layout
-    weights: QuantisedWeights
-    params: dict[str, np.ndarray]
-    latents: tuple[np.ndarray, ...] = ()
-    icc_profile: bytes = b""
-
-    @property
-    def format(self) -> FamilyFormat:
-        """What is special about the family."""
-        return format_of(self.header.model)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +66,7 @@ def pack(file: File) -> bytes:
     """
     encoder, weights = stream.new_encoder(), file.weights
     coder.encode_weights(encoder, weights.step_deltas(), weights.integers, weights.exponents())
-    file.format.encode_latents(encoder, file.header, file.params, file.latents)
+    format_of(file.header.model).encode_latents(encoder, file.header, file.params, file.latents)
     return container.pack(Container(file.header, stream.finish(encoder), _sections(file.icc_profile)))
 
 

@@ -10,12 +10,12 @@ from inrc import presets
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import file as files
+from inrc.codec.contents import File
 from inrc.codec.decode import render
 from inrc.codec.families import choose_init, family_of, named
-from inrc.codec.family import Candidate, Plan
-from inrc.codec.file import File
 from inrc.codec.formats import reference_of
 from inrc.codec.options import EncodeOptions
+from inrc.codec.plan import Candidate, Plan
 from inrc.codec.reference import Reference
 from inrc.errors import TargetNotReachedError
 from inrc.fit.task import FitConfig, Progress, Start, Task

@@ -1,59 +1,16 @@
 """Searches for a number of bytes or a PSNR: trials of a family, nearer and nearer to the goal."""
 
-import dataclasses
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
 
-from inrc.codec.family import Candidate, Plan
+from inrc.codec.job import Job
+from inrc.codec.plan import Candidate, Goal, Plan, Trial
 from inrc.errors import TargetNotReachedError
-
-if TYPE_CHECKING:
-    from inrc.codec.job import Job
 
 _FILLED = 0.97
 """Share of the bytes asked for which is near enough: another fit would cost more time than the rest is worth."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Goal:
-    """What a search aims at.
-
-    Attributes:
-      value: of a candidate: PSNR in dB, or the logarithm to base 2 of its bytes; both fall as lambda rises.
-      least, most: values that are near enough.
-      is_psnr: whether the value is a PSNR, which must not fall below `least`; bytes must not exceed `most`.
-      unreached: the message where no trial reached the goal, from the nearest value.
-    """
-
-    value: Callable[[Candidate], float]
-    least: float
-    most: float
-    is_psnr: bool
-    unreached: Callable[[float], str]
-
-    def admits(self, value: float) -> bool:
-        """Whether a value keeps what is asked for, near or not."""
-        return value >= self.least if self.is_psnr else value <= self.most
-
-    def prefers(self, value: float, other: float) -> bool:
-        """Whether one admitted value is better than another: a lower PSNR, or more of the bytes."""
-        return value < other if self.is_psnr else value > other
-
-    def distance(self, value: float) -> float:
-        """How far a value is from being near enough."""
-        return max(self.least - value, value - self.most, 0.0)
-
-
-class Trial(NamedTuple):
-    """A fit on the way to a goal, and what it has led to."""
-
-    plan: Plan
-    value: float
-    candidate: Candidate
-
-
-def meet_target(job: "Job", plan: Plan, candidate: Candidate) -> Candidate:
+def meet_target(job: Job, plan: Plan, candidate: Candidate) -> Candidate:
     """The candidate, or another one of its family, that keeps the target of the options, if they name one.
 
     Args:
@@ -68,7 +25,7 @@ def meet_target(job: "Job", plan: Plan, candidate: Candidate) -> Candidate:
     return candidate if goal is None else _search(job, goal, Trial(plan, goal.value(candidate), candidate))
 
 
-def _goal_of(job: "Job") -> Goal | None:
+def _goal_of(job: Job) -> Goal | None:
     target, max_bytes = job.options.target_psnr, job.options.byte_limit(job.n_pixels)
     if target is not None:
         return Goal(
@@ -93,7 +50,7 @@ def _goal_of(job: "Job") -> Goal | None:
     )
 
 
-def _search(job: "Job", goal: Goal, first: Trial) -> Candidate:
+def _search(job: Job, goal: Goal, first: Trial) -> Candidate:
     family, best, trials = job.family, None, [first]
     while True:
         latest = trials[-1]

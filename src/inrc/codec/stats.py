@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from inrc.codec.file import File
+from inrc.codec.contents import File
+from inrc.codec.formats import format_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ def file_stats(file: File, n_bytes: int) -> FileStats:
         n_weights=n_weights,
         bits_per_weight=file.weights.ideal_bits() / n_weights,
         n_latents=sum(grid.size for grid in file.latents),
-        latent_bytes=file.format.latent_bits(file) / 8,
+        latent_bytes=format_of(header.model).latent_bits(file) / 8,
         init=header.init_id.hex() or None,
     )
 

@@ -30,6 +30,8 @@ _SEGMENT_SECONDS = 5.0
 class Row:
     """One picture of a dataset and its file. Quality is measured on the pixels that the file decodes to.
 
+    All fields of `inrc.codec.stats.FileStats` are among its own, under the same names.
+
     Attributes:
       name: name of the input, a relative path.
       status: "ok", or the type of the error. After an error `message` says more, and the fields of the file are empty.
@@ -44,6 +46,8 @@ class Row:
       n_bytes: size of the file.
       width, height, channels, bit_depth: shape of the picture.
       bpp: bits of the file per pixel.
+      n_weights, bits_per_weight: number of the network's weights, and their ideal code length over it.
+      n_latents, latent_bytes: number of latents, and their ideal code length; 0 where the model has none.
       psnr_db: PSNR in dB; infinite for an exact copy.
       ssim: SSIM; NaN if it was not measured.
       seconds: time of encoding; pictures that are fitted side by side share the time of their batch.
@@ -69,6 +73,10 @@ class Row:
     channels: int = 0
     bit_depth: int = 0
     bpp: float = math.nan
+    n_weights: int = 0
+    bits_per_weight: float = math.nan
+    n_latents: int = 0
+    latent_bytes: float = math.nan
     psnr_db: float = math.nan
     ssim: float = math.nan
     seconds: float = math.nan

@@ -5,6 +5,7 @@ import datetime
 import hashlib
 from typing import TYPE_CHECKING
 
+from inrc.codec.stats import values_of
 from inrc.dataset.manifest import OK, Row
 from inrc.dataset.tasks import EncodeTask
 
@@ -37,18 +38,12 @@ def row_of_encoded(row: Row, encoded: "Encoded", *, ssim: float) -> Row:
     return dataclasses.replace(
         with_time(row),
         output_hash=hashlib.sha256(encoded.data).hexdigest(),
-        n_bytes=stats.n_bytes,
-        width=stats.width,
-        height=stats.height,
-        channels=stats.channels,
-        bit_depth=stats.bit_depth,
-        bpp=stats.bpp,
         psnr_db=stats.psnr_db,
         ssim=ssim,
         seconds=stats.encode_seconds,
         n_steps=stats.n_steps,
         codec=stats.codec,
-        init=stats.init or "",
+        **{**values_of(stats), "init": stats.init or ""},  # pyright: ignore[reportArgumentType]
     )
 
 

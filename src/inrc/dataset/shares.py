@@ -45,7 +45,7 @@ class Shares:
 
     def __init__(self, tasks: Iterable[EncodeTask], *, least: int = LEAST, most: int = MOST) -> None:
         self._fresh = deque(tasks)
-        self._left_behind: deque[tuple[list[EncodeTask], int]] = deque()  # with how often its picture was lost alone
+        self._left_behind: deque[tuple[list[EncodeTask], int]] = deque()  # with the times a lone picture was lost
         self._taken: dict[str, tuple[dict[str, EncodeTask], int, int]] = {}
         self._bounds = least, most
         self._n_in_a_row = 0

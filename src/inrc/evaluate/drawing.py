@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Points = Sequence[tuple[float, float]]
+LinePoints = Sequence[tuple[float, float]]
 
 GRAY = "#595959"
 _RC = {
@@ -59,7 +59,7 @@ class Look:
         """Whether this is the look of one of our codecs."""
         return self.width > 2
 
-    def plot(self, axes: "Axes", points: Points) -> None:
+    def plot(self, axes: "Axes", points: LinePoints) -> None:
         """Draws points and the line through them."""
         x, y = zip(*points, strict=True)
         options = {"color": self.colour, "linewidth": self.width, "markersize": self.size, "label": self.label}

@@ -17,8 +17,8 @@ from inrc.evaluate.curves import Curve, Metric
 from inrc.evaluate.drawing import (
     GRAY,
     LABEL_SIZE,
+    LinePoints,
     Look,
-    Points,
     fit_heights,
     footnote,
     label_ends,
@@ -231,7 +231,7 @@ def rate_interval(rates: Sequence[float], *, margin: float = 1.5, least: float =
     return low / widening, high * widening
 
 
-def _window(points: Points, low: float, high: float) -> Points:
+def _window(points: LinePoints, low: float, high: float) -> LinePoints:
     """Returns the part of a curve between two rates, with interpolated points at a rate that the curve crosses."""
     x, y = np.log([bpp for bpp, _ in points]), [value for _, value in points]
     inside = [point for point in points if low <= point[0] <= high]

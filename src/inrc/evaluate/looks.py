@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from inrc.evaluate import curves
 from inrc.evaluate.curves import Metric
-from inrc.evaluate.drawing import GRAY, Look, Points
+from inrc.evaluate.drawing import GRAY, LinePoints, Look
 from inrc.evaluate.published import PublishedCurve
 from inrc.evaluate.records import Record
 
@@ -52,7 +52,7 @@ def looks_of(records: Sequence[Record]) -> dict[str, Look]:
     return looks
 
 
-def published_lines(published: Iterable[PublishedCurve], metric: Metric) -> list[tuple[Look, Points]]:
+def published_lines(published: Iterable[PublishedCurve], metric: Metric) -> list[tuple[Look, LinePoints]]:
     """Returns the looks and the points of the published curves that have the metric."""
     return [
         (Look(f"{curve.name} (published)", _DASHED[i % len(_DASHED)], 1.1, "--", size=0.0), curve.by(metric))

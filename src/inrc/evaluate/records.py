@@ -120,7 +120,7 @@ def to_json(record: Record) -> str:
     for name, value in values.items():
         if isinstance(value, float):
             values[name] = json_lines.number_to_json(value)
-    # Ten digits are more than any of these numbers carries, and keep lines short.
+    # These are estimates: five digits are enough, and keep lines short.
     values["trace"] = [[float(f"{x:.5g}") for x in row] for row in record.trace]
     return json.dumps(values, allow_nan=False)
 

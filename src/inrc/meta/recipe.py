@@ -39,7 +39,7 @@ class LearnedStart(NamedTuple):
 
     Attributes:
       params: {name: matrix}, the learned start.
-      card: JSON values that the card tells of the stage.
+      card: JSON values of the stage, for the card.
     """
 
     params: Matrices
@@ -184,7 +184,7 @@ class LatentRecipe(Recipe):
 
     def fit_of(self, pixels: np.ndarray, start: Start) -> Batch:
         """The fit of latents and networks."""
-        return LatentBatch([Task(Target(to_unit(pixels)), self.prior.fit, start)], self.model, Lanes(), 0.0)
+        return LatentBatch([Task(Target(to_unit(pixels)), self.prior.fit, start)], self.model, Lanes())
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from inrc.codec.reference import reference_of
+from inrc.codec.formats import reference_of
 from inrc.fit.task import Start
 from inrc.shared_init import SharedInit
 

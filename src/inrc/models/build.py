@@ -1,16 +1,18 @@
-"""From a configuration to a network, its initial parameters and the order of its tensors in a file."""
+"""From a configuration to a coordinate network, its initial parameters and its values."""
 
 from collections.abc import Mapping, Sequence
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
 
 from inrc.config import ModelConfig, ModelFamily
 from inrc.models.fourier import FourierMlp
 from inrc.models.siren import Siren
 
-Params = dict[str, jax.Array]
+Params = dict[str, Float[Array, "_ _"]]
 
 
 def build(config: ModelConfig, shape: Sequence[int], n_outputs: int) -> nn.Module:
@@ -20,7 +22,7 @@ def build(config: ModelConfig, shape: Sequence[int], n_outputs: int) -> nn.Modul
 
 
 def init(config: ModelConfig, shape: Sequence[int], n_outputs: int, key: jax.Array) -> Params:
-    """Random parameters, {name: matrix [out, in (+ 1)]}, by the network's own rule."""
+    """Random parameters, {name: matrix [out, in (+ 1)]}, by the network's own initialisation."""
     origin = [jnp.zeros((1,) * len(shape), jnp.float32) for _ in shape]
     variables = build(config, shape, n_outputs).init(key, origin)
     return {name: jnp.asarray(matrix) for name, matrix in variables["params"].items()}
@@ -30,11 +32,11 @@ def apply(
     config: ModelConfig,
     shape: Sequence[int],
     n_outputs: int,
-    params: Mapping[str, jax.Array],
-    coordinates: Sequence[jax.Array],
+    params: Mapping[str, Float[Array | np.ndarray, "_ _"]],
+    coordinates: Sequence[Float[Array, "..."]],
     attenuation: Sequence[float] | None = None,
-) -> jax.Array:
-    """Values [n_outputs, ...] of the network at coordinates: one array per axis, mutually broadcastable."""
+) -> Float[Array, "{n_outputs} ..."]:
+    """Values of the network at coordinates: one array per axis, mutually broadcastable."""
     values = build(config, shape, n_outputs).apply({"params": params}, coordinates, attenuation)
     assert isinstance(values, jax.Array)
     return values

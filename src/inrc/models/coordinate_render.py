@@ -1,9 +1,9 @@
-"""From weights to pixels: any size, any region, tile by tile so that memory stays bounded.
+"""From a coordinate network's weights to pixels of any size and any region, in tiles, so that memory stays bounded.
 
-A render asks for an axis range and a number of samples per axis. Downscaling renders at the native density or
-above and averages (`Antialias.SUPERSAMPLE`), which is exact up to the box filter for any network; `Antialias.DAMP`
-instead damps the encoding's frequencies by the box's response and evaluates once per output pixel: cheaper, and
-exact only for the linear part of the network.
+A render samples a range of each axis. `Antialias.SUPERSAMPLE` downscales by evaluating the network at the native
+density or above and averaging, which is exact up to the box filter for any network. `Antialias.DAMP` instead damps the
+encoding's frequencies by the box's response and evaluates the network once per output pixel. That is cheaper, and exact
+only for the linear part of the network.
 """
 
 import functools
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, UInt
 
 from inrc.config import ModelConfig
 from inrc.layout import feature_counts
@@ -21,36 +22,34 @@ from inrc.models.view import Antialias, View, pixel_dtype, pixels_of
 from inrc.signal.coordinates import pixel_centres
 
 _TILE_VALUES = 1 << 22
-"""Activations of one layer of one tile: 16 MiB of float32."""
+"""Activations of one layer of one tile, 16 MiB of float32. Memory grows with it; smaller tiles need more calls."""
 _MAX_REPEATS = 1024
-"""Evaluations per output pixel and axis at most; a million evenly spread samples are mean enough."""
+"""Largest number of evaluations per output pixel and axis: the mean of a million evenly spread samples is close enough
+to that of all."""
 
 
 def render(
     model: ModelConfig,
     shape: tuple[int, int],
-    params: Mapping[str, jax.Array | np.ndarray],
-    matrix: np.ndarray,
-    offset: np.ndarray,
+    params: Mapping[str, Float[Array | np.ndarray, "_ _"]],
+    matrix: Float[np.ndarray, "C C"],
+    offset: Float[np.ndarray, " C"],
     view: View,
     *,
     max_value: int,
     antialias: Antialias = Antialias.SUPERSAMPLE,
-) -> np.ndarray:
-    """Pixels of a view.
+) -> UInt[np.ndarray, "{view.height} {view.width} C"]:
+    """Pixels of a view, uint8 or uint16; values beyond the range are clipped, and NaN counts as 0.
 
     Args:
       model: the network.
       shape: native (height, width).
       params: {name: matrix}.
-      matrix: [C, C]; unit values = matrix @ outputs + offset.
-      offset: [C].
+      matrix: of the output transform; unit values = matrix @ outputs + offset.
+      offset: of the output transform.
       view: what to render.
       max_value: 255 (uint8) or 65535 (uint16).
       antialias: for views below native density.
-
-    Returns:
-      uint8 or uint16 [height, width, C]; values beyond the range are clipped, no number is 0.
     """
     density = ((view.bottom - view.top) / view.height, (view.right - view.left) / view.width)
     repeats = (_repeats(density[0], antialias), _repeats(density[1], antialias))
@@ -75,12 +74,12 @@ def render(
 
 
 def _repeats(density: float, antialias: Antialias) -> int:
-    """Evaluations per output pixel along an axis that has `density` native pixels to one of the render's."""
+    """Evaluations per output pixel along an axis that has `density` native pixels per pixel of the render."""
     return min(max(1, math.ceil(density - 1e-6)), _MAX_REPEATS) if antialias is Antialias.SUPERSAMPLE else 1
 
 
 def _tile_size(model: ModelConfig, shape: tuple[int, int], view: View, repeats: tuple[int, int]) -> tuple[int, int]:
-    """Output pixels per tile; all tiles of a render have one shape and share one program.
+    """(height, width) of tiles in output pixels; all tiles of a render have one shape and share one program.
 
     A tile is evaluated one sample row per output row at a time, so that only repeats along x take memory.
     """

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from inrc.config import ModelConfig
 from inrc.layout import feature_counts
@@ -14,10 +14,10 @@ from inrc.models.siren import affine, grouped_affine, symmetric_uniform
 
 
 class FourierMlp(nn.Module):
-    """encode -> [relu(W x + b)] per hidden width -> linear; He-uniform weights.
+    """encode -> [relu(W x + b)] per hidden width -> linear; first weights are He-uniform.
 
     Attributes:
-      config: the network; `omega_0` is not used.
+      config: the network; its `omega_0` has no effect.
       shape: samples per axis of the signal's native grid.
       n_outputs: channels.
     """
@@ -27,8 +27,10 @@ class FourierMlp(nn.Module):
     n_outputs: int
 
     @nn.compact
-    def __call__(self, coordinates: Sequence[jax.Array], attenuation: Sequence[float] | None = None) -> jax.Array:
-        """Values [n_outputs, ...] at coordinates, one array per axis, mutually broadcastable."""
+    def __call__(
+        self, coordinates: Sequence[Float[Array, "..."]], attenuation: Sequence[float] | None = None
+    ) -> Float[Array, "{self.n_outputs} ..."]:
+        """Values at coordinates: one array per axis, mutually broadcastable."""
         config = self.config
         attenuation = (0.0,) * len(self.shape) if attenuation is None else attenuation
         groups = encode(config.encoding, coordinates, self.shape, attenuation)

@@ -1,13 +1,15 @@
 """A fast sine for XLA: range reduction and a polynomial, with its own derivative rule.
 
-XLA's own `sin` costs as much as the matrix products of a narrow SIREN. This one reduces the argument to
+XLA's own `sin` costs as much as the matrix products of a narrow SIREN. The sine of this module reduces the argument to
 [-pi/2, pi/2] with a two-part pi (Cody and Waite, 1980) and evaluates minimax polynomials: degree 7 for the sine
 (6e-7), degree 6 for the cosine (7e-6, a derivative needs no more). The error is below 1e-5 for |x| <= 1,000, far
-above what fitting meets, and grows with |x| as float32's own spacing does.
+above the arguments that occur in fits, and grows with |x| as float32's own spacing does.
 """
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
 
 _PI_HIGH = 3.140625
 _PI_LOW = 9.67653589793e-4
@@ -37,15 +39,15 @@ def _sine_and_cosine(x: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 @jax.custom_jvp
-def sine(x: jax.Array) -> jax.Array:
-    """sin(x), elementwise, for float32 arrays of any shape; derivative cos(x) by the same reduction."""
-    return _sine_and_cosine(x)[0]
+def sine(x: Float[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
+    """sin(x), elementwise; its derivative is cos(x) by the same reduction."""
+    return _sine_and_cosine(jnp.asarray(x))[0]
 
 
 @jax.custom_jvp
-def cosine(x: jax.Array) -> jax.Array:
-    """cos(x), elementwise; derivative -sin(x). It exists so that `sine` can be differentiated again."""
-    return _sine_and_cosine(x)[1]
+def cosine(x: Float[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
+    """cos(x), elementwise; its derivative is -sin(x), so that `sine` can be differentiated again."""
+    return _sine_and_cosine(jnp.asarray(x))[1]
 
 
 @sine.defjvp
@@ -59,7 +61,7 @@ def _cosine_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[
 
 
 def _rotate(terms: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
-    """(sin, cos) of a broadcast sum by the angle-addition theorem: transcendental work on the small terms only."""
+    """(sin, cos) of a broadcast sum by the angle-addition theorem, with sines of the small terms only."""
     s, c = _sine_and_cosine(terms[0])
     for term in terms[1:]:
         term_s, term_c = _sine_and_cosine(term)
@@ -68,11 +70,11 @@ def _rotate(terms: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
 
 
 @jax.custom_jvp
-def sine_of_sum(terms: tuple[jax.Array, ...]) -> jax.Array:
+def sine_of_sum(terms: tuple[Float[Array, "..."], ...]) -> Float[Array, "..."]:
     """sin(terms[0] + terms[1] + ...) of mutually broadcastable float32 arrays.
 
-    On a grid of H x W pixels a first layer that acts on each axis alone is a sum of [k, H, 1] and [k, 1, W]:
-    H + W sines and a few products a pixel instead of H * W sines.
+    On a grid of H x W pixels, a first layer that acts on each axis alone is a sum of [k, H, 1] and [k, 1, W]. It then
+    takes H + W sines and a few products per pixel instead of H * W sines.
     """
     return _rotate(terms)[0]
 

@@ -1,8 +1,8 @@
 """Coordinate networks with sine activations (Sitzmann et al., 2020), constant or tapered widths.
 
-Every layer is one matrix [out, in + 1] whose last column is the bias ([out, in] without): one tensor to precondition,
-one to quantise, one to code. Pixels lie on the last axis throughout, `W @ X` with X = [features, pixels]: for layers
-this narrow it is two to three times faster than the other way round.
+Every layer is one matrix [out, in + 1] whose last column is the bias, or [out, in] without biases: one tensor to
+precondition, one to quantise, one to code. Pixels lie on the last axis throughout, `W @ X` with X = [features, pixels].
+For layers this narrow, that is two to three times faster than the other order.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,13 +11,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from inrc.config import ModelConfig
 from inrc.layout import feature_counts
 from inrc.models.encoding import encode
 from inrc.models.sine import sine, sine_of_sum
 
-Initialiser = Callable[..., jax.Array]
+Initialiser = Callable[..., Float[Array, "..."]]
 
 
 def symmetric_uniform(bound: float) -> Initialiser:
@@ -25,19 +26,23 @@ def symmetric_uniform(bound: float) -> Initialiser:
     return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -bound, bound)
 
 
-def split_bias(matrix: jax.Array, bias: bool) -> tuple[jax.Array, jax.Array | None]:
-    """(weights [out, in], bias [out, 1] or None) of a layer's matrix."""
+def split_bias(
+    matrix: Float[Array, "out columns"], bias: bool
+) -> tuple[Float[Array, "out in"], Float[Array, "out 1"] | None]:
+    """(weights, bias or None) of a layer's matrix."""
     return (matrix[:, :-1], matrix[:, -1:]) if bias else (matrix, None)
 
 
-def affine(matrix: jax.Array, x: jax.Array, bias: bool) -> jax.Array:
-    """W @ x + b for x [in, n]."""
+def affine(matrix: Float[Array, "out columns"], x: Float[Array, "in n"], bias: bool) -> Float[Array, "out n"]:
+    """The layer W @ x + b."""
     weights, offset = split_bias(matrix, bias)
     product = weights @ x
     return product if offset is None else product + offset
 
 
-def grouped_affine(matrix: jax.Array, groups: Sequence[jax.Array], bias: bool) -> list[jax.Array]:
+def grouped_affine(
+    matrix: Float[Array, "out columns"], groups: Sequence[Float[Array, "..."]], bias: bool
+) -> list[Float[Array, "out ..."]]:
     """The first layer's terms, one per feature group [k_g, ...]; their broadcast sum is W @ features + b."""
     weights, offset = split_bias(matrix, bias)
     terms, start = [], 0
@@ -67,8 +72,10 @@ class Siren(nn.Module):
     n_outputs: int
 
     @nn.compact
-    def __call__(self, coordinates: Sequence[jax.Array], attenuation: Sequence[float] | None = None) -> jax.Array:
-        """Values [n_outputs, ...] at coordinates, one array per axis, mutually broadcastable."""
+    def __call__(
+        self, coordinates: Sequence[Float[Array, "..."]], attenuation: Sequence[float] | None = None
+    ) -> Float[Array, "{self.n_outputs} ..."]:
+        """Values at coordinates: one array per axis, mutually broadcastable."""
         config = self.config
         attenuation = (0.0,) * len(self.shape) if attenuation is None else attenuation
         groups = encode(config.encoding, coordinates, self.shape, attenuation)

@@ -5,9 +5,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-Arrays = tuple[jax.Array, ...]
-Summand = Callable[[Any, Arrays, Arrays], jax.Array]
+Arrays = tuple[Float[Array, "..."], ...]
+Summand = Callable[[Any, Arrays, Arrays], Float[Array, ""]]
 """(params, arrays [..., n], constants [..., n]) -> scalar, a sum over n."""
 
 
@@ -22,8 +23,8 @@ def largest_tile(on_cpu: int, on_accelerator: int) -> int:
 def summed_over_tiles(summand: Summand, n_tiles: int) -> Summand:
     """The same sum, in tiles of n / n_tiles positions.
 
-    Where a gradient is asked for, each tile's is computed together with its value: nothing is kept and nothing computed
-    twice. Constants have no gradient.
+    A tile's gradient is computed together with its value. No activation is kept for it, and none is computed twice.
+    Constants have no gradient.
     """
 
     def parts(tree: Arrays, i: jax.Array) -> Arrays:

@@ -1,4 +1,4 @@
-"""What a decoder is asked to render, and how unit values become pixels. Needs no JAX."""
+"""Views, which say what to render, and the rounding of unit values to pixels. Needs no JAX."""
 
 import dataclasses
 import enum
@@ -6,12 +6,13 @@ import math
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, UInt
 
 from inrc.errors import ConfigError
 
 
 class Antialias(enum.Enum):
-    """What keeps a downscaled render from aliasing."""
+    """How a downscaled render is kept from aliasing; the renderers document each way."""
 
     SUPERSAMPLE = "supersample"
     DAMP = "damp"
@@ -20,11 +21,11 @@ class Antialias(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """What to render: a region of the native picture at a number of pixels.
+    """A region of the native picture, rendered at a number of pixels.
 
     Attributes:
-      height, width: of the render, in pixels.
-      top, left, bottom, right: the region, in native pixels; it may end between two.
+      height, width: size of the render, in pixels.
+      top, left, bottom, right: the region, in native pixels; its sides may lie between two pixels.
     """
 
     height: int
@@ -48,12 +49,12 @@ def view_of(
     scale: float | None = None,
     region: tuple[float, float, float, float] | None = None,
 ) -> View:
-    """The view that a user's words mean.
+    """The view that the options of a decoder describe.
 
     Args:
       shape: native (height, width).
       size: (width, height) of the render.
-      scale: pixels per native pixel; excludes `size`.
+      scale: pixels per native pixel; at most one of `size` and `scale` may be given. Native size if neither is.
       region: (x, y, width, height) in native pixels; the whole picture if not given.
 
     Raises:
@@ -83,15 +84,15 @@ def pixel_dtype(max_value: int) -> type[np.uint8] | type[np.uint16]:
     return np.uint8 if max_value <= 255 else np.uint16
 
 
-def pixels_of(values: Any, max_value: int) -> Any:
-    """Rounds unit values to pixels.
+def pixels_of(values: Float[Any, "C h w"], max_value: int) -> UInt[Any, "h w C"]:
+    """Rounds unit values to pixels, uint8 or uint16.
 
     Args:
-      values: floats [C, h, w] of NumPy or of JAX, which may be traced; no number counts as 0.
-      max_value: pixel of the value 1; values outside [0, 1] are clipped.
+      values: an array of NumPy or of JAX, which may be traced. NaN counts as 0, and values outside [0, 1] are clipped.
+      max_value: the pixel of value 1: 255 or 65535.
 
     Returns:
-      uint8 or uint16 [h, w, C], of the same library.
+      An array of the same library.
     """
     library = values.__array_namespace__()
     unit = library.clip(library.nan_to_num(values), 0.0, 1.0)

@@ -1,1 +1,1 @@
-"""Steps, surrogates of rounding while fitting, and the search over steps and integers."""
+"""Quantisation steps, differentiable stand-ins for rounding, and the search over steps."""

@@ -66,12 +66,18 @@ def _search(indices: Sequence[int], max_evaluations: int) -> Generator[Indices, 
 def coarsen_until(
     indices: Sequence[int], accept: Callable[[tuple[int, ...]], bool], *, max_shift: int = 64
 ) -> tuple[int, ...] | None:
-    """The smallest uniform coarsening that `accept` takes, refined matrix by matrix.
+    """The smallest common coarsening that `accept` accepts, refined matrix by matrix.
 
-    Steps grow together by 2^(1/8); then as many matrices as possible, first to last, go back by one.
+    All indices are raised together, in steps of the ladder (2^(1/8)). Then as many matrices as possible, first to last,
+    go back by one.
+
+    Args:
+      indices: where to start, one per matrix.
+      accept: whether steps of these indices are coarse enough.
+      max_shift: by how much indices are raised at most.
 
     Returns:
-      Indices that `accept` took, or None where none of up to `max_shift` does.
+      Accepted indices, or None if none up to `max_shift` are.
     """
 
     def shifted(shift: int) -> tuple[int, ...]:

@@ -1,4 +1,7 @@
-"""Differentiable stand-ins for the rounding of latents: soft rounding with a temperature, and Gaussian noise."""
+"""Differentiable stand-ins for the rounding of latents: soft rounding with a temperature, and Gaussian noise.
+
+The counterpart for weights is `surrogate`, with uniform noise and no soft rounding.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +19,8 @@ def gaussian_noise(seed: jax.Array, size: int) -> jax.Array:
     """`size` numbers of mean 0 and variance 1: sums of the four bytes of a hash, which are almost normal.
 
     Args:
-      seed: uint32 scalar; another one for every step.
-      size: how many.
+      seed: uint32 scalar; a different one for every optimisation step.
+      size: how many numbers.
     """
     x = hashed(seed, size)
     total = (x & 255) + ((x >> 8) & 255) + ((x >> 16) & 255) + (x >> 24)
@@ -25,12 +28,12 @@ def gaussian_noise(seed: jax.Array, size: int) -> jax.Array:
 
 
 def latent_surrogate(x: jax.Array, temperature: jax.Array, noise: jax.Array, hard: jax.Array) -> jax.Array:
-    """What the networks see instead of rounded latents (C3, Kim et al., 2024).
+    """The values that stand in for rounded latents while fitting (C3, Kim et al., 2024).
 
     Args:
       x: latents.
-      temperature: of the soft rounding before and after the noise.
-      noise: to add, of the shape of `x`.
+      temperature: that of the soft rounding before and after the noise.
+      noise: the noise to add, of the shape of `x`.
       hard: where not 0, x is rounded instead, with a straight-through gradient.
     """
     soft = soft_round(soft_round(x, temperature) + noise, temperature)

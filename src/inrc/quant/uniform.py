@@ -11,7 +11,7 @@ _FRACTIONS = tuple(2.0 ** (i / STEPS_PER_OCTAVE) for i in range(STEPS_PER_OCTAVE
 
 
 def step_of_index(index: int) -> float:
-    """Step size 2 ** (index / 8 - 24) for 0 <= index < 256: from 6e-8 to 235 in ratios of 1.09."""
+    """The step 2 ** (index / 8 - 24) for 0 <= index < 256: from 6e-8 to 235, in ratios of 1.09."""
     octave, fraction = divmod(index, STEPS_PER_OCTAVE)
     return float(np.float32(math.ldexp(_FRACTIONS[fraction], octave + _MIN_EXPONENT)))
 
@@ -34,10 +34,10 @@ def steps_of_indices(indices: np.ndarray) -> np.ndarray:
 
 
 def quantise(weights: np.ndarray, step: float, origin: np.ndarray | float = 0.0) -> np.ndarray:
-    """Nearest integers int32 of (weights - origin) / step."""
+    """(weights - origin) / step, rounded to the nearest integers, int32."""
     return np.rint((np.asarray(weights, np.float64) - origin) / step).astype(np.int32)
 
 
 def dequantise(integers: np.ndarray, step: float, origin: np.ndarray | float = 0.0) -> np.ndarray:
-    """Origin + integers * step, float32; the product is rounded before the sum is."""
+    """The weights origin + integers * step, float32; the product is rounded before the sum is."""
     return np.asarray(origin, np.float32) + integers.astype(np.float32) * np.float32(step)

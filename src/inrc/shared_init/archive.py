@@ -1,7 +1,7 @@
-"""One shared init as a NumPy archive, named by its content.
+"""One shared init as a NumPy archive, identified by a hash of its content.
 
-What a decoder needs of it (the network, the means and the prior scales) is hashed; hints for encoders are not.
-`bitstream/FORMAT.md`, section 13, is normative.
+The hash covers all that a decoder needs: the network, the means and the prior scales. It does not cover hints for
+encoders. `bitstream/FORMAT.md`, section 13, is normative.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from inrc.shared_init import networks
 from inrc.shared_init.networks import layout_of, of_type
 
 ID_BYTES = 8
-"""Bytes of the hash that a file names its init by."""
+"""Bytes of the hash by which a file names its init."""
 
 _MAX_BYTES = 1 << 26
 
@@ -60,7 +60,7 @@ class SharedInit:
         if not 1 <= self.n_outputs <= 4:
             raise ConfigError(f"n_outputs is {self.n_outputs}; it must lie in 1..4")
         if min(self.shape) < 1:
-            raise ConfigError(f"the canvas is {self.shape[1]}x{self.shape[0]} pixels; it must have some")
+            raise ConfigError(f"the canvas is {self.shape[1]}x{self.shape[0]} pixels; it must be 1x1 or larger")
         expected = dict(layout_of(self.model, self.shape, self.n_outputs))
         for what, tree in (("means", self.mean), ("scale indices", self.scale_indices), ("steps", self.steps)):
             if list(tree) != list(expected):
@@ -86,17 +86,17 @@ class SharedInit:
 
     @property
     def id(self) -> bytes:
-        """What a file's header names the init by: the first 8 bytes of its hash."""
+        """The first 8 bytes of the hash, by which the header of a file names the init."""
         return bytes.fromhex(self.sha256)[:ID_BYTES]
 
     @property
     def n_weights(self) -> int:
-        """Parameters of the network."""
+        """Number of weights of the network."""
         return sum(matrix.size for matrix in self.mean.values())
 
 
 def save(init: SharedInit, path: Path) -> None:
-    """Writes an init; a reader never sees half of it."""
+    """Writes an init to a temporary file and renames it, so that readers never see half of it."""
     arrays = {f"mean/{name}": np.asarray(matrix, "<f2") for name, matrix in init.mean.items()}
     arrays |= {f"scale/{name}": np.asarray(matrix, "u1") for name, matrix in init.scale_indices.items()}
     about = {**_described(init), "steps": dict(init.steps), "lambda_rd": init.lambda_rd}
@@ -111,7 +111,7 @@ def load(path: Path) -> SharedInit:
     """Reads an init.
 
     Raises:
-      InitMismatchError: The file is missing, damaged or no init.
+      InitMismatchError: The file is missing, damaged or not an init.
     """
     try:
         return _parsed(*_read(path))

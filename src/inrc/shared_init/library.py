@@ -1,4 +1,4 @@
-"""Where inits are found: a file that is named, folders of the user, and those that come with the package."""
+"""Finds shared inits: in a named file, in folders of the user, and among those that come with the package."""
 
 import functools
 import os
@@ -13,13 +13,13 @@ PATH_VARIABLE = "INRC_INIT_PATH"
 """Environment variable with folders of inits, separated as in PATH."""
 
 FindInit = Callable[[bytes], SharedInit]
-"""From the id in a file's header to the init, or an `InitMismatchError`."""
+"""Maps the id in a file's header to the init, or raises `InitMismatchError`."""
 
 _PACKAGE = Path(__file__).parents[1]
 
 
 def find(init_id: bytes) -> SharedInit:
-    """The init of that id, in the folders of INRC_INIT_PATH or among those of the package.
+    """The init of an id, from the folders of INRC_INIT_PATH or from the package.
 
     Raises:
       InitMismatchError: There is none.
@@ -34,12 +34,12 @@ def find(init_id: bytes) -> SharedInit:
 
 
 def lookup_of(init: SharedInit) -> FindInit:
-    """A `FindInit` that knows one init only."""
+    """A `FindInit` that knows a single init."""
 
     def find_only(init_id: bytes) -> SharedInit:
         if init.id != init_id:
             raise InitMismatchError(
-                f"the file needs the shared init {init_id.hex()}, but {init.id.hex()} is given: give the other"
+                f"the file needs the shared init {init_id.hex()}, but {init.id.hex()} was given: give the one it needs"
             )
         return init
 
@@ -47,21 +47,21 @@ def lookup_of(init: SharedInit) -> FindInit:
 
 
 def by_name(name: str) -> SharedInit:
-    """The init that a user names: by the path of its file, or by the first digits of its hash.
+    """The init that a user names, by the path of its file or by the first digits of its hash.
 
     Raises:
-      InitMismatchError: There is none, or several begin so; or the file is damaged.
+      InitMismatchError: No init, or more than one, has a hash with these digits; or the file is damaged.
     """
     if Path(name).is_file() or not re.fullmatch(r"[0-9a-fA-F]{4,64}", name):
         return load(Path(name))
     inits = _inits([*_user_folders(), *_shipped_folders()])
-    found = {init.sha256: init for init in inits if init.sha256.startswith(name.lower())}
-    if len(found) != 1:
+    matching = {init.sha256: init for init in inits if init.sha256.startswith(name.lower())}
+    if len(matching) != 1:
         raise InitMismatchError(
-            f"{len(found) or 'no'} shared inits have an id that begins with {name}: give more digits, the path of a "
+            f"{len(matching) or 'no'} shared inits have an id that begins with {name}: give more digits, the path of a "
             f".npz file, or its folder in {PATH_VARIABLE}"
         )
-    return next(iter(found.values()))
+    return next(iter(matching.values()))
 
 
 def shipped() -> tuple[SharedInit, ...]:
@@ -74,7 +74,7 @@ def _user_folders() -> list[Path]:
 
 
 def _shipped_folders() -> list[Path]:
-    """The folder of an installed package, or that of a source checkout."""
+    """The folders of the inits that come with the package: installed, and in a source checkout."""
     folders = [_PACKAGE / "inits"]
     if _PACKAGE.parent.name == "src":
         folders.append(_PACKAGE.parents[1] / "meta_init" / "exported")
@@ -82,19 +82,19 @@ def _shipped_folders() -> list[Path]:
 
 
 def _inits(folders: Iterable[Path], probably: str = "") -> Iterator[SharedInit]:
-    """All sound inits of the folders; in each the file called `probably` comes first."""
+    """All sound inits of the folders; in each folder the file named `probably` comes first."""
     for folder in folders:
         for path in sorted(folder.glob("*.npz"), key=lambda path: (path.stem != probably, path.name)):
             try:
                 status = path.stat()
                 init = _load_once(path, status.st_mtime_ns, status.st_size)
             except (OSError, InitMismatchError):
-                continue  # damaged, or no init: it is none that could be meant
+                continue  # a file that is damaged, or no init, is not the one that is looked for
             yield init
 
 
 @functools.lru_cache(maxsize=256)
 def _load_once(path: Path, modified: int, size: int) -> SharedInit:
-    """What a file holds, read again only where it has changed."""
+    """The init in a file, which is read again only if the file has changed."""
     del modified, size
     return load(path)

@@ -26,7 +26,7 @@ from inrc.fit.stacks import unstacked
 from inrc.fit.weights import Matrices, first_weights, prior_of
 from inrc.metrics.ssim import ssim_index
 from tests.fit import problems
-from tests.models.networks import random_params, stranger_values
+from tests.models.networks import random_params, reference_values
 
 PROBLEM = Problem(problems.MODEL, problems.SHAPE, 3, optimiser=problems.ADAM)
 ODD_SHAPE = (11, 14)
@@ -43,7 +43,7 @@ def rendered(params, shape, matrix=problems.MATRIX) -> np.ndarray:
     """What the network shows, by the float64 reference decoder, [3, H, W]."""
     centres = [((np.arange(n) + 0.5) / n * 2 - 1).astype(np.float32) for n in shape]
     points = [a.ravel() for a in np.meshgrid(*centres, indexing="ij")]
-    values = matrix @ stranger_values(problems.MODEL, shape, params, points)
+    values = matrix @ reference_values(problems.MODEL, shape, params, points)
     return (values + problems.OFFSET[:, None]).reshape(-1, *shape)
 
 

@@ -1,10 +1,10 @@
-"""The model again, slowly: NumPy loops over pixels, written from the formulas and not from the code under test."""
+"""A slow implementation of the model: NumPy loops over pixels, written from the formulas, not from the tested code."""
 
 import numpy as np
 
 from inrc.latent_layout import UPSAMPLING_KERNEL
 
-# In the order of their worth; none is later than t = x + 2 y.
+# The most useful first; all come before a latent in the order t = x + 2 y.
 NEIGHBOURS = [
     (0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-3, 0),
     (0, -3), (-1, -2), (-2, 1), (-2, -1), (-2, -2), (-1, -3), (-2, 2),
@@ -28,8 +28,8 @@ def mean_and_scale(config, params, grids, index):
         features = np.zeros(config.n_cross)
         if not hyper and level < config.n_cross_levels:
             matrix = params[f"cross_{level}"]
-            seen = [v[y >> (other - level), x >> (other - level)] for other, _, v in references]
-            features = matrix[:, :-1] @ np.array(seen) + matrix[:, -1]
+            coarser = [v[y >> (other - level), x >> (other - level)] for other, _, v in references]
+            features = matrix[:, :-1] @ np.array(coarser) + matrix[:, -1]
         c = np.concatenate([context, features])
         h = c
         for i in range(config.context_layers):

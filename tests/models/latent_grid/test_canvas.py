@@ -127,7 +127,7 @@ class Picture:
 
     def arguments(self):
         mask = mask_of(self.packing, self.shape)
-        # Whatever a state holds beyond the picture is masked.
+        # Latents beyond the picture may have any values, since they are masked.
         flat = pack(self.packing, self.latents) + 7 * (1 - mask)
         target = np.full((3, *self.canvas), np.nan, np.float32)
         target[:, : self.shape[0], : self.shape[1]] = self.target

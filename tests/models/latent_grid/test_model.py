@@ -86,8 +86,8 @@ def test_gradient_is_that_of_differences():
     @jax.jit
     def plain(p, f):
         grids = unpack(packing, mask * f)
-        seen = [grid for slot, grid in zip(packing.slots, grids, strict=True) if not slot.grid.hyper]
-        z = forward.upsample(SMALL, p, seen[::-1])
+        visible = [grid for slot, grid in zip(packing.slots, grids, strict=True) if not slot.grid.hyper]
+        z = forward.upsample(SMALL, p, visible[::-1])
         bits = context.latent_bits(SMALL, p, packing, mask, mask * f, grids)
         return bits + 100 * jnp.sum(0.1 * forward.synthesise(SMALL, p, z))
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,8 +12,9 @@ from inrc.bitstream.header import Header
 from inrc.codec import file as files
 from inrc.codec.coordinate import trimming
 from inrc.codec.coordinate.format import INIT_COLOUR, CoordinateFormat, output_transform
-from inrc.codec.family import Candidate, Family, Plan, Resolved
+from inrc.codec.family import Family
 from inrc.codec.options import EncodeOptions
+from inrc.codec.plan import Candidate, Fitter, Goal, Plan, Resolved, Trial
 from inrc.codec.weights import QuantisedWeights, dequantise, ideal_bits_of_many, quantise, round_by
 from inrc.config import ModelConfig, ModelFamily
 from inrc.errors import ConfigError
@@ -29,10 +29,6 @@ from inrc.layout import feature_counts
 from inrc.quant.search import search_together
 from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
-
-if TYPE_CHECKING:
-    from inrc.codec.job import Job
-    from inrc.codec.search import Goal, Trial
 
 _NEAR_SIZE = 1.6
 """Ratio of numbers of weights up to which a shared init serves a rate; lambda makes up for the rest."""
@@ -68,32 +64,8 @@ class CoordinateFamily(Family):
         init: SharedInit | None = None,
     ) -> Resolved:
         self.check(options)
-        n_pixels = math.prod(shape)
-        model = options.model if init is None else init.model
-        if model is None:
-            codec = presets.codec_by_name(options.codec)
-            assert isinstance(codec, presets.CoordinateCodec)
-            model = presets.model_for(
-                codec,
-                n_weights=presets.n_weights_for(bpp, n_pixels),
-                n_inputs=sum(feature_counts(codec.encoding, shape)),
-                n_outputs=n_channels,
-            )
-        assert isinstance(model, ModelConfig)
-        colour = _colour(options) if n_channels >= 3 else ColourTransform.RGB
-        n_passes = presets.passes_of_effort(options.effort, n_pixels)
-        factor = presets.phase_factor_for(options.effort, n_pixels)
-        config = options.fit or CoordinateFitConfig(
-            n_passes=n_passes,
-            phase_factor=factor,
-            optimiser=OptimiserConfig(beta_1=presets.momentum_for(n_passes * factor**2)),
-            lambda_rd=presets.lambda_of_bpp(bpp) * LOSSES[options.loss].slope,
-            loss=LOSSES[options.loss],
-            schedule=Schedule(learning_rate=presets.learning_rate_for(model, n_pixels, factor)),
-            time_budget=options.time_budget,
-            seed=options.seed,
-        )
-        return Resolved(model, config, colour)
+        model, config = network_and_fit(options, shape, n_channels, bpp, init)
+        return Resolved(model, config, _colour(options) if n_channels >= 3 else ColourTransform.RGB)
 
     def shipped_init(
         self, options: EncodeOptions, shape: tuple[int, int], n_channels: int, bpp: float
@@ -171,10 +143,10 @@ class CoordinateFamily(Family):
             for plan, own, result in zip(plans, weights, results, strict=True)
         ]
 
-    def max_refits(self, goal: "Goal") -> int:
+    def max_refits(self, goal: Goal) -> int:
         return _MAX_REFITS if goal.is_psnr else 0
 
-    def refit(self, job: "Job", trials: "list[Trial]", goal: "Goal") -> tuple[Plan, Candidate]:
+    def refit(self, picture: Fitter, trials: list[Trial], goal: Goal) -> tuple[Plan, Candidate]:
         """A network of another size: by the slope of an average photograph, or between two that bracket the goal."""
         latest = trials[-1]
         bpp, target = latest.plan.bpp, goal.least
@@ -184,10 +156,10 @@ class CoordinateFamily(Family):
         if lowest and highest < math.inf and not lowest < guess < highest:
             guess = math.sqrt(lowest * highest)
         most = presets.bpp_of_quality(presets.MAX_QUALITY) * 2
-        plan = job.plan(min(max(guess, bpp / 8, 0.005), bpp * 8, most))
-        return plan, job.fit(plan)
+        plan = picture.plan(min(max(guess, bpp / 8, 0.005), bpp * 8, most))
+        return plan, picture.fit(plan)
 
-    def trimmed(self, job: "Job", trials: "list[Trial]", best: "Trial | None", goal: "Goal") -> "Trial | None":
+    def trimmed(self, picture: Fitter, trials: list[Trial], best: Trial | None, goal: Goal) -> Trial | None:
         """Steps coarse enough for the number of bytes, or as coarse as the PSNR allows."""
         if goal.is_psnr:
             return best if best is None else best._replace(candidate=trimming.down_to_psnr(best.candidate, goal))
@@ -195,6 +167,39 @@ class CoordinateFamily(Family):
             return best
         candidate = trimming.down_to_bytes(trials[-1].candidate, goal)
         return None if candidate is None else trials[-1]._replace(candidate=candidate)
+
+
+def network_and_fit(
+    options: EncodeOptions, shape: tuple[int, ...], n_channels: int, bpp: float, init: SharedInit | None = None
+) -> tuple[ModelConfig, CoordinateFitConfig]:
+    """The network whose size a rate pays for, and the fit of the options' effort; arguments as for `Family.resolve`."""
+    n_pixels = math.prod(shape)
+    model = options.model if init is None else init.model
+    if model is None:
+        codec = presets.codec_by_name(options.codec)
+        assert isinstance(codec, presets.CoordinateCodec)
+        model = presets.model_for(
+            codec,
+            n_weights=presets.n_weights_for(bpp, n_pixels),
+            n_inputs=sum(feature_counts(codec.encoding, shape)),
+            n_outputs=n_channels,
+        )
+    assert isinstance(model, ModelConfig)
+    if options.fit is not None:
+        assert isinstance(options.fit, CoordinateFitConfig)
+        return model, options.fit
+    loss, n_passes = LOSSES[options.loss], presets.passes_of_effort(options.effort, n_pixels)
+    factor = presets.phase_factor_for(options.effort, n_pixels)
+    return model, CoordinateFitConfig(
+        n_passes=n_passes,
+        phase_factor=factor,
+        optimiser=OptimiserConfig(beta_1=presets.momentum_for(n_passes * factor**2)),
+        lambda_rd=presets.lambda_of_bpp(bpp) * loss.slope,
+        loss=loss,
+        schedule=Schedule(learning_rate=presets.learning_rate_for(model, n_pixels, factor)),
+        time_budget=options.time_budget,
+        seed=options.seed,
+    )
 
 
 def _searched(

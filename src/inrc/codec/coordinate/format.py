@@ -1,10 +1,9 @@
 """How coordinate networks are stored in files and rendered."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from inrc.bitstream.header import Header
+from inrc.codec.contents import File
 from inrc.codec.family_format import Description, FamilyFormat
 from inrc.config import EncodingKind, ModelConfig, NetworkConfig
 from inrc.layout import Layout, feature_counts, kept_features, layout
@@ -12,9 +11,6 @@ from inrc.models import coordinate_render
 from inrc.models.view import Antialias, View
 from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
-
-if TYPE_CHECKING:
-    from inrc.codec.file import File
 
 INIT_COLOUR = ColourTransform.YCBCR
 """Colour space of the outputs of shared inits. The first is luma, which is all that a gray picture needs."""
@@ -31,7 +27,7 @@ class CoordinateFormat(FamilyFormat):
     def multiplications(self, header: Header, layout: Layout) -> int:
         return sum(rows * columns for _, (rows, columns) in layout)
 
-    def render(self, file: "File", view: View, antialias: Antialias) -> np.ndarray:
+    def render(self, file: File, view: View, antialias: Antialias) -> np.ndarray:
         header = file.header
         return coordinate_render.render(
             _own(header.model),

@@ -6,8 +6,7 @@ import functools
 import numpy as np
 
 from inrc.codec import file as files
-from inrc.codec.family import Candidate
-from inrc.codec.search import Goal
+from inrc.codec.plan import Candidate, Goal
 from inrc.codec.weights import QuantisedWeights, round_by
 from inrc.quant.search import coarsen_until
 

@@ -4,15 +4,15 @@ import dataclasses
 import math
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from inrc import presets, shared_init
 from inrc.bitstream import network_fields
 from inrc.codec import file as files
-from inrc.codec.family import Candidate, Family, Plan, Resolved
+from inrc.codec.family import Family
 from inrc.codec.latent.format import LatentFormat
 from inrc.codec.latent.rdoq import loss_of, refine
 from inrc.codec.options import EncodeOptions
+from inrc.codec.plan import Candidate, Fitter, Goal, Plan, Resolved, Trial
 from inrc.codec.reference import Reference
 from inrc.codec.weights import quantise
 from inrc.config import LatentGridConfig, ModelFamily
@@ -23,10 +23,6 @@ from inrc.fit.loss import LOSSES
 from inrc.fit.task import FitResult, Progress
 from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
-
-if TYPE_CHECKING:
-    from inrc.codec.job import Job
-    from inrc.codec.search import Goal, Trial
 
 _GROUPS_PER_CHUNK = 4
 """Groups of steps of a compiled call. All efforts have the same, so that they share their compiled programs."""
@@ -119,10 +115,10 @@ class LatentFamily(Family):
         """
         return [_rounded(plan, result) for plan, result in zip(plans, results, strict=True)]
 
-    def max_refits(self, goal: "Goal") -> int:
+    def max_refits(self, goal: Goal) -> int:
         return _MAX_REFITS
 
-    def refit(self, job: "Job", trials: "list[Trial]", goal: "Goal") -> tuple[Plan, Candidate]:
+    def refit(self, picture: Fitter, trials: list[Trial], goal: Goal) -> tuple[Plan, Candidate]:
         """A warm start from the latest fit, at a lambda nearer to the goal, over the last part of the schedule."""
         plan, candidate = trials[0].plan, trials[-1].candidate
         log_lambda = math.log2(candidate.result.lambda_rd)
@@ -135,9 +131,9 @@ class LatentFamily(Family):
         plan = plan.with_config(lambda_rd=lambda_rd, target_bits=None)
         task = dataclasses.replace(plan.task, warm_start=candidate.result, start_fraction=start_fraction)
         plan = dataclasses.replace(plan, task=task)
-        return plan, job.fit(plan)
+        return plan, picture.fit(plan)
 
-    def trimmed(self, job: "Job", trials: "list[Trial]", best: "Trial | None", goal: "Goal") -> "Trial | None":
+    def trimmed(self, picture: Fitter, trials: list[Trial], best: Trial | None, goal: Goal) -> Trial | None:
         """The best trial, or one with a little too much of value whose last latents are rounded to zero."""
         above = [trial for trial in trials if trial.value > goal.most]
         if not above or (best is not None and best.value <= goal.most):
@@ -153,7 +149,7 @@ class LatentFamily(Family):
         return best
 
 
-def _next_log_lambda(trials: "list[Trial]", goal: "Goal") -> float:
+def _next_log_lambda(trials: list[Trial], goal: Goal) -> float:
     """The logarithm of lambda to try next, from the latest fit: earlier ones were further away.
 
     The slope is that of the last two fits, where they are far enough apart to tell it.

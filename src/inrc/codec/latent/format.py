@@ -3,12 +3,13 @@
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
+from inrc.codec.contents import File
 from inrc.codec.family_format import Description, FamilyFormat, Matrices
 from inrc.config import LatentGridConfig, NetworkConfig
 from inrc.entropy import context, latent_rate, wavefront
@@ -27,9 +28,6 @@ from inrc.models.latent_grid.dead_units import without_dead_units
 from inrc.models.view import Antialias, View
 from inrc.shared_init import SharedInit
 
-if TYPE_CHECKING:
-    from inrc.codec.file import File
-
 
 class LatentFormat(FamilyFormat):
     """The format of latent grids."""
@@ -42,7 +40,7 @@ class LatentFormat(FamilyFormat):
     def multiplications(self, header: Header, layout: Layout) -> int:
         return math.ceil(macs_per_pixel(_own(header.model), header.channels))
 
-    def render(self, file: "File", view: View, antialias: Antialias) -> np.ndarray:
+    def render(self, file: File, view: View, antialias: Antialias) -> np.ndarray:
         header = file.header
         return render.render(
             _own(header.model),
@@ -88,11 +86,11 @@ class LatentFormat(FamilyFormat):
         plans = plans_of(model, header.shape)
         return tuple(wavefront.decode_latents(decoder, network_of(model, params), plans, needed))
 
-    def latent_bits(self, file: "File") -> float:
+    def latent_bits(self, file: File) -> float:
         model = _own(file.header.model)
         return latent_rate.total_bits(network_of(model, file.params), plans_of(model, file.header.shape), file.latents)
 
-    def compacted(self, file: "File") -> "File":
+    def compacted(self, file: File) -> File:
         """The file without dead hidden units. Networks that are differences from a shared init keep its width."""
         header, weights = file.header, file.weights
         if weights.reference is not None:

@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inrc.codec.family import Candidate
-from inrc.codec.file import File
-from inrc.codec.latent.format import network_of, plans_of
+from inrc.codec.contents import File
+from inrc.codec.latent.format import LatentFormat, network_of, plans_of
+from inrc.codec.plan import Candidate
 from inrc.config import LatentGridConfig
 from inrc.entropy import context, latent_rate
 from inrc.fit.latent.fitting import LatentFitResult
@@ -94,7 +94,7 @@ def refine(candidate: Candidate, lambda_rd: float) -> Candidate:
 
     refined = dataclasses.replace(candidate, file=dataclasses.replace(file, latents=tuple(latents)))
     costs = [
-        _distortion_of(one.file, result) + loss_per_bit * one.file.format.latent_bits(one.file)
+        _distortion_of(one.file, result) + loss_per_bit * LatentFormat().latent_bits(one.file)
         for one in (refined, candidate)
     ]
     return refined if costs[0] < costs[1] else candidate

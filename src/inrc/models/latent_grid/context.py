@@ -4,8 +4,9 @@
     coarser grids --linear---+-------------------------> linear ----+
         (pixel by pixel, nearest neighbour to twice the size)
 
-After COOL-CHIC's ARM (Ladune et al., 2023; Blard et al., 2024) and, for the features of coarser grids and the linear
-skip, COOL-CHIC 5. Pixels are on the last axis throughout; a row of ones among the inputs carries the biases.
+The context network is COOL-CHIC's ARM (Ladune et al., 2023; Blard et al., 2024); the features of coarser grids (cross
+features) and the linear skip are those of COOL-CHIC 5. Latents are on the last axis throughout. A row of ones among the
+inputs carries the biases. `entropy.context` evaluates the same network in integers for the coder.
 """
 
 import functools
@@ -14,6 +15,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from inrc.config import LatentGridConfig
 from inrc.latent_layout import CONTEXT_OFFSETS, LOG_SCALE_LIMIT, MARGIN, SCALE_OFFSET
@@ -22,7 +24,7 @@ from inrc.models.latent_grid.laplace import laplace_bits
 from inrc.models.latent_grid.packing import Packing, positions
 from inrc.models.tiles import largest_tile, summed_over_tiles
 
-Params = Mapping[str, jax.Array]
+Params = Mapping[str, Float[Array, "_ _"]]
 
 _TILE = 4096
 """Positions per tile on a CPU. Measured flat from 1,024 to 16,384 (experiments/NOTES.md)."""
@@ -31,16 +33,16 @@ _TILE_ON_ACCELERATORS = 1 << 19
 
 
 def positions_of(packing: Packing) -> tuple[int, int]:
-    """(number of tiles, positions of all slots, rounded up to whole tiles)."""
+    """(number of tiles, positions of all slots, rounded up to whole tiles of equal size)."""
     n = packing.n_positions
     n_tiles = -(-n // largest_tile(_TILE, _TILE_ON_ACCELERATORS))
-    tile = -(-n // (16 * n_tiles)) * 16
+    tile = -(-n // (16 * n_tiles)) * 16  # a larger multiple than 16 would add more zeros
     return n_tiles, n_tiles * tile
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def spatial_contexts(packing: Packing, n: int, flat: jax.Array) -> jax.Array:
-    """The first `n` causal neighbours of all positions, [n, positions], zeros beyond the last slot."""
+def spatial_contexts(packing: Packing, n: int, flat: Float[Array, " size"]) -> Float[Array, "{n} positions"]:
+    """The first `n` causal neighbours of all positions; zeros beyond the last slot."""
     columns = []
     for block in packing.blocks:
         offsets = [dy * block.stride + dx for dy, dx in CONTEXT_OFFSETS[:n]]
@@ -65,28 +67,33 @@ def _spatial_contexts_pull(packing: Packing, n: int, saved: None, g: jax.Array) 
 spatial_contexts.defvjp(lambda packing, n, flat: (spatial_contexts(packing, n, flat), None), _spatial_contexts_pull)
 
 
-def doubled(grids: jax.Array, shape: tuple[int, int]) -> jax.Array:
-    """Nearest neighbours [..., *shape] of grids [..., h, w] of half the size, rounded up."""
+def doubled(
+    grids: Float[Array, "*channels h w"], shape: tuple[int, int]
+) -> Float[Array, "*channels {shape[0]} {shape[1]}"]:
+    """Nearest-neighbour upsampling to `shape` of grids of half that size, rounded up."""
     *n, h, w = grids.shape
     wide = jnp.broadcast_to(grids[..., :, None, :, None], (*n, h, 2, w, 2)).reshape(*n, 2 * h, 2 * w)
     return wide[..., : shape[0], : shape[1]]
 
 
-def cross_features(config: LatentGridConfig, params: Params, packing: Packing, grids: Sequence[jax.Array]) -> jax.Array:
-    """Features [n_cross, positions] of coarser grids; zeros where a grid has none."""
+def cross_features(
+    config: LatentGridConfig, params: Params, packing: Packing, grids: Sequence[Float[Array, "_ _"]]
+) -> Float[Array, "{config.n_cross} positions"]:
+    """Features of coarser grids; zeros at positions of grids that have none."""
     by_level = {(slot.grid.level, slot.grid.hyper): grid for slot, grid in zip(packing.slots, grids, strict=True)}
-    known: dict[int, jax.Array] = {}
+    # For every level that has cross features, the coarser grids, upsampled to the next coarser level.
+    coarser_grids: dict[int, jax.Array] = {}
     for level in reversed(range(1, config.n_grids)):
         here = jnp.stack([by_level[level, hyper] for hyper in (False, True) if (level, hyper) in by_level])
-        coarser = [doubled(known[level], (here.shape[1], here.shape[2]))] if level in known else []
-        known[level - 1] = jnp.concatenate([here, *coarser])
+        coarser = [doubled(coarser_grids[level], (here.shape[1], here.shape[2]))] if level in coarser_grids else []
+        coarser_grids[level - 1] = jnp.concatenate([here, *coarser])
     parts, first, filled = [], 0, 0
     for block in packing.blocks:
         for slot in block.slots:
             level, hyper, shape = slot.grid
             if hyper or level >= config.n_cross_levels:
                 continue
-            here = known[level]
+            here = coarser_grids[level]
             matrix = params[f"cross_{level}"]
             features = dense(matrix[:, :-1], here.reshape(len(here), -1)) + matrix[:, -1:]
             features = doubled(features.reshape(-1, *here.shape[1:]), shape)
@@ -99,8 +106,10 @@ def cross_features(config: LatentGridConfig, params: Params, packing: Packing, g
     return jnp.concatenate(parts, axis=1)
 
 
-def predict(config: LatentGridConfig, params: Params, contexts: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """(mean, natural logarithm of the scale), each [n], of latents with `contexts` [n_context + 1, n], the last 1."""
+def predict(
+    config: LatentGridConfig, params: Params, contexts: Float[Array, "{config.n_context}+1 n"]
+) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+    """(mean, natural logarithm of the scale) of latents with given contexts, whose last row is 1."""
     width = config.n_context
     hidden = contexts
     for i in range(config.context_layers):
@@ -117,27 +126,27 @@ def latent_bits(
     config: LatentGridConfig,
     params: Params,
     packing: Packing,
-    mask: jax.Array,
-    flat: jax.Array,
-    grids: Sequence[jax.Array],
-) -> jax.Array:
-    """Bits of all latents, a scalar.
+    mask: Float[Array, " size"],
+    flat: Float[Array, " size"],
+    grids: Sequence[Float[Array, "_ _"]],
+) -> Float[Array, ""]:
+    """Bits of all latents.
 
     Args:
       config: of the networks.
       params: {name: matrix}.
-      packing: of the latents.
+      packing: where the latents of each grid are.
       mask: `packing.mask_of`.
-      flat: the latents, zeros in margins.
-      grids: `packing.unpack` of them.
+      flat: the latents, zeros where the mask is 0.
+      grids: the same latents, `packing.unpack(packing, flat)`.
     """
     n_tiles, length = positions_of(packing)
 
     def bits(params: Params, arrays: tuple[jax.Array, ...], constants: tuple[jax.Array, ...]) -> jax.Array:
-        own, *contexts = arrays
-        inputs = jnp.concatenate([*contexts, jnp.ones((1, own.shape[-1]), own.dtype)])
+        latents, *contexts = arrays
+        inputs = jnp.concatenate([*contexts, jnp.ones((1, latents.shape[-1]), latents.dtype)])
         mean, log_scale = predict(config, params, inputs)
-        return jnp.vdot(constants[0], laplace_bits(own - mean, log_scale))
+        return jnp.vdot(constants[0], laplace_bits(latents - mean, log_scale))
 
     arrays: list[Any] = [positions(packing, length, flat), spatial_contexts(packing, config.n_spatial, flat)]
     if config.n_cross:

@@ -9,20 +9,24 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
 
 
-def sizes_at(sizes: jax.Array, level: int) -> jax.Array:
-    """True (height, width), int32 [2], of the grids of `level`: those of the picture over 2^level, rounded up."""
+def sizes_at(sizes: Int[Array | np.ndarray, "2"], level: int) -> Int[Array | np.ndarray, "2"]:
+    """True (height, width) of the grids of `level`: those of the picture over 2^level, rounded up."""
     return (sizes + (2**level - 1)) >> level
 
 
-def edges_repeated(x: jax.Array, sizes: jax.Array | None, reach: int) -> jax.Array:
-    """`x` [..., h, w] whose last true row and column are repeated `reach` times, as far as the array goes.
+def edges_repeated(
+    x: Float[Array, "*channels h w"], sizes: Int[Array | np.ndarray, "2"] | None, reach: int
+) -> Float[Array, "*channels h w"]:
+    """`x` with its last true row and column repeated `reach` times, as far as the array goes.
 
     Args:
       x: values.
-      sizes: int32 [2], its true height and width; None if they are those of the array, which is then returned.
-      reach: of the filter that follows.
+      sizes: its true height and width; None if they are those of the array, which is then returned unchanged.
+      reach: entries on either side of its own that the following filter reads.
     """
     if sizes is None:
         return x

@@ -1,7 +1,7 @@
 """Linear filters with hand-written gradients: shifted sums that XLA turns into plain vector loops.
 
-Derived automatically, the gradient of every slice is a padded array, and the sum of dozens of those a loop of branches
-that takes ten times as long on a CPU.
+In a derived gradient, every slice becomes a padded array. The sum of dozens of padded arrays is a loop full of
+branches, which takes ten times as long on a CPU.
 """
 
 import functools
@@ -9,25 +9,27 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 _SMALL = 32
-"""Sides up to which filters are products with matrices."""
+"""Longest side up to which a filter is a product with a whole matrix. Such products compile faster than shifted sums,
+but their cost per sample grows with the side."""
 
 
-def slices(x: jax.Array, start: int, size: int, axis: int) -> jax.Array:
-    """`size` entries of an axis from `start` on."""
+def slices(x: Float[Array, "..."], start: int, size: int, axis: int) -> Float[Array, "..."]:
+    """The `size` entries of an axis from `start` on."""
     return jax.lax.slice_in_dim(x, start, start + size, axis=axis)
 
 
-def padded(x: jax.Array, before: int, after: int, axis: int, *, edge: bool = False) -> jax.Array:
-    """`x` with zeros, or copies of its first and last entries, at both ends of an axis."""
+def padded(x: Float[Array, "..."], before: int, after: int, axis: int, *, edge: bool = False) -> Float[Array, "..."]:
+    """`x` with zeros at both ends of an axis or, if `edge`, with copies of its first and last entries."""
     widths = [(0, 0)] * x.ndim
     widths[axis] = (before, after)
     return jnp.pad(x, widths, mode="edge" if edge else "constant")
 
 
-def folded(x: jax.Array, n: int, axis: int) -> jax.Array:
-    """The transpose of `padded(..., n, n, edge=True)`: what lies in the margins is added to the edges."""
+def folded(x: Float[Array, "..."], n: int, axis: int) -> Float[Array, "..."]:
+    """The transpose of `padded(..., n, n, edge=True)`: entries of the margins are added to the edges."""
     size = x.shape[axis] - 2 * n
     first = jnp.sum(slices(x, 0, n + 1, axis), axis=axis, keepdims=True)
     last = jnp.sum(slices(x, n + size - 1, n + 1, axis), axis=axis, keepdims=True)
@@ -36,8 +38,8 @@ def folded(x: jax.Array, n: int, axis: int) -> jax.Array:
     return jnp.concatenate([first, slices(x, n + 1, size - 2, axis), last], axis=axis)
 
 
-def inner(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Sum of the products of all entries, a scalar; columns first, which vectorises."""
+def inner(a: Float[Array, "*shape"], b: Float[Array, "*shape"]) -> Float[Array, ""]:
+    """Sum of the products of all entries, summed over rows first, which vectorises."""
     product = a * b
     return jnp.sum(jnp.sum(product.reshape(-1, product.shape[-1]), axis=0))
 
@@ -92,8 +94,8 @@ _twice_columns.defvjp(lambda x, k: (_twice_columns(x, k), (x, k)), _twice_column
 _twice_rows.defvjp(lambda x, k: (_twice_rows(x, k), (x, k)), _twice_rows_pull)
 
 
-def twice(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """[..., 2 h, 2 w] from [..., h, w]: the same half kernel [4] for both axes, edges repeated."""
+def twice(x: Float[Array, "channels h w"], kernel: Float[Array, "4"]) -> Float[Array, "channels 2*h 2*w"]:
+    """Doubles the resolution by the same half kernel (see `UPSAMPLING_KERNEL`) along both axes, edges repeated."""
     height, width = x.shape[-2:]
     if max(height, width) <= _SMALL:
         return _along_both_axes(x, kernel, _doubling(height), _doubling(width))
@@ -101,13 +103,16 @@ def twice(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def _along_both_axes(x: jax.Array, weights: jax.Array, rows: np.ndarray, columns: np.ndarray) -> jax.Array:
-    """Small pictures are filtered by products with whole matrices, which compile in no time."""
+    """Filters small arrays by products with whole matrices, which compile fast.
+
+    `rows` and `columns` say, for each weight, from which sample to which it leads.
+    """
     return jnp.tensordot(weights, rows, 1) @ x @ jnp.tensordot(weights, columns, 1).T
 
 
 @functools.cache
 def _doubling(n: int) -> np.ndarray:
-    """[4, 2 n, n]: which weight of the half kernel takes which sample to which."""
+    """[4, 2 n, n]: entry (i, k, j) counts how often weight i of the half kernel leads from sample j to sample k."""
     which = np.zeros((4, 2 * n, n), np.float32)
     for m in range(n):
         for i in range(4):
@@ -118,7 +123,7 @@ def _doubling(n: int) -> np.ndarray:
 
 @functools.cache
 def _band(n: int, taps: int) -> np.ndarray:
-    """[taps, n, n]: which entry of a symmetric kernel's half takes which sample to which."""
+    """[taps, n, n]: entry (i, k, j) is 1 if weight i of a symmetric kernel's half leads from sample j to sample k."""
     distance = np.abs(np.arange(n)[:, None] - np.arange(n))
     return (distance == np.arange(taps)[:, None, None]).astype(np.float32)
 
@@ -140,8 +145,8 @@ def _symmetric_pull(x: jax.Array, half: jax.Array, g: jax.Array, axis: int) -> t
     return _symmetric(g, half, axis), jnp.stack(half_gradient)
 
 
-def symmetric_filter(x: jax.Array, half: jax.Array) -> jax.Array:
-    """[h, w] filtered along both axes by the kernel (half[r], ..., half[1], half[0], half[1], ...), zeros outside."""
+def symmetric_filter(x: Float[Array, "h w"], half: Float[Array, " taps"]) -> Float[Array, "h w"]:
+    """Filters both axes by the kernel (half[r], ..., half[1], half[0], half[1], ..., half[r]), zeros outside."""
     height, width = x.shape
     if max(height, width) <= _SMALL:
         return _along_both_axes(x, half, _band(height, half.shape[0]), _band(width, half.shape[0]))
@@ -169,12 +174,12 @@ _symmetric_both.defvjp(_symmetric_filter_push, _symmetric_filter_pull)
 
 
 @jax.custom_vjp
-def convolve_3x3(x: jax.Array, matrix: jax.Array) -> jax.Array:
-    """[m, h, w] of x [n, h, w]: a 3x3 layer with edges repeated.
+def convolve_3x3(x: Float[Array, "n h w"], matrix: Float[Array, "m 9*n+1"]) -> Float[Array, "m h w"]:
+    """A 3x3 layer with edges repeated.
 
     Args:
       x: values.
-      matrix: [m, 9 n + 1]; columns by (dy, dx, channel), then the bias.
+      matrix: columns ordered by (dy, dx, channel), then the bias.
     """
     return _taps_3x3(padded(padded(x, 1, 1, 1, edge=True), 1, 1, 2, edge=True), matrix)
 
@@ -194,13 +199,13 @@ def _taps_3x3(wide: jax.Array, matrix: jax.Array) -> jax.Array:
 def _convolve_3x3_pull(saved, g):
     x, matrix = saved
     (n, h, w), m = x.shape, g.shape[0]
-    # Backwards the kernel is mirrored, and what it reads beyond the edge was repeated from the edge.
+    # The transposed layer has the mirrored kernel. Gradients of repeated edges are added to the edges.
     kernel = matrix[:, :-1].reshape(m, 3, 3, n)
     mirrored = jnp.flip(kernel, (1, 2)).transpose(3, 1, 2, 0).reshape(n, 9 * m)
     mirrored = jnp.concatenate([mirrored, jnp.zeros((n, 1), mirrored.dtype)], axis=1)
     wide_gradient = _taps_3x3(jnp.pad(g, ((0, 0), (2, 2), (2, 2))), mirrored)
     x_gradient = folded(folded(wide_gradient, 1, 1), 1, 2)
-    # All 9 n m sums over the picture are one product: shifts along y of the one factor, along x of the other.
+    # All 9 n m sums over the picture are one product: one factor is shifted along x, the other along y.
     wide = padded(padded(x, 1, 1, 1, edge=True), 1, 1, 2, edge=True)
     left = jnp.concatenate([jnp.pad(g, ((0, 0), (0, 0), (dx, 2 - dx))) for dx in range(3)]).reshape(3 * m, -1)
     right = [slices(wide, dy, h, 1) for dy in range(3)] + [jnp.ones((1, h, w + 2), x.dtype)]

@@ -1,9 +1,11 @@
-"""The whole model: pixel values and bits of given latents."""
+"""The whole model, differentiable: pixel values and bits of given latents."""
 
 from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
 
 from inrc.config import LatentGridConfig
 from inrc.models.latent_grid.context import latent_bits
@@ -11,22 +13,22 @@ from inrc.models.latent_grid.packing import Packing, unpack
 from inrc.models.latent_grid.synthesis import synthesise
 from inrc.models.latent_grid.upsampling import upsample
 
-Params = Mapping[str, jax.Array]
+Params = Mapping[str, Float[Array, "_ _"]]
 
 
 def values_and_bits(
     config: LatentGridConfig,
     packing: Packing,
     params: Params,
-    mask: jax.Array,
-    flat: jax.Array,
-    sizes: jax.Array | None = None,
-) -> tuple[jax.Array, jax.Array]:
+    mask: Float[Array, " size"],
+    flat: Float[Array, " size"],
+    sizes: Int[Array | np.ndarray, "2"] | None = None,
+) -> tuple[Float[Array, "C h w"], Float[Array, ""]]:
     """(pixel values [C, h, w], clamped to [0, 1] with a straight-through gradient; bits of the latents).
 
-    A picture may lie in the top left corner of a larger canvas, that of `packing`. Pixel values beyond its true size
-    then mean nothing and must not enter a loss. The values within, the bits and all gradients are those of the picture
-    alone, provided that the latents beyond are zeros: of latents that are multiplied by `mask`.
+    A picture may lie in the top left corner of a larger canvas, whose packing is given. Pixel values beyond the true
+    size then mean nothing and must not enter a loss. The values within, the bits and all gradients are those of the
+    picture alone if the caller multiplies the latents by `mask`.
 
     Args:
       config: of the networks.
@@ -34,8 +36,8 @@ def values_and_bits(
       params: {name: matrix}.
       mask: `packing.mask_of`.
       flat: the latents, zeros where the mask is 0.
-      sizes: int32 [2], true height and width; None if the canvas is the picture. It may be traced, so that one program
-        serves all pictures of a canvas, and mapped.
+      sizes: true height and width; None if the canvas is the picture. They may be traced, so that one program serves
+        all pictures of a canvas, and mapped, so that each lane has its own.
     """
     grids = unpack(packing, flat)
     values = render(config, packing, params, grids, sizes)
@@ -46,9 +48,9 @@ def render(
     config: LatentGridConfig,
     packing: Packing,
     params: Params,
-    grids: Sequence[jax.Array],
-    sizes: jax.Array | None = None,
-) -> jax.Array:
+    grids: Sequence[Float[Array, "_ _"]],
+    sizes: Int[Array | np.ndarray, "2"] | None = None,
+) -> Float[Array, "C h w"]:
     """Pixel values [C, h, w] of the grids, given in coding order; `sizes` as for `values_and_bits`.
 
     The gradient passes the clamp. With the clamp's own gradient, pixels beyond the range would never come back, and

@@ -1,15 +1,16 @@
-"""Bits of latents under Laplace distributions, with a gradient that shares the exponentials of the value."""
+"""Bits of latents under Laplace distributions, with a gradient that reuses the exponentials of the value."""
 
 import math
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from inrc.entropy.rate import tails_within_bin
 
 
 @jax.custom_vjp
-def laplace_bits(x: jax.Array, log_scale: jax.Array) -> jax.Array:
+def laplace_bits(x: Float[Array, "*shape"], log_scale: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """-log2 of the mass that Laplace(0, exp(log_scale)) gives to [x - 1/2, x + 1/2], elementwise.
 
     `entropy.rate` has a function of this name for weights, which takes scales instead of their logarithms and which JAX
@@ -27,7 +28,7 @@ def laplace_bits(x: jax.Array, log_scale: jax.Array) -> jax.Array:
 def _bits_and_gradients(x: jax.Array, log_scale: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     inverse = jnp.exp(-log_scale)
     magnitude = jnp.abs(x)
-    # Within half a step of zero the bin holds the peak; beyond, its mass is a difference of two tails.
+    # Up to |x| = 1/2 the bin contains the peak of the distribution; beyond, its mass is a difference of two tails.
     inside = magnitude < 0.5
     near, far = tails_within_bin(magnitude, inverse)
     central = 1.0 - 0.5 * (near + far)
@@ -35,7 +36,7 @@ def _bits_and_gradients(x: jax.Array, log_scale: jax.Array) -> tuple[jax.Array, 
     excess = magnitude - 0.5
     nats = jnp.where(inside, -jnp.log(central), excess * inverse - jnp.log(0.5 * whole))
     slope = jnp.where(inside, 0.5 * (near - far) / central, 1.0) * inverse
-    # d/d log_scale: inside, the tails' derivatives; outside, of the two terms.
+    # Derivative with respect to log_scale: of the two tails inside, of the two terms of `nats` outside.
     tails = 0.5 * (near * (0.5 - magnitude) + far * (magnitude + 0.5)) / central
     scale_slope = jnp.where(inside, tails, (1.0 - whole) / whole - excess) * inverse
     unit = 1.0 / math.log(2.0)

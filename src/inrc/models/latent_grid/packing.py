@@ -1,9 +1,9 @@
-"""All grids of a picture in one vector, in coding order, with margins of zeros for what lies outside of a grid.
+"""All grids of a picture in one vector, in coding order, with margins of zeros for neighbours outside a grid.
 
-A grid's rows follow each other with `MARGIN` zeros or more after each, and `MARGIN` rows of zeros before the first. So
-the neighbour (dy, dx) of a latent is dy * stride + dx away in the vector, also at the edges, and the neighbours of all
-latents of a grid are a slice. The coarse grids have one stride and count as one block, which saves hundreds of tiny
-operations for a few more zeros.
+The rows of a grid follow each other with at least `MARGIN` zeros after each row and `MARGIN` rows of zeros before the
+first. The neighbour (dy, dx) of a latent is therefore dy * stride + dx away in the vector, also at the edges, and one
+slice holds the neighbour (dy, dx) of all latents of a grid. The coarse grids share one stride and form one block, which
+saves hundreds of tiny operations for a few more zeros.
 """
 
 import functools
@@ -13,21 +13,23 @@ from typing import NamedTuple, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Shaped
 
 from inrc.config import LatentGridConfig
 from inrc.latent_layout import MARGIN, Grid, grids_of, halved
 
 _SINGLE_LEVELS = 3
-"""Levels, from the finest on, whose grids are blocks of their own."""
+"""Number of finest levels whose grids are blocks of their own. With more, the program has more operations on small
+arrays; with fewer, the block of the coarse grids, whose stride is that of its widest, has more zeros."""
 
 
 class Slot(NamedTuple):
-    """Where a grid is.
+    """Where a grid lies in the vector.
 
     Attributes:
-      grid: which one.
-      start: of its first row.
-      stride: from row to row.
+      grid: the grid.
+      start: position of its first latent.
+      stride: distance between two rows.
     """
 
     grid: Grid
@@ -36,7 +38,7 @@ class Slot(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Of its rows, margins beside them included."""
+        """Entries of its rows, with the margins beside them."""
         return self.grid.shape[0] * self.stride
 
 
@@ -67,7 +69,7 @@ class Packing(NamedTuple):
 
 
 def packing_of(config: LatentGridConfig, shape: tuple[int, int]) -> Packing:
-    """Where the grids of a picture of (height, width) are."""
+    """Where the grids of a picture of (height, width) lie in the vector."""
     grids = grids_of(config, shape)
     coarse = [grid for grid in grids if grid.level >= _SINGLE_LEVELS]
     blocks, position = [], 0
@@ -83,7 +85,7 @@ def packing_of(config: LatentGridConfig, shape: tuple[int, int]) -> Packing:
     return Packing(tuple(blocks), position)
 
 
-def pack(packing: Packing, grids: Sequence[np.ndarray]) -> np.ndarray:
+def pack(packing: Packing, grids: Sequence[Shaped[np.ndarray, "_ _"]]) -> Shaped[np.ndarray, " size"]:
     """The vector of `grids`, given in coding order: those of the packing's shape, or of a smaller picture on it."""
     flat = np.zeros(packing.size, np.result_type(*grids))
     for slot, grid in zip(packing.slots, grids, strict=True):
@@ -93,13 +95,15 @@ def pack(packing: Packing, grids: Sequence[np.ndarray]) -> np.ndarray:
     return flat
 
 
-def cut_from_canvas(packing: Packing, grids: Sequence[np.ndarray], shape: tuple[int, int]) -> list[np.ndarray]:
+def cut_from_canvas(
+    packing: Packing, grids: Sequence[Shaped[np.ndarray, "_ _"]], shape: tuple[int, int]
+) -> list[Shaped[np.ndarray, "_ _"]]:
     """The grids of a picture of (height, width), in coding order, out of those of its canvas, which `packing` packs."""
     shapes = [halved(shape, slot.grid.level) for slot in packing.slots]
     return [grid[:height, :width] for grid, (height, width) in zip(grids, shapes, strict=True)]
 
 
-def put_on_canvas(packing: Packing, grids: Sequence[np.ndarray]) -> list[np.ndarray]:
+def put_on_canvas(packing: Packing, grids: Sequence[Shaped[np.ndarray, "_ _"]]) -> list[Shaped[np.ndarray, "_ _"]]:
     """The grids of a canvas, which `packing` packs, that hold those of a smaller picture, and zeros beyond."""
     return [
         np.pad(grid, [(0, whole - part) for whole, part in zip(slot.grid.shape, grid.shape, strict=True)])
@@ -107,9 +111,9 @@ def put_on_canvas(packing: Packing, grids: Sequence[np.ndarray]) -> list[np.ndar
     ]
 
 
-def unpack(packing: Packing, flat: jax.Array) -> tuple[jax.Array, ...]:
+def unpack(packing: Packing, flat: Float[Array | np.ndarray, " size"]) -> tuple[Float[Array, "_ _"], ...]:
     """The grids [height, width] of the vector, in coding order."""
-    return cast(tuple[jax.Array, ...], _unpack(packing, flat))
+    return cast(tuple[jax.Array, ...], _unpack(packing, jnp.asarray(flat)))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -132,8 +136,8 @@ _unpack.defvjp(lambda packing, flat: (_unpack(packing, flat), None), _unpack_pul
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def positions(packing: Packing, length: int, flat: jax.Array) -> jax.Array:
-    """The blocks of the vector one after the other, without the rows above them; zeros up to `length`."""
+def positions(packing: Packing, length: int, flat: Float[Array, " size"]) -> Float[Array, " {length}"]:
+    """The blocks of the vector one after the other, without the rows of zeros above them; zeros up to `length`."""
     parts = [flat[block.start : block.start + block.size] for block in packing.blocks]
     return jnp.concatenate([*parts, jnp.zeros(length - packing.n_positions, flat.dtype)])
 
@@ -149,8 +153,8 @@ def _positions_pull(packing: Packing, length: int, saved: None, g: jax.Array) ->
 positions.defvjp(lambda packing, length, flat: (positions(packing, length, flat), None), _positions_pull)
 
 
-def mask_of(packing: Packing, shape: tuple[int, int] | None = None) -> np.ndarray:
-    """1 where the vector has a latent, 0 elsewhere; float32 [packing.size].
+def mask_of(packing: Packing, shape: tuple[int, int] | None = None) -> Float[np.ndarray, " size"]:
+    """1 where the vector has a latent, 0 elsewhere; float32.
 
     Args:
       packing: of a picture or of its canvas.

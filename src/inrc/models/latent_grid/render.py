@@ -1,8 +1,9 @@
 """From latents to pixels of any size and any region, in strips, so that memory stays bounded.
 
-Between pixels, features are interpolated by a cubic kernel and go through the same synthesis: every fraction of a pixel
-by which the raster is moved gives a picture of the native density, 3x3 layers included, and a raster n times as fine is
-n^2 of them, interleaved. A raster that is no multiple of the native one is resampled from the next finer multiple.
+A raster n times as fine as the native one consists of n^2 rasters of native density, each shifted by a fraction of a
+pixel, which are interleaved. For each of them, a cubic kernel interpolates the features between pixels, and the same
+synthesis, 3x3 layers included, turns them into values. A raster that is no multiple of the native one is resampled from
+the next finer multiple.
 """
 
 import functools
@@ -14,6 +15,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int, Real, UInt
 
 from inrc.config import LatentGridConfig
 from inrc.latent_layout import grids_of, halved
@@ -23,26 +25,33 @@ from inrc.models.latent_grid.synthesis import synthesise
 from inrc.models.latent_grid.upsampling import upsample
 from inrc.models.view import Antialias, View, pixel_dtype, pixels_of
 
-Params = Mapping[str, jax.Array]
+Params = Mapping[str, Float[Array, "_ _"]]
 
 _STRIP_SAMPLES = 1 << 22
-"""Samples of a strip, native or finer: 117 MB of features for seven grids."""
+"""Samples of a strip, native or finer: 117 MB of features for seven grids. Larger strips take more memory; smaller ones
+compute more samples twice, in the margins that strips share."""
 _REACH = 4
-"""Samples of the coarsest grid beside a window that its features see less than of: four taps on every level."""
+"""Samples of the coarsest grid by which a window extends beyond its part on either side. An upsampling kernel reads two
+samples beside its own on its level, so that all levels together read fewer than four samples of the coarsest grid."""
 _WIDTHS = 16
-"""Programs are compiled for multiples of so many hidden units."""
+"""The hidden layer is padded to a multiple of this width. A larger number means fewer compiled programs for files of
+different widths, and more multiplications for dead units."""
 _CUBIC_REACH = 2
+"""Samples on either side of its own that the cubic kernel between pixels reads."""
 _REFINEMENT_REACH = 3
+"""Latents on either side of its own that the refinement's filter reads."""
 _MAX_FINER = 16
-"""Samples per native pixel and axis at most; between those of a denser raster values are interpolated."""
+"""Largest number of samples per native pixel and axis. Values of a denser raster are interpolated linearly between
+them, which keeps the number of passes through the synthesis at 256."""
 
 
 class _Part(NamedTuple):
-    """What is computed of an axis, in native samples.
+    """The part of an axis that is computed, in native samples.
 
     Attributes:
-      start, size: of the samples that go through the synthesis.
-      window, window_size: of those whose features are computed: enough for the others not to see its ends.
+      start, size: first and number of the samples that go through the synthesis.
+      window, window_size: first and number of the samples whose features are computed. The window extends so far beyond
+        the part that the window's ends do not influence the part.
     """
 
     start: int
@@ -61,30 +70,27 @@ class _Taps(NamedTuple):
 def render(
     model: LatentGridConfig,
     shape: tuple[int, int],
-    params: Mapping[str, np.ndarray],
-    latents: Sequence[np.ndarray],
+    params: Mapping[str, Float[np.ndarray, "_ _"]],
+    latents: Sequence[Real[np.ndarray, "_ _"]],
     view: View,
     *,
     max_value: int,
     antialias: Antialias = Antialias.SUPERSAMPLE,
-) -> np.ndarray:
-    """Pixels of a view.
+) -> UInt[np.ndarray, "{view.height} {view.width} C"]:
+    """Pixels of a view, uint8 or uint16.
 
     Args:
       model: the networks.
       shape: native (height, width).
       params: {name: matrix}.
-      latents: integers [H, W] of all grids, in coding order.
+      latents: integers of all grids, in coding order.
       view: what to render.
       max_value: 255 (uint8) or 65535 (uint16).
-      antialias: NONE takes values at the centres of pixels, everything else their means over pixels.
-
-    Returns:
-      uint8 or uint16 [height, width, C].
+      antialias: NONE takes values at the centres of pixels; all others take means over pixels.
     """
     model, params = padded_to_multiple(model, params, _WIDTHS)
     device_params = {name: jnp.asarray(value) for name, value in params.items()}
-    seen = [grid for place, grid in zip(grids_of(model, shape), latents, strict=True) if not place.hyper][::-1]
+    visible = [array for grid, array in zip(grids_of(model, shape), latents, strict=True) if not grid.hyper][::-1]
     units = (view.bottom - view.top) / view.height, (view.right - view.left) / view.width
     finer = _finer(units[0]), _finer(units[1])
     across, columns = _axis(model, shape[1], view.left, units[1], view.width, finer[1], antialias)
@@ -97,7 +103,7 @@ def render(
         n = min(strip, view.height - first)
         top = view.top + units[0] * first
         down, rows = _axis(model, shape[0], top, units[0], n, finer[0], antialias, at_least=strip)
-        windows = tuple(_window(grid, level, down, across) for level, grid in enumerate(seen))
+        windows = tuple(_window(grid, level, down, across) for level, grid in enumerate(visible))
         places = np.array([down.start - down.window, across.start - across.window], np.int32)
         values = np.asarray(_values(model, finer, (down.size, across.size), device_params, windows, places))
         values = _resampled(_resampled(values, rows, 1), columns, 2)
@@ -114,7 +120,7 @@ def needed_latents(model: LatentGridConfig, shape: tuple[int, int], view: View) 
 
 
 def _finer(unit: float) -> int:
-    """Samples per native sample of the raster that one of `unit` native samples is resampled from."""
+    """Samples per native sample of the raster from which pixels of `unit` native samples are resampled."""
     return min(max(1, math.ceil(1 / unit - 1e-6)), _MAX_FINER)
 
 
@@ -129,7 +135,7 @@ def _axis(
     *,
     at_least: int = 0,
 ) -> tuple[_Part, _Taps]:
-    """What is computed of an axis of `length` for n pixels from `first` on, and how they follow from it."""
+    """The part of an axis of `length` that n pixels from `first` on need, and the resampling that gives the pixels."""
     part = _part(model, length, first, math.ceil(unit * max(n, at_least)))
     edges = (first + unit * np.arange(n + 1) - part.start) * finer
     edges = np.where(np.abs(edges - np.rint(edges)) < 1e-4, np.rint(edges), edges)
@@ -139,12 +145,15 @@ def _axis(
 
 
 def _part(model: LatentGridConfig, length: int, first: float, n: int) -> _Part:
-    """Of sizes that depend on n alone, but for what the picture's ends cut off."""
+    """The part for n native samples from `first` on.
+
+    Its sizes depend on n alone, except where the picture ends, so that parts share compiled programs.
+    """
     margin = _CUBIC_REACH + model.n_residual + 1
     size = min(length, n + 2 * margin + 1)
     start = min(max(0, math.floor(first) - margin), length - size)
     coarsest = 1 << model.n_grids - 1
-    # Windows begin where a sample of the coarsest grid does, and the last one ends where the picture does.
+    # A window begins at a sample of the coarsest grid. The last possible window ends at the end of the picture.
     spare = (length - size - (2 * _REACH + 1) * coarsest) // coarsest * coarsest
     if spare <= 0:
         return _Part(start, size, 0, length)
@@ -166,10 +175,10 @@ def _values(
     finer: tuple[int, int],
     size: tuple[int, int],
     params: Params,
-    windows: tuple[jax.Array, ...],
-    places: np.ndarray,
-) -> jax.Array:
-    """Values [C, finer * h, finer * w] of a part of (h, w) at `places` within the windows of all grids."""
+    windows: tuple[Float[Array, "_ _"], ...],
+    places: Int[Array, "2"],
+) -> Float[Array, "C h w"]:
+    """Values [C, finer * h, finer * w] of a part of `size` (h, w) that begins at `places` in all windows."""
     with jax.default_matmul_precision("highest"):
         features = upsample(model, params, windows)
         features = jax.lax.dynamic_slice(features, (np.int32(0), places[0], places[1]), (len(windows), *size))
@@ -187,7 +196,7 @@ def _values(
 
 
 def _shift_kernels(finer: int) -> list[np.ndarray]:
-    """Keys' cubic kernel with a = -3/4 (Keys, 1981), as in `latent_layout`, at the places between two pixels."""
+    """Keys' cubic kernel with a = -3/4 (Keys, 1981), as in `latent_layout`, for each shift of a finer raster."""
     kernels = []
     for i in range(finer):
         distance = np.abs((i + 0.5) / finer - 0.5 - np.arange(-_CUBIC_REACH, _CUBIC_REACH + 1))
@@ -204,7 +213,7 @@ def _filtered(x: jax.Array, kernel: jax.Array, axis: int) -> jax.Array:
 
 
 def _means(edges: np.ndarray, n: int) -> _Taps:
-    """Means over the area between two edges each."""
+    """The mean of the samples between each edge and the next, weighted by overlap."""
     first = np.floor(edges[:-1]).astype(np.int64)
     n_taps = int((np.ceil(edges[1:]) - first).max())
     taps = first + np.arange(n_taps)[:, None]

@@ -1,9 +1,15 @@
-"""From features to pixel values: a hidden layer per pixel, 3x3 residual layers on the channels, a linear skip."""
+"""From features to pixel values.
+
+features --+--> hidden ReLU layer per pixel --> [3x3 residual layers on the channels] --(+)--> values
++-------------------------- linear, per pixel --------------------------------+
+"""
 
 from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
 
 from inrc.config import LatentGridConfig
 from inrc.models.latent_grid.dense import dense
@@ -11,7 +17,7 @@ from inrc.models.latent_grid.edges import edges_repeated
 from inrc.models.latent_grid.filters import convolve_3x3
 from inrc.models.tiles import largest_tile
 
-Params = Mapping[str, jax.Array]
+Params = Mapping[str, Float[Array, "_ _"]]
 
 _TILE = 2048
 """Pixels per tile on a CPU: 49 hidden units of so many are 400 KB, which stay in cache. Of 1,024, 2,048, 8,192 and all
@@ -21,15 +27,18 @@ _TILE_ON_ACCELERATORS = 1 << 19
 
 
 def synthesise(
-    config: LatentGridConfig, params: Params, features: jax.Array, sizes: jax.Array | None = None
-) -> jax.Array:
-    """Values [C, h, w] of features [n_grids, h, w], not clamped.
+    config: LatentGridConfig,
+    params: Params,
+    features: Float[Array, "{config.n_grids} h w"],
+    sizes: Int[Array | np.ndarray, "2"] | None = None,
+) -> Float[Array, "C h w"]:
+    """Pixel values of features, not clamped.
 
     Args:
       config: of the networks.
       params: {name: matrix}.
       features: of `upsampling.upsample`.
-      sizes: int32 [2], true height and width of a picture on a canvas; None if the canvas is the picture.
+      sizes: true height and width of a picture on a canvas; None if the canvas is the picture.
     """
     n, height, width = features.shape
     pixels = features.reshape(n, height * width)
@@ -42,10 +51,12 @@ def synthesise(
 
 
 @jax.custom_vjp
-def pixel_network(first: jax.Array, second: jax.Array, pixels: jax.Array) -> jax.Array:
-    """[C, n] = second @ (relu(first @ (pixels, 1)), 1) of pixels [n_grids, n].
+def pixel_network(
+    first: Float[Array, "width columns"], second: Float[Array, "C width+1"], pixels: Float[Array, "columns-1 n"]
+) -> Float[Array, "C n"]:
+    """The hidden layer and the output layer of every pixel: second @ (relu(first @ (pixels, 1)), 1).
 
-    Computed in tiles that stay in cache; the hidden layer is computed again for the gradient rather than kept.
+    They are computed in tiles that stay in cache. The gradient computes the hidden layer again instead of keeping it.
     """
     keep_ones, tile = _keeping_ones(first), _tile_of(pixels.shape[1])
 
@@ -67,7 +78,7 @@ def _pull(saved: tuple[jax.Array, jax.Array, jax.Array], g: jax.Array) -> tuple[
     def body(carry: tuple[jax.Array, jax.Array, jax.Array], i: jax.Array):
         first_gradient, second_gradient, pixels_gradient = carry
         inputs = _with_ones(_part(pixels, i, tile))
-        # The last tile begins early enough to be whole: what it shares with the one before counts once.
+        # The last tile begins early enough to be whole. Pixels that it shares with the previous tile must count once.
         fresh = jnp.arange(tile) + jnp.minimum(i * tile, n - tile) >= i * tile
         outer = jnp.where(fresh, _part(g, i, tile), 0.0)
         hidden = jax.nn.relu(keep_ones @ inputs)
@@ -102,5 +113,5 @@ def _with_ones(x: jax.Array) -> jax.Array:
 
 
 def _keeping_ones(first: jax.Array) -> jax.Array:
-    """A layer with one more unit that is 1 where the last input is."""
+    """The hidden layer with one more unit, whose value is the last input, 1: it carries the bias of the next layer."""
     return jnp.concatenate([first, jnp.zeros((1, first.shape[1]), first.dtype).at[0, -1].set(1.0)])

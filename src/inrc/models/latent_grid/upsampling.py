@@ -1,9 +1,10 @@
-"""From latents of many resolutions to one stack of features of the picture's size: learned separable filters."""
+"""From latents of many resolutions to one stack of features of the picture's size, by learned separable filters."""
 
 from collections.abc import Mapping, Sequence
 
-import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
 
 from inrc.config import LatentGridConfig
 from inrc.latent_layout import UPSAMPLING_KERNEL
@@ -16,11 +17,11 @@ _REACH = 2
 
 def upsample(
     config: LatentGridConfig,
-    params: Mapping[str, jax.Array],
-    grids: Sequence[jax.Array],
-    sizes: jax.Array | None = None,
-) -> jax.Array:
-    """Features [n_grids, h, w] of latent grids [h, w], [h / 2, w / 2], ..., finest first.
+    params: Mapping[str, Float[Array, "_ _"]],
+    grids: Sequence[Float[Array, "_ _"]],
+    sizes: Int[Array | np.ndarray, "2"] | None = None,
+) -> Float[Array, "{config.n_grids} h w"]:
+    """Features of latent grids [h, w], [h / 2, w / 2], ...
 
     From coarse to fine: the features so far are doubled by the level's kernel, and the level's own latents, filtered,
     join them.
@@ -29,18 +30,18 @@ def upsample(
       config: of the networks.
       params: {name: matrix}.
       grids: latents, finest first.
-      sizes: int32 [2], true height and width of a picture on a canvas, whose latents beyond are zeros; None if the
-        canvas is the picture.
+      sizes: true height and width of a picture on a canvas, whose latents beyond are zeros; None if the canvas is the
+        picture.
     """
     features = grids[-1][None]
     for level in reversed(range(config.n_grids - 1)):
         kernel = jnp.asarray(UPSAMPLING_KERNEL, jnp.float32) + params["upsampling"][level]
-        own = grids[level]
-        height, width = own.shape
+        latents = grids[level]
+        height, width = latents.shape
         features = edges_repeated(features, None if sizes is None else sizes_at(sizes, level + 1), _REACH)
         features = twice(features, kernel)[:, :height, :width]
         if config.refinement:
             identity = jnp.zeros_like(params["refinement"][level]).at[0].set(1.0)
-            own = symmetric_filter(own, identity + params["refinement"][level])
-        features = jnp.concatenate([own[None], features])
+            latents = symmetric_filter(latents, identity + params["refinement"][level])
+        features = jnp.concatenate([latents[None], features])
     return features
