@@ -1,5 +1,7 @@
 """Checkpoints: exact, whole or not there, and bound to their input."""
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -84,3 +86,23 @@ def test_fingerprints_tell_inputs_apart():
     other[0, 0, 0] += 1e-6
     assert same != checkpoint.fingerprint([other, problems.MATRIX], problems.MODEL, problems.CONFIG)
     assert same != checkpoint.fingerprint([values.reshape(3, 16, 12), problems.MATRIX], problems.MODEL, problems.CONFIG)
+
+
+def test_fingerprints_tell_functions_apart_by_name_and_constants():
+    def scaled(factor, within=None):
+        def function(x):
+            return factor * x if within is None else within(x)
+
+        return function
+
+    class Doubled:
+        def __call__(self, x):
+            return 2 * x
+
+    def of(function):
+        return checkpoint.fingerprint([], dataclasses.replace(problems.CONFIG, optimiser=(function,)))
+
+    several = [scaled(2), scaled(3), scaled(2, within=scaled(2)), scaled(2, within=scaled(3)), Doubled(), len]
+    assert len({of(function) for function in several}) == len(several)
+    assert of(scaled(2, within=scaled(3))) == of(scaled(2, within=scaled(3)))
+    assert of(Doubled()) == of(Doubled())

@@ -46,7 +46,8 @@ def _described(value: Any) -> Any:
 
 def _described_function(function: Any, outer: tuple[Any, ...]) -> Any:
     """The name of a function, and the constants and functions that it encloses; `outer` are those that enclose it."""
-    name = f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+    named = function if hasattr(function, "__qualname__") else type(function)
+    name = f"{named.__module__}.{named.__qualname__}"
     cells = getattr(function, "__closure__", None) or ()
     return [name, *(_described_constant(cell.cell_contents, (*outer, function)) for cell in cells)]
 
