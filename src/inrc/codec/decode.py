@@ -77,27 +77,22 @@ def decode(
     n_pixels = view.height * view.width
     limits.check_render(n_pixels, 1)
     limits.check_render(max(n_pixels, _native_samples(view, antialias)), opened.multiplications)
-    file = files.read(opened, limits, as_seen(header, view))
-    return Image(render(file, view, antialias), file.icc_profile)
+    # The network may see the transposed picture.
+    seen = transposed(view) if header.transposed else view
+    file = files.read(opened, limits, seen)
+    return Image(_upright(header, opened.format.render(file, seen, antialias)), file.icc_profile)
 
 
-def render(file: File, view: View | None = None, antialias: Antialias = _DEFAULT_ANTIALIAS) -> np.ndarray:
-    """Pixels [H, W, C] of a file.
-
-    Args:
-      file: its contents.
-      view: a part of the picture; all of it if not given.
-      antialias: for renders below native density.
-    """
+def render(file: File) -> np.ndarray:
+    """All pixels [H, W, C] of a file, at native size."""
     header = file.header
-    view = view_of((header.height, header.width)) if view is None else view
-    pixels = format_of(header.model).render(file, as_seen(header, view), antialias)
+    pixels = format_of(header.model).render(file, view_of(header.shape), _DEFAULT_ANTIALIAS)
+    return _upright(header, pixels)
+
+
+def _upright(header: Header, pixels: np.ndarray) -> np.ndarray:
+    """Pixels of the picture from those of what the network sees."""
     return np.ascontiguousarray(pixels.swapaxes(0, 1)) if header.transposed else pixels
-
-
-def as_seen(header: Header, view: View) -> View:
-    """A view of the picture as a view of what the network sees, which may be the transposed picture."""
-    return transposed(view) if header.transposed else view
 
 
 def info(data: bytes, *, init: SharedInit | Path | str | None = None, limits: DecodeLimits = _DEFAULT_LIMITS) -> Info:

@@ -13,6 +13,7 @@ from inrc.bitstream.container import ICC_PROFILE, Container
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec.contents import File
+from inrc.codec.family_format import FamilyFormat
 from inrc.codec.formats import format_of, reference_of
 from inrc.codec.weights import QuantisedWeights, dequantise, step_delta_scales, step_indices_of
 from inrc.entropy import coder, stream
@@ -28,10 +29,12 @@ class OpenedFile:
 
     Attributes:
       container: the parsed bytes.
+      format: of the network's family.
       layout: of the network's matrices.
     """
 
     container: Container
+    format: FamilyFormat
     layout: Layout
 
     @property
@@ -42,7 +45,7 @@ class OpenedFile:
     @property
     def multiplications(self) -> int:
         """Multiplications of a render per sample."""
-        return format_of(self.header.model).multiplications(self.header, self.layout)
+        return self.format.multiplications(self.header, self.layout)
 
 
 def layout_of(header: Header) -> Layout:
@@ -75,14 +78,18 @@ def overhead(header: Header, icc_profile: bytes = b"") -> int:
     return len(container.pack(Container(header, b"", _sections(icc_profile))))
 
 
-def check(header: Header, layout: Layout, limits: DecodeLimits) -> None:
+def check(header: Header, limits: DecodeLimits) -> None:
     """Refuses a file whose weights or latents are more than is granted.
 
     Raises:
       LimitExceededError: They are.
     """
+    _check(format_of(header.model), header, layout_of(header), limits)
+
+
+def _check(own: FamilyFormat, header: Header, layout: Layout, limits: DecodeLimits) -> None:
     limits.check_parameters(sum(rows * columns for _, (rows, columns) in layout))
-    format_of(header.model).check_latents(header, limits)
+    own.check_latents(header, limits)
 
 
 def open_bytes(data: bytes, limits: DecodeLimits, find_init: FindInit = find) -> OpenedFile:
@@ -98,9 +105,11 @@ def open_bytes(data: bytes, limits: DecodeLimits, find_init: FindInit = find) ->
       InitMismatchError: The file needs a shared init that is not there.
     """
     parsed = container.unpack(data, limits, find_init)
-    layout = layout_of(parsed.header)
-    check(parsed.header, layout, limits)
-    return OpenedFile(parsed, layout)
+    header = parsed.header
+    own = format_of(header.model)
+    layout = own.layout(header.model, header.shape, header.channels)
+    _check(own, header, layout, limits)
+    return OpenedFile(parsed, own, layout)
 
 
 def read(opened: OpenedFile, limits: DecodeLimits, view: View | None = None) -> File:
@@ -127,7 +136,7 @@ def read(opened: OpenedFile, limits: DecodeLimits, view: View | None = None) -> 
     exponents = None if reference is None else reference.exponents(step_indices)
     weights = QuantisedWeights(step_indices, tuple(coder.decode_matrices(decoder, shapes, exponents)), reference)
     params = dequantise(layout, weights)
-    latents = format_of(header.model).decode_latents(decoder, header, params, view)
+    latents = opened.format.decode_latents(decoder, header, params, view)
     icc_profile = _inflate(parsed.sections.get(ICC_PROFILE, b""), limits)
     return File(header, layout, weights, params, latents, icc_profile)
 

@@ -84,7 +84,7 @@ class Job:
             init_id=b"" if init is None else init.id,
             transposed=family.sees_transposed(shape, init is not None),
         )
-        files.check(header, files.layout_of(header), DecodeLimits())
+        files.check(header, DecodeLimits())
         values = np.ascontiguousarray(self._values.swapaxes(1, 2)) if header.transposed else self._values
         target = family.target(values, header)
         if init is None:
