@@ -25,8 +25,9 @@ import inrc
 from inrc import presets
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.fit.coordinate.config import CoordinateFitConfig
-from inrc.fit.coordinate.fitting import default_tile_samples, fit_network
+from inrc.fit.coordinate.fitting import fit_network
 from inrc.fit.coordinate.minibatches import polyphase
+from inrc.fit.coordinate.plan import default_tile_samples
 from inrc.fit.coordinate.program import Problem, Signal, phase_loss_and_gradient
 from inrc.fit.task import Target
 from inrc.layout import feature_counts

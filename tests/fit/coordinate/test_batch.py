@@ -10,8 +10,9 @@ import pytest
 
 from inrc.errors import ConfigError
 from inrc.fit.coordinate.config import CoordinateFitConfig
-from inrc.fit.coordinate.fitting import CoordinateFitResult, fit_network, fit_networks, fit_plan
+from inrc.fit.coordinate.fitting import CoordinateFitResult, fit_network, fit_networks
 from inrc.fit.coordinate.minibatches import phase_grid
+from inrc.fit.coordinate.plan import fit_plan
 from inrc.fit.coordinate.program import distortion
 from inrc.fit.lanes import Lanes
 from inrc.fit.task import FitResult, Progress, Start, Target, Task

@@ -19,7 +19,8 @@ from inrc.codec.weights import QuantisedWeights, dequantise, ideal_bits_of_many,
 from inrc.config import ModelConfig, ModelFamily
 from inrc.errors import ConfigError
 from inrc.fit.coordinate.config import CoordinateFitConfig
-from inrc.fit.coordinate.fitting import CoordinateFitResult, fit_networks, fit_plan
+from inrc.fit.coordinate.fitting import CoordinateFitResult, fit_networks
+from inrc.fit.coordinate.plan import fit_plan
 from inrc.fit.coordinate.schedule import Schedule
 from inrc.fit.lanes import Lanes
 from inrc.fit.loss import LOSSES

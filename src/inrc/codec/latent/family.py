@@ -18,7 +18,8 @@ from inrc.codec.weights import quantise
 from inrc.config import LatentGridConfig, ModelFamily
 from inrc.fit.lanes import Lanes
 from inrc.fit.latent.config import LatentFitConfig
-from inrc.fit.latent.fitting import LatentFitResult, fit_latents_batch, fit_plan
+from inrc.fit.latent.fitting import LatentFitResult, fit_latents_batch
+from inrc.fit.latent.plan import fit_plan
 from inrc.fit.loss import LOSSES
 from inrc.fit.task import FitResult, Progress
 from inrc.shared_init import SharedInit
