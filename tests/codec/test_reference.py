@@ -6,14 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import inrc
-from inrc.bitstream.header import Header
-from inrc.codec import pack
-from inrc.codec.reference import INIT_COLOUR, misfit, reference_of, seen_shape
+from inrc.codec.formats import format_of, reference_of
+from inrc.codec.reference import canvas_shape
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import ConfigError
 from inrc.layout import layout
-from inrc.meta.data import output_transform
 from inrc.models import build
 from inrc.quant import uniform
 from inrc.signal.coordinates import pixel_centres
@@ -97,75 +94,19 @@ def test_exponents_are_scales_in_steps():
     ],
 )
 def test_misfits(shape, channels, message):
-    assert misfit(INIT, shape, channels) == message
+    assert format_of(INIT.model).misfit(INIT, shape, channels) == message
 
 
 def test_a_canvas_that_is_too_small_is_refused_with_a_remedy():
     small = random_init(shape=(16, 16))
-    assert misfit(small, (31, 31), 3) == ""
+    assert format_of(small.model).misfit(small, (31, 31), 3) == ""
     with pytest.raises(ConfigError, match=r"learned on 16x16 pixels and lacks .* 32x20 has; use another .*--init none"):
         reference_of(small, (20, 32), 3)
     # Bare coordinates and Gaussian vectors are the same for every size.
     for model in (NONE, GAUSSIAN):
-        assert misfit(random_init(model, (16, 16)), (4000, 6000), 3) == ""
+        assert format_of(model).misfit(random_init(model, (16, 16)), (4000, 6000), 3) == ""
 
 
 def test_portraits_are_seen_as_landscapes():
-    assert seen_shape((31, 17)) == seen_shape((17, 31)) == (17, 31)
-    assert seen_shape((9, 9)) == (9, 9)
-
-
-def test_inits_are_learned_in_the_colour_that_files_with_them_have():
-    header = Header(96, 64, 3, 8, INIT_COLOUR, MODEL)
-    for ours, theirs in zip(pack.output_transform(header), output_transform(MODEL, CANVAS), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    luma, offset = pack.output_transform(dataclasses.replace(header, channels=1, colour=inrc.ColourTransform.RGB))
-    gray = pack.output_transform(header)[0] @ [0.3, 0, 0] + 0.5
-    np.testing.assert_allclose(gray, (luma @ [0.3] + offset)[0])
-
-
-class TestWeights:
-    reference = reference_of(INIT, (17, 31), 3)
-    header = Header(31, 17, 3, 8, INIT_COLOUR, MODEL, INIT.id)
-
-    def test_integers_are_differences_and_come_back_as_binary32_sums(self):
-        params = {name: mean + np.float32(0.26) for name, mean in self.reference.mean.items()}
-        weights = pack.round_by(params, (176, 168, 184), self.reference)  # steps of 1/4, 1/8 and 1/2
-        for matrix, integer in zip(weights.integers, (1, 2, 1), strict=True):
-            np.testing.assert_array_equal(matrix, integer)
-        for (name, matrix), step in zip(
-            pack.dequantise(self.header, weights).items(), (1 / 4, 1 / 4, 1 / 2), strict=True
-        ):
-            np.testing.assert_array_equal(matrix, self.reference.mean[name] + np.float32(step))
-            assert matrix.dtype == np.float32
-
-    def test_the_mean_costs_next_to_nothing_and_likely_differences_less_than_unlikely_ones(self):
-        steps = dict(INIT.steps)
-        nothing = pack.quantise(dict(self.reference.mean), steps, self.reference)
-        assert all((matrix == 0).all() for matrix in nothing.integers)
-        generator = np.random.default_rng(0)
-        scales = {name: 2.0 ** (i / 8.0 - 24) for name, i in self.reference.scale_indices.items()}
-        likely = {n: m + generator.laplace(0, scales[n]) for n, m in self.reference.mean.items()}
-        # The same differences, each at another weight of its matrix.
-        unlikely = {
-            n: m + generator.permutation((likely[n] - m).ravel()).reshape(m.shape)
-            for n, m in self.reference.mean.items()
-        }
-        costs = [
-            pack.ideal_bits(pack.quantise(params, steps, self.reference))
-            for params in (dict(self.reference.mean), likely, unlikely)
-        ]
-        assert costs[0] < 0.5 * costs[1]
-        assert costs[1] < 0.9 * costs[2]
-
-    def test_the_coder_spends_what_it_says(self):
-        generator = np.random.default_rng(1)
-        params = {n: m + generator.normal(0, 0.05, m.shape) for n, m in self.reference.mean.items()}
-        weights = pack.quantise(params, dict(INIT.steps), self.reference)
-        data = pack.pack(self.header, weights)
-        assert len(data) - 15 - 4 == pytest.approx(pack.ideal_bits(weights) / 8, abs=2)
-        header, got, _ = pack.unpack(data, inrc.DecodeLimits(), lambda _: INIT)
-        assert header == self.header
-        assert got.step_indices == weights.step_indices
-        for a, b in zip(got.integers, weights.integers, strict=True):
-            np.testing.assert_array_equal(a, b)
+    assert canvas_shape((31, 17)) == canvas_shape((17, 31)) == (17, 31)
+    assert canvas_shape((9, 9)) == (9, 9)

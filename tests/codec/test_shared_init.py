@@ -10,19 +10,19 @@ from inrc import presets, shared_init
 from inrc.bitstream import container
 from inrc.bitstream import header as headers
 from inrc.bitstream.container import Container
-from inrc.codec import job as jobs
-from inrc.codec import options as codec_options
-from inrc.codec import pack
+from inrc.codec import file as contents
 from inrc.codec.encode import Encoded, encode
-from inrc.codec.options import EncodeOptions, choose_init, resolve
-from inrc.codec.reference import reference_of
+from inrc.codec.families import choose_init, resolve
+from inrc.codec.family import Plan
+from inrc.codec.formats import reference_of
+from inrc.codec.job import Job
+from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import ConfigError, CorruptFileError, InitMismatchError, LimitExceededError
 from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.coordinate.schedule import Schedule
 from inrc.fit.loss import LOSSES
 from inrc.layout import layout
-from inrc.quant import uniform
 from inrc.shared_init import SharedInit, library
 from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image
@@ -96,8 +96,8 @@ class TestKinds:
 
 
 def test_a_portrait_has_the_weights_of_the_transposed_landscape(files):
-    (_, portrait, _), (_, landscape, _) = (
-        pack.unpack(files[name].data, LIMITS, lambda _: INIT) for name in ("portrait", "landscape")
+    portrait, landscape = (
+        contents.unpack(files[name].data, LIMITS, lambda _: INIT).weights for name in ("portrait", "landscape")
     )
     assert portrait.step_indices == landscape.step_indices
     for a, b in zip(portrait.integers, landscape.integers, strict=True):
@@ -156,15 +156,15 @@ def test_an_init_that_knows_the_picture_saves_much_of_the_file(tmp_path):
     """The mean is the fitted network itself, rounded; the file has only what is left to say."""
     fit = dataclasses.replace(pictures.FIT, n_passes=300, lambda_rd=3e-4)
     plain = encode(LANDSCAPE, EncodeOptions(model=MODEL, fit=fit))
-    header, weights, _ = pack.unpack(plain.data, LIMITS)
-    params = pack.dequantise(header, weights)
+    file = contents.unpack(plain.data, LIMITS)
+    params = file.params
     init = SharedInit(
         MODEL,
-        header.shape,
+        file.header.shape,
         3,
         {name: matrix.astype(np.float16) for name, matrix in params.items()},
         {name: np.full(matrix.shape, 104, np.uint8) for name, matrix in params.items()},  # 2^-11
-        {name: uniform.step_of_index(i) for name, i in zip(params, weights.step_indices, strict=True)},
+        dict(zip(params, file.weights.steps, strict=True)),
         fit.lambda_rd,
     )
     path = tmp_path / "init.npz"
@@ -177,56 +177,44 @@ def test_an_init_that_knows_the_picture_saves_much_of_the_file(tmp_path):
 
 class TestStart:
     @pytest.fixture
-    def started(self, monkeypatch, archive):
-        """What a fit is started with."""
+    def planned(self, archive):
+        """From a picture and options to what its first fit is given."""
 
-        class Enough(Exception):
-            pass
+        def plan(image: Image, options: EncodeOptions | None = None) -> Plan:
+            return Job(image, options or EncodeOptions(init=str(archive)), None, None).first_plan()
 
-        calls = []
+        return plan
 
-        def fit(target, model, config, *, start, **_):
-            calls.append((target, model, config, start))
-            raise Enough
-
-        monkeypatch.setattr(jobs, "fit", fit)
-
-        def run(image: Image, options: EncodeOptions | None = None):
-            with pytest.raises(Enough):
-                encode(image, options or EncodeOptions(init=str(archive)))
-            return calls[-1]
-
-        return run
-
-    def test_it_is_the_inits(self, started):
-        target, model, _, start = started(PICTURES["portrait"])
+    def test_it_is_the_inits(self, planned):
+        plan = planned(PICTURES["portrait"])
+        start = plan.task.start
         reference = reference_of(INIT, (17, 31), 3)
-        assert model == INIT.model
-        assert target.values.shape == (3, 17, 31)
+        assert plan.header.model == INIT.model
+        assert plan.task.target.values.shape == (3, 17, 31)
         for name, mean in reference.mean.items():
             np.testing.assert_array_equal(start.mean[name], mean)
             expected = 2.0 ** (reference.scale_indices[name] / 8.0 - 24)
             np.testing.assert_allclose(start.scale[name], expected, rtol=1e-6)
 
     @pytest.mark.parametrize("loss", ["mse", "l1"])
-    def test_steps_follow_lambda(self, started, archive, loss):
+    def test_steps_follow_lambda(self, planned, archive, loss):
         config = CoordinateFitConfig(lambda_rd=4 * INIT.lambda_rd * LOSSES[loss].slope, loss=LOSSES[loss])
-        _, _, _, start = started(LANDSCAPE, EncodeOptions(init=str(archive), fit=config))
+        start = planned(LANDSCAPE, EncodeOptions(init=str(archive), fit=config)).task.start
         assert start.steps == pytest.approx({name: 2 * step for name, step in INIT.steps.items()})
 
-    def test_without_lambda_steps_follow_the_scales(self, started, archive):
+    def test_without_lambda_steps_follow_the_scales(self, planned, archive):
         options = EncodeOptions(init=str(archive), fit=CoordinateFitConfig(lambda_rd=0.0))
-        assert started(LANDSCAPE, options)[3].steps is None
+        assert planned(LANDSCAPE, options).task.start.steps is None
 
-    def test_gray_has_one_output(self, started):
-        target, _, _, start = started(PICTURES["gray portrait"])
-        assert target.values.shape == (1, 11, 24)
-        assert len(start.mean["layer_2"]) == 1
+    def test_gray_has_one_output(self, planned):
+        task = planned(PICTURES["gray portrait"]).task
+        assert task.target.values.shape == (1, 11, 24)
+        assert len(task.start.mean["layer_2"]) == 1
 
-    def test_without_an_init_there_is_none(self, started):
-        target, _, _, start = started(PICTURES["portrait"], EncodeOptions(init="none", model=MODEL))
-        assert start is None
-        assert target.values.shape == (3, 31, 17)
+    def test_without_an_init_there_is_none(self, planned):
+        task = planned(PICTURES["portrait"], EncodeOptions(init="none", model=MODEL)).task
+        assert task.start is None
+        assert task.target.values.shape == (3, 31, 17)
 
 
 class TestRefusals:
@@ -244,7 +232,7 @@ class TestRefusals:
 
     def test_another_init_is_refused_with_both_ids(self, files):
         for call in (inrc.decode, inrc.info):
-            with pytest.raises(InitMismatchError, match=rf"{INIT.id.hex()}.*{OTHER.id.hex()} is given"):
+            with pytest.raises(InitMismatchError, match=rf"{INIT.id.hex()}.*{OTHER.id.hex()} was given"):
                 call(files["landscape"].data, init=OTHER)
         with pytest.raises(InitMismatchError, match="No such file"):
             inrc.decode(files["landscape"].data, init="nowhere.npz")
@@ -311,7 +299,7 @@ class TestAuto:
         """Inits of the default codec's encoding, of about 3,000, 1,600 and 900 weights, and one of another."""
         inits = [random_init(ModelConfig(widths=widths, encoding=self.ENCODING), self.SHAPE) for widths in
                  ((40, 25, 17, 15), (26, 16, 11, 10), (17, 11, 7, 6))]  # fmt: skip
-        monkeypatch.setattr(codec_options.shared_init, "shipped", lambda: (random_init(), *inits))
+        monkeypatch.setattr(shared_init, "shipped", lambda: (random_init(), *inits))
         return inits
 
     @staticmethod
@@ -336,10 +324,11 @@ class TestAuto:
 
     def test_its_network_is_fitted(self, shipped):
         bpp = self.bpp_for(shipped[1].n_weights)
-        model, config = resolve(EncodeOptions(), self.SHAPE, 3, bpp, shipped[1])
+        model, config, _ = resolve(EncodeOptions(), self.SHAPE, 3, bpp, shipped[1])
+        assert isinstance(config, CoordinateFitConfig)
         assert model == shipped[1].model
         assert config == dataclasses.replace(
-            resolve(EncodeOptions(), self.SHAPE, 3, bpp)[1],
+            resolve(EncodeOptions(), self.SHAPE, 3, bpp).config,
             schedule=dataclasses.replace(config.schedule, learning_rate=presets.learning_rate_for(model)),
         )
 

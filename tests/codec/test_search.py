@@ -1,16 +1,23 @@
 """Quality, bytes and decibels: what is asked for is what comes out."""
 
+import dataclasses
+
 import numpy as np
 import pytest
-from inrc.fit.config import Progress
 
 import inrc
 import inrc.presets
+from inrc.codec import search
 from inrc.codec.encode import encode
+from inrc.codec.family import Candidate, Plan
+from inrc.codec.job import Job
 from inrc.codec.options import EncodeOptions
+from inrc.codec.search import meet_target
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import TargetNotReachedError
+from inrc.fit.task import Progress
 from tests.codec import pictures
+from tests.codec.latent import test_files as latents
 
 IMAGE = pictures.crop(24, 32, 3)
 # One network for all targets, so that its programs compile once.
@@ -77,6 +84,55 @@ def test_an_interrupted_search_makes_no_further_fit_and_is_a_file():
     encoded = encode(IMAGE, FAST, target_psnr=60.0, progress=progress)
     assert encoded.stats.interrupted
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("family", ["coordinate", "latent"])
+def test_a_search_for_decibels_that_is_cut_short_gives_the_nearest_of_its_fits(family, monkeypatch):
+    options = {"coordinate": dataclasses.replace(FAST, init="none"), "latent": latents.OPTIONS}[family]
+    image = {"coordinate": IMAGE, "latent": latents.IMAGE}[family]
+    fits: list[Candidate] = []
+
+    def progress(_: Progress) -> None:
+        if fits:  # the second fit
+            raise KeyboardInterrupt
+
+    job = Job(image, dataclasses.replace(options, target_psnr=60.0), progress, None)
+    fit = job.fit
+
+    def noted(plan: Plan) -> Candidate:
+        fits.append(fit(plan))
+        return fits[-1]
+
+    monkeypatch.setattr(job, "fit", noted)
+    plan = job.first_plan()
+    found = meet_target(job, plan, job.fit(plan))
+    assert [candidate.result.interrupted for candidate in fits] == [False, True]
+    values = [job.psnr_of(candidate.file) for candidate in fits]
+    assert values[0] != values[1]
+    assert found is fits[int(np.argmax(values))]
+
+
+@pytest.mark.parametrize("family", ["coordinate", "latent"])
+def test_errors_say_what_was_reached_and_what_to_do(family):
+    options = {"coordinate": FAST, "latent": latents.OPTIONS}[family]
+    for target, reached, message in (
+        ({"target_psnr": 30.0}, 28.5, "30 dB are asked for; 28.50 dB were reached: ask for less or give more effort"),
+        (
+            {"max_bytes": 300},
+            np.log2(331),
+            "300 bytes are asked for; 331 were reached: ask for more or give more effort",
+        ),
+    ):
+        goal = search._goal_of(Job(IMAGE, dataclasses.replace(options, **target), None, None))
+        assert goal is not None
+        assert goal.unreached(reached) == message
+        assert not goal.admits(reached)
+
+
+def test_bytes_that_no_trial_of_latents_reaches_are_an_error():
+    fit = dataclasses.replace(latents.FIT, n_steps=20)
+    with pytest.raises(TargetNotReachedError, match=r"680 bytes are asked for; \d+ were reached: ask for more"):
+        encode(latents.IMAGE, latents.OPTIONS, fit=fit, max_bytes=680)
 
 
 def test_quality_moves_bytes():

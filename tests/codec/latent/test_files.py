@@ -14,7 +14,7 @@ import inrc
 from inrc import presets
 from inrc.bitstream import container
 from inrc.bitstream.header import pack as pack_header
-from inrc.codec import pack
+from inrc.codec import file as files
 from inrc.codec.encode import Encoded, encode
 from inrc.codec.options import EncodeOptions
 from inrc.codec.settings import settings, settings_hash
@@ -33,7 +33,7 @@ MODEL = LatentGridConfig(
     n_grids=3, n_hyper=1, n_spatial=3, n_cross=2, n_cross_levels=1, context_layers=1, synthesis_width=4, n_residual=1,
     refinement=False,
 )  # fmt: skip
-# Programs are those of tests/fit/test_latents.py, which compile once per process.
+# Programs are those of tests/fit/latent, which compile once per process.
 FIT = LatentFitConfig(
     n_steps=60, lambda_rd=1e-4, steps_per_group=5, groups_per_chunk=4, optimiser=OptimiserConfig(preconditioned=False)
 )
@@ -74,10 +74,10 @@ def test_info_says_what_the_file_holds(encoded):
 
 
 def test_the_file_holds_what_was_fitted_and_comes_back_byte_for_byte(encoded):
-    header, weights, icc_profile = pack.unpack(encoded.data, inrc.DecodeLimits())
-    assert [grid.shape for grid in weights.latents] == [grid.shape for grid in grids_of(MODEL, (12, 16))]
-    assert any(grid.any() for grid in weights.latents)
-    assert pack.pack(header, weights, icc_profile=icc_profile) == encoded.data
+    file = files.unpack(encoded.data, inrc.DecodeLimits())
+    assert [grid.shape for grid in file.latents] == [grid.shape for grid in grids_of(MODEL, (12, 16))]
+    assert any(grid.any() for grid in file.latents)
+    assert files.pack(file) == encoded.data
 
 
 def test_the_reference_decoder_decodes_the_same_picture(encoded):
@@ -117,16 +117,17 @@ def test_a_view_is_one_of_the_picture_and_not_of_what_the_networks_see(encoded):
 
 def test_batches_fit_latents_one_by_one(encoded):
     other = pictures.crop(16, 12, 3)
-    files = inrc.encode_batch([IMAGE, other], OPTIONS)
-    assert [file.data for file in files if isinstance(file, Encoded)] == [encoded.data, encode(other, OPTIONS).data]
+    together = inrc.encode_batch([IMAGE, other], OPTIONS)
+    alone = [encoded.data, encode(other, OPTIONS).data]
+    assert [outcome.data for outcome in together if isinstance(outcome, Encoded)] == alone
 
 
 def test_what_latent_grids_cannot_do_is_refused():
-    with pytest.raises(ConfigError, match="YCBCR is asked for; latent grids know RGB alone"):
+    with pytest.raises(ConfigError, match="YCBCR is asked for; networks of this family know RGB alone"):
         encode(IMAGE, OPTIONS, colour=ColourTransform.YCBCR)
-    with pytest.raises(ConfigError, match="need a LatentFitConfig"):
+    with pytest.raises(ConfigError, match="is a CoordinateFitConfig; this network needs a LatentFitConfig"):
         encode(IMAGE, OPTIONS, fit=CoordinateFitConfig())
-    with pytest.raises(ConfigError, match="the network is none"):
+    with pytest.raises(ConfigError, match="is a LatentFitConfig; this network needs a CoordinateFitConfig"):
         encode(IMAGE, OPTIONS, model=pictures.MODEL)
 
 

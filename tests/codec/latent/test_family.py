@@ -4,15 +4,15 @@ import dataclasses
 
 import numpy as np
 import pytest
-from inrc.codec.latent_rdoq import loss_of, refine
-from inrc.codec.pack import latent_bits
 
 import inrc
-from inrc.codec import latent_job, pack
 from inrc.codec.encode import Encoded, encode
+from inrc.codec.families import choose_init, named
+from inrc.codec.family import Candidate
+from inrc.codec.formats import reference_of
 from inrc.codec.job import Job
-from inrc.codec.options import EncodeOptions, choose_init, with_codec
-from inrc.codec.reference import reference_of
+from inrc.codec.latent.rdoq import loss_of, refine
+from inrc.codec.options import EncodeOptions
 from inrc.config import ModelConfig
 from inrc.errors import InitMismatchError, TargetNotReachedError
 from inrc.fit.coordinate.config import CoordinateFitConfig
@@ -20,7 +20,7 @@ from inrc.fit.latent.config import LatentFitConfig
 from inrc.metrics import psnr_db
 from inrc.shared_init import save
 from inrc.signal.colour import ColourTransform
-from tests.codec.test_latents import FIT, IMAGE, MODEL, OPTIONS
+from tests.codec.latent.test_files import FIT, IMAGE, MODEL, OPTIONS
 from tests.shared_init.inits import random_latent_init
 
 INIT = random_latent_init(MODEL, (12, 16))
@@ -32,11 +32,11 @@ def job() -> Job:
 
 
 @pytest.fixture(scope="module")
-def candidate(job):
-    return latent_job.run(job, latent_job.plan(job, 1.0))
+def candidate(job) -> Candidate:
+    return job.fit(job.plan(1.0))
 
 
-def test_short_fits_alone_begin_at_shipped_inits():
+def test_short_fits_alone_start_at_shipped_inits():
     for effort, is_short in ((1, True), (4, True), (5, False), (6, False)):
         init = choose_init(EncodeOptions(effort=effort), (256, 256), 3, 0.5)
         assert (init is not None) == is_short
@@ -63,23 +63,29 @@ def test_weights_are_in_full_where_that_is_cheaper(job, candidate):
     far = {name: np.full_like(matrix, 4.0) for name, matrix in INIT.mean.items()}
     near = {name: np.full_like(matrix, 100) for name, matrix in INIT.scale_indices.items()}
     init = dataclasses.replace(INIT, mean=far, scale_indices=near)
-    plan = latent_job.plan(job, 1.0)
+    plan = job.plan(1.0)
     reference = reference_of(init, plan.header.shape, 3)
-    with_init = dataclasses.replace(plan, header=dataclasses.replace(plan.header, init_id=init.id), reference=reference)
-    assert latent_job.rounded(with_init, candidate.result).header.init_id == b""
+    header = dataclasses.replace(plan.header, init_id=init.id)
+    with_init = dataclasses.replace(plan, header=header, reference=reference, may_drop_init=True)
+    (in_full,) = job.family.rounded([with_init], [candidate.result])
+    assert in_full.file.header.init_id == b""
+    assert in_full.file.weights.reference is None
+    (kept,) = job.family.rounded([dataclasses.replace(with_init, may_drop_init=False)], [candidate.result])
+    assert kept.file.header.init_id == init.id
 
 
 def test_refined_latents_cost_less_and_lie_nearer_to_zero(candidate):
     # A fit may end with nothing to refine at its own lambda: so some latents begin one too far away.
     generator = np.random.default_rng(0)
-    latents = tuple(x + np.sign(x) * (generator.random(x.shape) < 0.2) for x in candidate.weights.latents)
-    weights = dataclasses.replace(candidate.weights, latents=tuple(x.astype(np.int32) for x in latents))
-    further = dataclasses.replace(candidate, weights=weights)
+    file = candidate.file
+    latents = tuple(x + np.sign(x) * (generator.random(x.shape) < 0.2) for x in file.latents)
+    file = dataclasses.replace(file, latents=tuple(x.astype(np.int32) for x in latents))
+    further = dataclasses.replace(candidate, file=file)
     for lambda_rd in (candidate.result.lambda_rd, 1e-2):
         refined = refine(further, lambda_rd)
         assert loss_of(refined, lambda_rd) < loss_of(further, lambda_rd)
-        assert latent_bits(refined.header, refined.weights) < latent_bits(further.header, further.weights)
-        for new, old in zip(refined.weights.latents, further.weights.latents, strict=True):
+        assert file.format.latent_bits(refined.file) < file.format.latent_bits(further.file)
+        for new, old in zip(refined.file.latents, further.file.latents, strict=True):
             assert np.all(np.abs(new) <= np.abs(old))
             assert np.all(np.abs(new - old) <= 1)
 
@@ -90,7 +96,7 @@ def test_refining_never_costs_more(candidate):
 
 
 def test_bytes_are_kept(candidate):
-    most = len(pack.pack(candidate.header, candidate.weights, icc_profile=IMAGE.icc_profile)) * 4 // 5
+    most = len(candidate.packed()) * 4 // 5
     encoded = encode(IMAGE, OPTIONS, max_bytes=most)
     assert 0.85 * most < encoded.stats.n_bytes <= most
     with pytest.raises(TargetNotReachedError, match="the least for this picture is"):
@@ -112,11 +118,11 @@ def test_a_batch_has_the_files_of_single_encodes():
 
 
 def test_the_codec_follows_from_the_size_and_from_options_of_one_family():
-    def named(n_pixels: int, **options) -> str:
-        return with_codec(EncodeOptions(**options), n_pixels).codec
+    def codec_for(n_pixels: int, **options) -> str:
+        return named(EncodeOptions(**options), n_pixels).codec
 
-    assert (named(128 * 128), named(128 * 128 - 1)) == ("latent-grid", "siren")
-    assert named(1, fit=FIT) == named(1, model=MODEL) == "latent-grid"
-    assert named(10**6, model=ModelConfig(widths=(4,))) == named(10**6, fit=CoordinateFitConfig()) == "siren"
-    assert named(10**6, colour=ColourTransform.YCOCG) == "siren"
-    assert named(10**6, codec="c3", colour=ColourTransform.RGB) == "c3"
+    assert (codec_for(128 * 128), codec_for(128 * 128 - 1)) == ("latent-grid", "siren")
+    assert codec_for(1, fit=FIT) == codec_for(1, model=MODEL) == "latent-grid"
+    assert codec_for(10**6, model=ModelConfig(widths=(4,))) == codec_for(10**6, fit=CoordinateFitConfig()) == "siren"
+    assert codec_for(10**6, colour=ColourTransform.YCOCG) == "siren"
+    assert codec_for(10**6, codec="c3", colour=ColourTransform.RGB) == "c3"
