@@ -11,7 +11,7 @@ from inrc.baselines.interface import MeasuredCodec
 from inrc.evaluate.experiment import Experiment
 from inrc.evaluate.ours import inrc_codec
 from inrc.evaluate.pictures import kodak
-from inrc.fit.loss import LOSSES
+from inrc.presets import LOSSES
 
 BPP = 0.2
 

@@ -158,3 +158,39 @@ class NetworkConfig(Protocol):
     def family(self) -> int:
         """The number that files name the family by."""
         ...
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """Weights of the terms; `ssim` and `ms_ssim` weigh 1 - SSIM and 1 - MS-SSIM.
+
+    All terms are on [0, 1]. NIF's log-cosh + 0.01 (1 - SSIM) on [-1, 1] is mse + 0.005 (1 - SSIM) here, since
+    log-cosh is half a square near zero and the range is halved.
+    """
+
+    mse: float = 1.0
+    l1: float = 0.0
+    log_cosh: float = 0.0
+    ssim: float = 0.0
+    ms_ssim: float = 0.0
+
+    def __post_init__(self) -> None:
+        weights = dataclasses.astuple(self)
+        if min(weights) < 0 or max(weights) <= 0:
+            raise ConfigError(f"loss weights are {weights}; they must be >= 0 with at least one above 0")
+
+    @property
+    def structural(self) -> bool:
+        """Whether a term compares windows instead of samples."""
+        return self.ssim > 0 or self.ms_ssim > 0
+
+    @property
+    def slope(self) -> float:
+        """Decrease of this loss per decrease of the mse, as bits are added; roughly, on photographs at 0.1 to 0.5 bpp.
+
+        Lambda is multiplied by it, so that a quality leads to about the same rate with every loss.
+        """
+        return self.mse + 10 * self.l1 + 2 * self.log_cosh + 200 * self.ssim + 80 * self.ms_ssim
+
+
+# Section 9 of experiments/NOTES.md compares these at equal bytes. The weights of "visual" are NIF's, see `LossConfig`.

@@ -16,7 +16,7 @@ from inrc.cli.progress import _quality, duration
 from inrc.codec.encode import encode
 from inrc.codec.options import EncodeKeywords, EncodeOptions
 from inrc.errors import ConfigError, UnwritableImageError
-from inrc.fit.loss import LOSSES
+from inrc.presets import LOSSES
 from inrc.signal.colour import ColourTransform
 
 

@@ -8,7 +8,7 @@ from inrc.codec.families import choose_init
 from inrc.codec.family import Plan
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeOptions
-from inrc.fit.loss import LOSSES
+from inrc.presets import LOSSES
 from tests.codec import pictures
 
 # A picture and a quality for which the package has an init, by codec.

@@ -21,8 +21,8 @@ from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import ConfigError, CorruptFileError, InitMismatchError, LimitExceededError
 from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.coordinate.schedule import Schedule
-from inrc.fit.loss import LOSSES
 from inrc.layout import layout
+from inrc.presets import LOSSES
 from inrc.shared_init import SharedInit, library
 from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image

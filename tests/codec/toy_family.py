@@ -14,9 +14,8 @@ from inrc.codec.family import Family
 from inrc.codec.family_format import Description, FamilyFormat
 from inrc.codec.plan import Candidate, Resolved
 from inrc.codec.weights import quantise
-from inrc.fit.loss import LOSSES
 from inrc.fit.task import FitConfig, FitResult
-from inrc.presets import Preset
+from inrc.presets import LOSSES, Preset
 from inrc.signal.colour import ColourTransform
 
 NUMBER = 200

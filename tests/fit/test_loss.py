@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from inrc.config import LossConfig
 from inrc.errors import ConfigError
-from inrc.fit.loss import LOSSES, LossConfig, pointwise, structural
+from inrc.fit.loss import pointwise, structural
 from inrc.metrics.ssim import ssim_index
+from inrc.presets import LOSSES
 
 ERRORS = jnp.float32([0.0, 0.1, -0.1, 0.5, -1.0])
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import create_mutex_group
 
 from inrc.cli.arguments import one_of, value
-from inrc.presets import AUTO_CODEC, CODECS, DEFAULT_EFFORT, DEFAULT_QUALITY
+from inrc.presets import AUTO_CODEC, CODECS, DEFAULT_EFFORT, DEFAULT_QUALITY, LOSSES
 
 if TYPE_CHECKING:
     from inrc.codec.options import EncodeOptions
@@ -43,7 +43,7 @@ class EncodingArguments:
     max_bytes: Annotated[int | None, value("N"), _TARGET] = None
     time_budget: Annotated[float | None, value("S")] = None
     codec: Annotated[str, one_of([AUTO_CODEC, *CODECS])] = AUTO_CODEC
-    loss: Literal["mse", "l1", "log-cosh", "visual", "ssim", "msssim"] = "mse"
+    loss: Annotated[str, one_of(LOSSES)] = "mse"
     colour: Literal["auto", "rgb", "ycbcr", "ycocg", "ycocg-orthonormal"] = "auto"
     init: Annotated[str, value("auto|none|ID|PATH")] = "auto"
     seed: Annotated[int, value("N", hint=None)] = 0

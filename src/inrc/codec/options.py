@@ -7,8 +7,8 @@ from typing import TypedDict
 from inrc import presets
 from inrc.config import NetworkConfig
 from inrc.errors import ConfigError
-from inrc.fit.loss import LOSSES
 from inrc.fit.task import FitConfig
+from inrc.presets import LOSSES
 from inrc.signal.colour import ColourTransform
 
 AUTO_INIT, NO_INIT = "auto", "none"
@@ -27,7 +27,7 @@ class EncodeOptions:
       target_bpp: bits per pixel that the file does not exceed.
       max_bytes: bytes that the file does not exceed.
       time_budget: seconds for a fit; a search for a PSNR may need several.
-      loss: name of a loss of `inrc.fit.loss.LOSSES`.
+      loss: name of a loss of `inrc.presets.LOSSES`.
       seed: of everything random.
       colour: transform between RGB and the network's outputs; YCbCr if not given. Latent grids know RGB alone.
       init: shared init to start from, which decoding then needs: "auto" takes one that comes with the package where it

@@ -14,8 +14,8 @@ from inrc.codec.decode import decode
 from inrc.codec.encode import encode
 from inrc.codec.options import EncodeKeywords, EncodeOptions
 from inrc.codec.settings import REFERENCE_SHAPE, settings
-from inrc.fit.loss import LOSSES
 from inrc.fit.task import Progress
+from inrc.presets import LOSSES
 
 _TRACE_LENGTH = 48
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from jaxtyping import Float
 
+from inrc.config import LossConfig
 from inrc.errors import ConfigError
-from inrc.fit.loss import LossConfig
 
 MAX_SEEDS = 64
 """Random starts that may race in one fit; every fit owns so many seeds of random numbers."""

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt
 
 from inrc.errors import ConfigError
+from inrc.signal.image import from_unit
 
 
 class Antialias(enum.Enum):
@@ -94,6 +95,5 @@ def pixels_of(values: Float[Any, "C h w"], max_value: int) -> UInt[Any, "h w C"]
     Returns:
       An array of the same library.
     """
-    library = values.__array_namespace__()
-    unit = library.clip(library.nan_to_num(values), 0.0, 1.0)
-    return library.moveaxis(library.floor(unit * max_value + 0.5), 0, -1).astype(pixel_dtype(max_value))
+    pixels = from_unit(values, 8 if max_value <= 255 else 16)
+    return pixels.__array_namespace__().moveaxis(pixels, 0, -1)

@@ -7,7 +7,7 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -99,15 +99,15 @@ def to_unit(pixels: np.ndarray) -> np.ndarray:
     return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
 
 
-def from_unit(values: np.ndarray, bit_depth: int) -> np.ndarray:
+def from_unit(values: Any, bit_depth: int) -> Any:
     """Maps [0, 1] onto integer samples: clipped, then rounded to nearest with halves up.
 
     Args:
-        values: Floats of any shape (NumPy, or JAX on any device). NaN becomes 0.
+        values: Floats of any shape, an array of NumPy or of JAX, which may be traced. NaN becomes 0.
         bit_depth: 8 or 16.
 
     Returns:
-        uint8 or uint16 of the same shape.
+        uint8 or uint16 of the same shape, of the same library.
 
     Raises:
         ConfigError: If `bit_depth` is neither.
@@ -115,10 +115,10 @@ def from_unit(values: np.ndarray, bit_depth: int) -> np.ndarray:
     if bit_depth not in (8, 16):
         raise ConfigError(f"bit_depth is {bit_depth}; it must be 8 or 16")
     dtype = np.uint8 if bit_depth == 8 else np.uint16
-    values = np.asarray(values)
+    library = values.__array_namespace__()
     values = values.astype(np.promote_types(values.dtype, np.float32), copy=False)
-    clipped = np.clip(np.nan_to_num(values, nan=0.0), 0.0, 1.0)
-    return np.floor(clipped * np.iinfo(dtype).max + 0.5).astype(dtype)
+    clipped = library.clip(library.nan_to_num(values, nan=0.0), 0.0, 1.0)
+    return library.floor(clipped * np.iinfo(dtype).max + 0.5).astype(dtype)
 
 
 def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image:

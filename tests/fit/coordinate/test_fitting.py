@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from inrc.config import LossConfig
 from inrc.entropy import coder
 from inrc.errors import ConfigError
 from inrc.fit.coordinate.config import CoordinateFitConfig
@@ -13,7 +14,6 @@ from inrc.fit.coordinate.fitting import CoordinateBatch, CoordinateFitResult, fi
 from inrc.fit.coordinate.program import stacks_of
 from inrc.fit.coordinate.schedule import Schedule
 from inrc.fit.lanes import Lanes
-from inrc.fit.loss import LossConfig
 from inrc.fit.measured import Measured
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.fit.stacks import stacked, stacked_scalars

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inrc.config import EncodingConfig, EncodingKind, ModelConfig
+from inrc.config import EncodingConfig, EncodingKind, LossConfig, ModelConfig
 from inrc.fit.coordinate.minibatches import polyphase
 from inrc.fit.coordinate.program import (
     Problem,
@@ -20,7 +20,6 @@ from inrc.fit.coordinate.program import (
     stacks_of,
 )
 from inrc.fit.coordinate.schedule import CoordinateSteps, Schedule, minibatch_order, steps_of_chunk
-from inrc.fit.loss import LossConfig
 from inrc.fit.measured import BitWeights
 from inrc.fit.stacks import unstacked
 from inrc.fit.weights import Matrices, first_weights, prior_of

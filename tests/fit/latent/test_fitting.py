@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inrc.config import LatentGridConfig
+from inrc.config import LatentGridConfig, LossConfig
 from inrc.entropy.context import ROW_LIMIT, from_matrices
 from inrc.errors import CheckpointMismatchError, ConfigError
 from inrc.fit.latent import program
@@ -16,7 +16,6 @@ from inrc.fit.latent.config import LatentFitConfig
 from inrc.fit.latent.fitting import LatentFitResult, fit_latents
 from inrc.fit.latent.program import LatentState
 from inrc.fit.latent.start import warm_latent_state
-from inrc.fit.loss import LossConfig
 from inrc.fit.measured import Measured
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.fit.task import Progress, Target

@@ -23,10 +23,10 @@ from inrc.fit.coordinate.fitting import CoordinateFitResult, fit_networks
 from inrc.fit.coordinate.plan import fit_plan
 from inrc.fit.coordinate.schedule import Schedule
 from inrc.fit.lanes import Lanes
-from inrc.fit.loss import LOSSES
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.fit.task import FitResult, Progress, Target
 from inrc.layout import feature_counts
+from inrc.presets import LOSSES
 from inrc.quant.search import search_together
 from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform

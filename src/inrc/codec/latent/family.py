@@ -20,8 +20,8 @@ from inrc.fit.lanes import Lanes
 from inrc.fit.latent.config import LatentFitConfig
 from inrc.fit.latent.fitting import LatentFitResult, fit_latents_batch
 from inrc.fit.latent.plan import fit_plan
-from inrc.fit.loss import LOSSES
 from inrc.fit.task import FitResult, Progress
+from inrc.presets import LOSSES
 from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
 

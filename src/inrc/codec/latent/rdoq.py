@@ -17,11 +17,11 @@ import numpy as np
 from inrc.codec.contents import File
 from inrc.codec.latent.format import LatentFormat, network_of, plans_of
 from inrc.codec.plan import Candidate
-from inrc.config import LatentGridConfig
+from inrc.config import LatentGridConfig, LossConfig
 from inrc.entropy import context, latent_rate
 from inrc.fit.latent.fitting import LatentFitResult
 from inrc.fit.latent.program import LatentSignal
-from inrc.fit.loss import LossConfig, distortion
+from inrc.fit.loss import distortion
 from inrc.latent_layout import grids_of
 from inrc.models.latent_grid.forward import render
 from inrc.models.latent_grid.packing import packing_of, put_on_canvas

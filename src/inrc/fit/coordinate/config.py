@@ -3,9 +3,9 @@
 import dataclasses
 import math
 
+from inrc.config import LossConfig
 from inrc.errors import ConfigError
 from inrc.fit.coordinate.schedule import Schedule
-from inrc.fit.loss import LossConfig
 from inrc.fit.optimiser import Optimiser, OptimiserConfig
 from inrc.fit.task import FitConfig
 

@@ -15,10 +15,10 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, UInt32
 
-from inrc.config import ModelConfig
+from inrc.config import LossConfig, ModelConfig
 from inrc.fit.coordinate.minibatches import Phases, open_grid
 from inrc.fit.coordinate.schedule import CoordinateSteps
-from inrc.fit.loss import LossConfig, pointwise, structural
+from inrc.fit.loss import pointwise, structural
 from inrc.fit.measured import BitWeights, Measured
 from inrc.fit.optimiser import Optimiser, OptimiserConfig, refresh_bases
 from inrc.fit.stacks import Stack, Stacks

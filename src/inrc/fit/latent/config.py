@@ -2,9 +2,9 @@
 
 import dataclasses
 
+from inrc.config import LossConfig
 from inrc.errors import ConfigError
 from inrc.fit.latent.schedule import LatentSchedule
-from inrc.fit.loss import LossConfig
 from inrc.fit.optimiser import Optimiser, OptimiserConfig
 from inrc.fit.task import FitConfig
 

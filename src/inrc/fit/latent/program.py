@@ -14,9 +14,9 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, UInt32
 
-from inrc.config import LatentGridConfig
+from inrc.config import LatentGridConfig, LossConfig
 from inrc.fit.latent.schedule import LatentSteps
-from inrc.fit.loss import LossConfig, distortion
+from inrc.fit.loss import distortion
 from inrc.fit.measured import BitWeights, Measured
 from inrc.fit.optimiser import Optimiser, OptimiserConfig, adam, refresh_bases
 from inrc.fit.stacks import Stack, Stacks
