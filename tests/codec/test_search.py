@@ -8,7 +8,8 @@ import pytest
 import inrc
 import inrc.presets
 from inrc.codec import search
-from inrc.codec.encode import encode
+from inrc.codec.coordinate.family import CoordinateFamily
+from inrc.codec.encode import Encoded, encode
 from inrc.codec.family import Candidate, Plan
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeOptions
@@ -16,6 +17,7 @@ from inrc.codec.search import meet_target
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import TargetNotReachedError
 from inrc.fit.task import Progress
+from inrc.metrics.psnr import psnr_db
 from tests.codec import pictures
 from tests.codec.latent import test_files as latents
 
@@ -54,6 +56,15 @@ def test_target_psnr_is_met_within_a_tenth_of_a_decibel_from_above(target):
     assert target <= encoded.stats.psnr_db <= target + 0.1
     mse = np.mean((inrc.decode(encoded.data).pixels.astype(float) - IMAGE.pixels) ** 2)
     assert 10 * np.log10(255**2 / mse) == pytest.approx(encoded.stats.psnr_db, abs=0.01)
+
+
+@pytest.mark.parametrize("target", [17.0, 19.0])
+def test_each_picture_of_a_batch_meets_its_target_psnr_from_above(target):
+    images = [IMAGE.pixels, np.ascontiguousarray(IMAGE.pixels[::-1])]
+    for pixels, encoded in zip(images, inrc.encode_batch(images, FAST, target_psnr=target), strict=True):
+        assert isinstance(encoded, Encoded)
+        assert target <= encoded.stats.psnr_db < target + CoordinateFamily.psnr_margin_db
+        assert psnr_db(pixels, inrc.decode(encoded.data).pixels) == pytest.approx(encoded.stats.psnr_db)
 
 
 def test_what_is_out_of_reach_is_said_with_what_was_reached():
@@ -131,8 +142,8 @@ def test_errors_say_what_was_reached_and_what_to_do(family):
 
 def test_bytes_that_no_trial_of_latents_reaches_are_an_error():
     fit = dataclasses.replace(latents.FIT, n_steps=20)
-    with pytest.raises(TargetNotReachedError, match=r"680 bytes are asked for; \d+ were reached: ask for more"):
-        encode(latents.IMAGE, latents.OPTIONS, fit=fit, max_bytes=680)
+    with pytest.raises(TargetNotReachedError, match=r"35 bytes are asked for; \d\d were reached: ask for more"):
+        encode(dataclasses.replace(latents.IMAGE, icc_profile=b""), latents.OPTIONS, fit=fit, max_bytes=35)
 
 
 def test_quality_moves_bytes():
