@@ -14,6 +14,7 @@ from inrc.codec.family import Family
 from inrc.codec.family_format import Description, FamilyFormat
 from inrc.codec.plan import Candidate, Resolved
 from inrc.codec.weights import quantise
+from inrc.config import LossConfig
 from inrc.fit.task import FitConfig, FitResult
 from inrc.presets import LOSSES, Preset
 from inrc.signal.colour import ColourTransform
@@ -44,7 +45,7 @@ class MeanConfig(FitConfig):
     target_bits: float | None = None
     n_seeds: int = 1
     race_fraction: float = 0.0
-    loss: object = LOSSES["mse"]
+    loss: LossConfig = LOSSES["mse"]
     steps_per_group: int = 1
     groups_per_chunk: int = 1
     time_budget: float | None = None
@@ -75,6 +76,7 @@ class OneColourFormat(FamilyFormat):
         return np.broadcast_to(colour.astype(dtype), (view.height, view.width, len(colour))).copy()
 
     def describe(self, model):
+        assert isinstance(model, OneColour)
         return Description("one_colour", f"steps of 2^-{model.log_step}", "", dataclasses.asdict(model))
 
 
@@ -94,7 +96,7 @@ class OneColourFamily(Family):
 
     def resolve(self, options, shape, n_channels, bpp, init=None):
         self.check(options)
-        return Resolved(options.model or self.codecs[0].model, options.fit or MeanConfig(), ColourTransform.RGB)
+        return Resolved(options.model or OneColour(), options.fit or MeanConfig(), ColourTransform.RGB)
 
     def bucket(self, plan):
         return plan.task.target.shape
@@ -106,7 +108,7 @@ class OneColourFamily(Family):
         return [
             FitResult(
                 params={"colour": plan.task.target.mean_outputs[:, None]},
-                steps={"colour": 2.0**-plan.header.model.log_step},
+                steps={"colour": 2.0 ** -_model(plan).log_step},
                 n_steps=1,
                 seconds=0.0,
                 compile_seconds=0.0,
@@ -121,3 +123,8 @@ class OneColourFamily(Family):
             Candidate(files.make(plan.header, quantise(result.params, result.steps), (), plan.icc_profile), result)
             for plan, result in zip(plans, results, strict=True)
         ]
+
+
+def _model(plan) -> OneColour:
+    assert isinstance(plan.header.model, OneColour)
+    return plan.header.model
