@@ -325,10 +325,13 @@ class TestAuto:
     def test_its_network_is_fitted(self, shipped):
         bpp = self.bpp_for(shipped[1].n_weights)
         model, config, _ = resolve(EncodeOptions(), self.SHAPE, 3, bpp, shipped[1])
+        plain = resolve(EncodeOptions(), self.SHAPE, 3, bpp).config
+        assert isinstance(model, ModelConfig)
         assert isinstance(config, CoordinateFitConfig)
+        assert isinstance(plain, CoordinateFitConfig)
         assert model == shipped[1].model
         assert config == dataclasses.replace(
-            resolve(EncodeOptions(), self.SHAPE, 3, bpp).config,
+            plain,
             schedule=dataclasses.replace(config.schedule, learning_rate=presets.learning_rate_for(model)),
         )
 

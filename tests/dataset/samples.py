@@ -13,6 +13,7 @@ from inrc.codec.job import Job
 from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.dataset.tasks import RunOptions
+from inrc.errors import InrcError
 from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.signal.image import Image, encode_image
@@ -94,7 +95,7 @@ class FakeEncoder(BatchEncoder):
             raise RuntimeError("the device is out of memory")
         return FakeBatch((), tuple(self._encoded(prepared.image) for prepared in batch))
 
-    def finish(self, fitted: FittedBatch):
+    def finish(self, fitted: FittedBatch) -> list[Encoded | InrcError]:
         assert isinstance(fitted, FakeBatch)
         with self.lock:
             self.n_in_flight -= len(fitted.files)

@@ -310,6 +310,7 @@ class TestPipeline:
     def test_a_batch_that_cannot_be_finished_is_fitted_one_by_one(self, tmp_path):
         class Fragile(FakeEncoder):
             def finish(self, fitted):
+                assert isinstance(fitted, FakeBatch)
                 if len(fitted.files) > 1:
                     raise ValueError("not together")
                 return super().finish(fitted)
