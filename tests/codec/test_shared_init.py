@@ -326,9 +326,9 @@ class TestAuto:
         bpp = self.bpp_for(shipped[1].n_weights)
         model, config, _ = resolve(EncodeOptions(), self.SHAPE, 3, bpp, shipped[1])
         plain = resolve(EncodeOptions(), self.SHAPE, 3, bpp).config
+        assert isinstance(model, ModelConfig)
         assert isinstance(config, CoordinateFitConfig)
         assert isinstance(plain, CoordinateFitConfig)
-        assert isinstance(model, ModelConfig)
         assert model == shipped[1].model
         assert config == dataclasses.replace(
             plain,
