@@ -6,6 +6,7 @@ import numpy as np
 
 from inrc.errors import ConfigError, UnreadableImageError, UnsupportedImageError
 from inrc.signal import netpbm, pillow, png, tiff
+from inrc.signal.channels import has_alpha
 from inrc.signal.raster import Raster
 
 SIGNATURE_BYTES = 16
@@ -99,9 +100,8 @@ def _check_encodable(pixels: np.ndarray, format_name: str, quality: int | None) 
     if pixels.itemsize == 2 and format_name in _LOSSY_FORMATS:
         raise UnsupportedImageError(f"{format_name} holds 8 bits per sample, the picture has 16; write .png or .tiff")
     if channels not in _CHANNELS_HELD[format_name]:
-        has_alpha = channels in (2, 4)
-        what = "alpha channel" if has_alpha else "colour"
-        remedy = "write .png, .tiff or .webp" if has_alpha and pixels.itemsize == 1 else "write .png or .tiff"
+        what = "alpha channel" if has_alpha(channels) else "colour"
+        remedy = "write .png, .tiff or .webp" if has_alpha(channels) and pixels.itemsize == 1 else "write .png or .tiff"
         raise UnsupportedImageError(f"{format_name} holds no {what}, the picture has {channels} channels; {remedy}")
     if quality is not None and format_name not in _LOSSY_FORMATS:
         raise ConfigError(

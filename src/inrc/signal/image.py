@@ -19,6 +19,7 @@ from inrc.errors import (
     UnwritableImageError,
 )
 from inrc.signal import formats
+from inrc.signal.channels import has_alpha
 from inrc.signal.raster import upright
 
 MAX_PIXELS = 2**28
@@ -79,7 +80,7 @@ class Image:
     @property
     def has_alpha(self) -> bool:
         """Whether the last channel is alpha."""
-        return self.channels in (2, 4)
+        return has_alpha(self.channels)
 
 
 def to_unit(pixels: np.ndarray) -> np.ndarray:

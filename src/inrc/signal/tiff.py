@@ -15,6 +15,7 @@ import numpy as np
 
 from inrc.errors import UnreadableImageError, UnsupportedImageError
 from inrc.signal import pillow
+from inrc.signal.channels import has_alpha
 from inrc.signal.raster import ORIENTATION_TAG, Raster, check_size, scaled_to_full_range, valid_orientation
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def encode(pixels: np.ndarray, icc_profile: bytes) -> bytes:
         pixels if channels > 1 else pixels[..., 0],
         photometric="rgb" if channels >= 3 else "minisblack",
         planarconfig="contig" if channels > 1 else None,
-        extrasamples=["unassalpha"] if channels in (2, 4) else None,
+        extrasamples=["unassalpha"] if has_alpha(channels) else None,
         compression="zlib",
         predictor=True,
         iccprofile=icc_profile or None,
@@ -132,7 +133,7 @@ def _plain_samples(page: TiffPage) -> np.ndarray:
     pixels = pixels.astype(pixels.dtype.newbyteorder("="))
     if page.photometric == _MINISWHITE:
         pixels[..., 0] = np.iinfo(pixels.dtype).max - pixels[..., 0]
-    if pixels.shape[2] in (2, 4) and page.extrasamples[:1] == (_PREMULTIPLIED,):
+    if has_alpha(pixels.shape[2]) and page.extrasamples[:1] == (_PREMULTIPLIED,):
         pixels = _unpremultiply(pixels)
     return pixels
 

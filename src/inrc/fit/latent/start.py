@@ -14,6 +14,7 @@ from inrc.fit.task import Start
 from inrc.fit.weights import Matrices, first_weights
 from inrc.latent_layout import latent_layout
 from inrc.models.latent_grid.packing import packing_of
+from inrc.signal.channels import has_alpha
 
 _SPREAD = {"synthesis_0": 1e-4, "synthesis_1": 0.01, "synthesis_skip": 0.004, "context_out": 0.05, "cross": 0.3}
 """Standard deviations of random weights; all others, and all biases, start at 0. Larger or smaller ones, one at a time,
@@ -79,7 +80,7 @@ def _random_params(problem: LatentProblem, mean_values: jax.Array, seed: jax.Arr
         matrix = spread * jax.random.normal(key, (rows, columns), jnp.float32)
         params[name] = matrix if name in skips or not spread else matrix.at[:, -1].set(0.0)
     params["synthesis_1"] = params["synthesis_1"].at[:, -1].set(mean_values)
-    n_colours = problem.n_channels - (problem.n_channels in (2, 4))  # alpha is not one
+    n_colours = problem.n_channels - has_alpha(problem.n_channels)
     params["synthesis_skip"] = params["synthesis_skip"].at[:n_colours].add(_LUMINANCE)
     return params
 
