@@ -111,7 +111,7 @@ def test_a_shared_init_is_needed_again(inrc_command, tmp_path, init_path):
         assert "--init" in missing.stderr
         wrong = inrc_command(*command, tmp_path / "in.inr", "--init", tmp_path / "other.npz")
         assert wrong.returncode == 1
-        assert f"{INIT.id.hex()}, but {random_init(seed=1).id.hex()} is given" in wrong.stderr
+        assert f"{INIT.id.hex()}, but {random_init(seed=1).id.hex()} was given" in wrong.stderr
     assert not out.exists()
 
 
