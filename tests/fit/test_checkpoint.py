@@ -4,6 +4,7 @@ import dataclasses
 
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from inrc.errors import CheckpointMismatchError
@@ -100,7 +101,9 @@ def test_fingerprints_tell_functions_apart_by_name_and_constants():
             return 2 * x
 
     def of(function):
-        return checkpoint.fingerprint([], dataclasses.replace(problems.CONFIG, optimiser=(function,)))
+        return checkpoint.fingerprint(
+            [], dataclasses.replace(problems.CONFIG, optimiser=optax.GradientTransformation(len, function))
+        )
 
     several = [scaled(2), scaled(3), scaled(2, within=scaled(2)), scaled(2, within=scaled(3)), Doubled(), len]
     assert len({of(function) for function in several}) == len(several)

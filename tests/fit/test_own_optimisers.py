@@ -83,7 +83,7 @@ def identities() -> list[str]:
 
 
 def test_a_fit_has_the_same_identity_in_another_process():
-    code = "from tests.fit.test_own_optimisers import identities; print(*identities())"
+    code = "import tests.conftest; from tests.fit.test_own_optimisers import identities; print(*identities())"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "1"}
     process = subprocess.run(
         [sys.executable, "-c", code], check=True, env=environment, timeout=240, capture_output=True, text=True

@@ -157,8 +157,12 @@ class Family(abc.ABC):
         return (
             (options.model is None or isinstance(options.model, self.format.network))
             and (options.fit is None or isinstance(options.fit, self.fit_config))
-            and (options.colour is None or self.fields.has_colour)
+            and (options.colour is None or self.fields.has_colour or self._is_rgb_by_name(options))
         )
+
+    def _is_rgb_by_name(self, options: EncodeOptions) -> bool:
+        """Whether RGB is asked for beside a network or a fit, which then decides the family."""
+        return options.colour is ColourTransform.RGB and (options.model, options.fit) != (None, None)
 
     def check(self, options: EncodeOptions) -> None:
         """Refuses options that name parts of another family.

@@ -85,11 +85,11 @@ class Goal:
 
     def admits(self, value: float) -> bool:
         """Whether a value keeps what is asked for, near or not."""
-        return value >= self.least if self.is_psnr else value <= self.most
+        return bool(value >= self.least if self.is_psnr else value <= self.most)
 
     def prefers(self, value: float, other: float) -> bool:
         """Whether one admitted value is better than another: a lower PSNR, or more of the bytes."""
-        return value < other if self.is_psnr else value > other
+        return bool(value < other if self.is_psnr else value > other)
 
     def distance(self, value: float) -> float:
         """How far a value is from being near enough."""

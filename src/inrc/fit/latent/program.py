@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, UInt32
+from jaxtyping import Array, Float, Num, UInt32
 
 from inrc.config import LatentGridConfig, LossConfig
 from inrc.fit.latent.schedule import LatentSteps
@@ -180,7 +180,7 @@ def _step(
     return LatentState(latents, latent_moments, *weights, state.step + 1, state.seed), measured
 
 
-def noise_of(seed: UInt32[Array, ""], step: Float[Array, ""]) -> tuple[UInt32[Array, ""], Float[Array, ""]]:
+def noise_of(seed: UInt32[Array, ""], step: Num[Array, ""]) -> tuple[UInt32[Array, ""], Float[Array, ""]]:
     """(seed of a step's noise, its sign): every second step repeats the noise of the one before with the other sign.
 
     The effect of noise on the gradient then cancels, to first order, after two steps. Seeds are two apart, so that
