@@ -101,9 +101,8 @@ def test_fingerprints_tell_functions_apart_by_name_and_constants():
             return 2 * x
 
     def of(function):
-        return checkpoint.fingerprint(
-            [], dataclasses.replace(problems.CONFIG, optimiser=optax.GradientTransformation(len, function))
-        )
+        optimiser = optax.GradientTransformation(len, function)  # pyright: ignore[reportArgumentType]
+        return checkpoint.fingerprint([], dataclasses.replace(problems.CONFIG, optimiser=optimiser))
 
     several = [scaled(2), scaled(3), scaled(2, within=scaled(2)), scaled(2, within=scaled(3)), Doubled(), len]
     assert len({of(function) for function in several}) == len(several)

@@ -11,6 +11,7 @@ from inrc.codec.families import choose_init, named
 from inrc.codec.family import Candidate
 from inrc.codec.formats import reference_of
 from inrc.codec.job import Job
+from inrc.codec.latent.format import LatentFormat
 from inrc.codec.latent.rdoq import loss_of, refine
 from inrc.codec.options import EncodeOptions
 from inrc.config import ModelConfig
@@ -84,7 +85,7 @@ def test_refined_latents_cost_less_and_lie_nearer_to_zero(candidate):
     for lambda_rd in (candidate.result.lambda_rd, 1e-2):
         refined = refine(further, lambda_rd)
         assert loss_of(refined, lambda_rd) < loss_of(further, lambda_rd)
-        assert file.format.latent_bits(refined.file) < file.format.latent_bits(further.file)
+        assert LatentFormat().latent_bits(refined.file) < LatentFormat().latent_bits(further.file)
         for new, old in zip(refined.file.latents, further.file.latents, strict=True):
             assert np.all(np.abs(new) <= np.abs(old))
             assert np.all(np.abs(new - old) <= 1)
