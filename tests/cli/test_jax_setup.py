@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from tests.conftest import COFFEE_SMALL
+
 AT_THE_IMPORT_OF_JAX = """
 import os, sys
 
@@ -21,9 +23,10 @@ main(sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize(
-    "arguments", [("encode", COFFEE_SMALL, "--init", "00000000", "-o", "a.inr"), ("batch", "none", "out")]
-)
+WITHOUT_INIT = ("encode", COFFEE_SMALL, "--init", "00000000", "-o", "a.inr")
+
+
+@pytest.mark.parametrize("arguments", [WITHOUT_INIT, ("batch", "none", "out")])
 @pytest.mark.parametrize(("of_user", "level"), [(None, "3"), ("0", "0")])
 def test_the_compiler_log_is_off_before_jax_is_imported_and_a_level_of_the_user_stays(
     inrc_command, tmp_path, arguments, of_user, level
