@@ -21,8 +21,9 @@ from inrc.signal.colour import ColourTransform
 
 
 def test_encode_offers_what_the_package_has():
-    hints = typing.get_type_hints(EncodingArguments)
-    assert set(typing.get_args(hints["loss"])) == set(LOSSES)
+    hints = typing.get_type_hints(EncodingArguments, include_extras=True)
+    (loss,) = hints["loss"].__metadata__
+    assert set(loss.choices) == set(LOSSES)
     colours = {name.upper().replace("-", "_") for name in typing.get_args(hints["colour"])}
     assert colours == {"AUTO", *ColourTransform.__members__}
 
