@@ -13,8 +13,8 @@ import os, sys
 class Finder:
     def find_spec(self, name, path=None, target=None):
         if name == "jax":
-            sys.meta_path.remove(self)
             print("level", os.environ.get("TF_CPP_MIN_LOG_LEVEL"), flush=True)
+            os._exit(0)
         return None
 
 sys.meta_path.insert(0, Finder())
@@ -23,10 +23,7 @@ main(sys.argv[1:])
 """
 
 
-WITHOUT_INIT = ("encode", COFFEE_SMALL, "--init", "00000000", "-o", "a.inr")
-
-
-@pytest.mark.parametrize("arguments", [WITHOUT_INIT, ("batch", "none", "out")])
+@pytest.mark.parametrize("arguments", [("encode", COFFEE_SMALL, "-o", "a.inr"), ("batch", COFFEE_SMALL, "out")])
 @pytest.mark.parametrize(("of_user", "level"), [(None, "3"), ("0", "0")])
 def test_the_compiler_log_is_off_before_jax_is_imported_and_a_level_of_the_user_stays(
     inrc_command, tmp_path, arguments, of_user, level
@@ -36,5 +33,4 @@ def test_the_compiler_log_is_off_before_jax_is_imported_and_a_level_of_the_user_
         environment["TF_CPP_MIN_LOG_LEVEL"] = of_user
     command = [sys.executable, "-c", AT_THE_IMPORT_OF_JAX, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
-    assert done.stdout.splitlines() == [f"level {level}"]
-    assert done.stderr.startswith("inrc: error: ")  # Python's own errors still reach the user
+    assert done.stdout.splitlines() == [f"level {level}"], done.stderr

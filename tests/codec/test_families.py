@@ -1,16 +1,19 @@
 """A family that the package does not know moves in from outside: it encodes, batches, decodes, and is measured."""
 
 import ast
+import contextlib
 import dataclasses
 import zlib
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 
 import inrc
 from inrc import presets
-from inrc.codec import families
+from inrc.bitstream import network_fields
+from inrc.codec import families, formats
 from inrc.codec.encode import Encoded
 from inrc.codec.options import EncodeOptions
 from inrc.codec.settings import settings, settings_hash
@@ -26,11 +29,19 @@ from tests.codec.toy_family import MeanConfig, OneColour, OneColourCodec, OneCol
 SOURCE = Path(inrc.__file__).parent
 
 
+REGISTERS = (presets.CODECS, network_fields._by_family, network_fields._by_config, formats._formats)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def family():
-    family = OneColourFamily()
-    families.register(family)
-    return family
+    """The family is registered for the tests of this module alone; other tests count the built-in families."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.object(families, "_families", list(families._families)))
+        for register in REGISTERS:
+            stack.enter_context(mock.patch.dict(register))
+        family = OneColourFamily()
+        families.register(family)
+        yield family
 
 
 def mean_psnr(pixels: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import pytest
 
 from inrc import presets
 from inrc.errors import ConfigError
-from inrc.fit.coordinate import fitting
+from inrc.fit.coordinate import plan
 from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.coordinate.fitting import fit_network
 from inrc.fit.coordinate.program import rounded_cost, stacks_of
@@ -38,7 +38,7 @@ def psnr_db(mse: float) -> float:
 @pytest.mark.parametrize("start", [None, start_of(INIT)], ids=["random", "learned"])
 def test_the_last_weights_are_those_of_a_fit_of_as_many_steps(start, monkeypatch):
     """The fit has one chunk, so that it measures rounded weights only at the end, as the comparison does."""
-    monkeypatch.setattr(fitting, "_MIN_CHUNKS", 1)
+    monkeypatch.setattr(plan, "_MIN_CHUNKS", 1)
     n_groups = N_STEPS // CONFIG.steps_per_group
     config = dataclasses.replace(CONFIG, n_passes=N_STEPS / 4, groups_per_chunk=n_groups)
     pixels = PICTURES.pixels[0]
