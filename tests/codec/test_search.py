@@ -27,15 +27,34 @@ MODEL = ModelConfig(widths=(16, 10), encoding=EncodingConfig(EncodingKind.LOG_SP
 FAST = EncodeOptions(model=MODEL, effort=1)
 
 
-@pytest.mark.parametrize("max_bytes", [200, 350])
+@pytest.mark.parametrize("max_bytes", [120, 175])
 def test_max_bytes_is_kept_and_used(max_bytes):
     encoded = encode(IMAGE, FAST, max_bytes=max_bytes)
     assert 0.8 * max_bytes < len(encoded.data) <= max_bytes
 
 
 def test_target_bpp_is_a_limit_in_bits_per_pixel():
-    encoded = encode(IMAGE, FAST, target_bpp=2.5)
-    assert 0.8 * 2.5 < encoded.stats.bpp <= 2.5
+    encoded = encode(IMAGE, FAST, target_bpp=1.8)
+    assert 0.8 * 1.8 < encoded.stats.bpp <= 1.8
+
+
+@pytest.mark.parametrize("limit", [{"max_bytes": 10**400}, {"target_bpp": 100.0}])
+@pytest.mark.parametrize("family", ["coordinate", "latent"])
+def test_a_limit_above_what_quality_100_takes_is_no_target(family, limit):
+    """The file is that of quality 100, whatever the limit allows, and the encode says so."""
+    options = {"coordinate": FAST, "latent": latents.OPTIONS}[family]
+    image = {"coordinate": IMAGE, "latent": latents.IMAGE}[family]
+    best, limited = encode(image, options, quality=100), encode(image, options, **limit)
+    assert limited.stats.is_full_quality
+    assert not best.stats.is_full_quality
+    assert limited.data == best.data
+
+
+def test_a_limit_above_the_bytes_of_an_average_photograph_holds_for_others_too():
+    """At quality 100 this network takes 420 bytes, although the quality stands for 1.92 bits per pixel, 184 bytes."""
+    encoded = encode(IMAGE, FAST, max_bytes=300)
+    assert 240 < len(encoded.data) <= 300
+    assert not encoded.stats.is_full_quality
 
 
 def test_a_profile_counts_as_bytes():
@@ -120,7 +139,7 @@ def test_a_search_for_decibels_that_is_cut_short_gives_the_nearest_of_its_fits(f
     assert [candidate.result.interrupted for candidate in fits] == [False, True]
     values = [job.psnr_of(candidate.file) for candidate in fits]
     assert values[0] != values[1]
-    assert found is fits[int(np.argmax(values))]
+    assert found.candidate is fits[int(np.argmax(values))]
 
 
 @pytest.mark.parametrize("family", ["coordinate", "latent"])

@@ -43,6 +43,7 @@ class MeanConfig(FitConfig):
 
     lambda_rd: float = 1e-3
     target_bits: float | None = None
+    least_lambda: float = 0.0
     n_seeds: int = 1
     race_fraction: float = 0.0
     loss: LossConfig = LOSSES["mse"]

@@ -15,8 +15,7 @@ from inrc.codec import file as files
 from inrc.codec.decode import render
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeKeywords, EncodeOptions
-from inrc.codec.plan import Candidate
-from inrc.codec.search import meet_target
+from inrc.codec.search import Met, meet_target
 from inrc.codec.stats import FileStats, file_stats, values_of
 from inrc.fit.task import Progress
 from inrc.metrics.psnr import psnr_db
@@ -36,6 +35,7 @@ class EncodeStats(FileStats):
       encode_seconds: wall-clock time of everything but reading the picture.
       compile_seconds: the part of it that compiling the fit took.
       interrupted: whether the user cut the fit short.
+      is_full_quality: whether the limit of bytes allows more than quality 100 takes: the file is that of quality 100.
       codec: name of the codec.
       seed: of everything random.
     """
@@ -46,6 +46,7 @@ class EncodeStats(FileStats):
     encode_seconds: float
     compile_seconds: float
     interrupted: bool
+    is_full_quality: bool
     codec: str
     seed: int
 
@@ -103,14 +104,15 @@ def as_image(image: Image | np.ndarray | ImageSource) -> Image:
     return image if isinstance(image, Image) else read_image(image)
 
 
-def finish(job: Job, candidate: Candidate, began: float) -> Encoded:
-    """Packs a candidate, decodes the bytes again and measures what they decode to.
+def finish(job: Job, met: Met, began: float) -> Encoded:
+    """Packs what a search has ended with, decodes the bytes again and measures what they decode to.
 
     Args:
       job: the picture.
-      candidate: contents of its file.
+      met: contents of its file.
       began: time, by the monotonic clock, at which work on the picture began.
     """
+    candidate = met.candidate
     data = candidate.packed()
     reference = candidate.file.weights.reference
     find_init = shared_init.find if reference is None else shared_init.lookup_of(reference.init)
@@ -124,6 +126,7 @@ def finish(job: Job, candidate: Candidate, began: float) -> Encoded:
         encode_seconds=time.monotonic() - began,
         compile_seconds=result.compile_seconds,
         interrupted=result.interrupted,
+        is_full_quality=met.is_full_quality,
         codec=job.options.codec,
         seed=job.options.seed,
     )

@@ -136,10 +136,10 @@ class Family(abc.ABC):
 
     # Meeting a target: see `inrc.codec.search` --------------------------------------------------------------------
 
-    def max_refits(self, goal: Goal) -> int:
-        """Further fits that a search may take."""
-        del goal
-        return 0
+    def may_refit(self, trials: list[Trial], goal: Goal) -> bool:
+        """Whether a search that has come to these trials takes another fit."""
+        del trials, goal
+        return False
 
     def refit(self, picture: Fitter, trials: list[Trial], goal: Goal) -> tuple[Plan, Candidate]:
         """Another fit, nearer to the goal than the trials so far."""

@@ -1,5 +1,6 @@
 """One picture with its options, and how a fit of it is planned."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -52,21 +53,30 @@ class Job:
     def first_plan(self) -> Plan:
         """The fit that the options' quality or number of bytes asks for.
 
+        Where more bytes are allowed than quality 100 usually takes, it is the fit of quality 100.
+
         Raises:
           TargetNotReachedError: So few bytes hold no file.
         """
+        most = self.options.bpp(self.n_pixels)
+        probe = self.plan(most)
         max_bytes = self.options.byte_limit(self.n_pixels)
         if max_bytes is None:
-            return self.plan(presets.bpp_of_quality(self.options.quality))
-        probe = self.plan(8 * max_bytes / self.n_pixels)
+            return probe
         overhead = files.overhead(probe.header, self.image.icc_profile)
         available = max_bytes - overhead
         if available < self.family.least_payload:
             least = overhead + self.family.least_payload
             raise TargetNotReachedError(f"{max_bytes} bytes are asked for; the least for this picture is {least}")
-        bpp = self.family.bpp_of_bytes(max_bytes, overhead, self.n_pixels)
+        full_bpp = presets.bpp_of_quality(presets.MAX_QUALITY)
+        bpp = min(self.family.bpp_of_bytes(max_bytes, overhead, self.n_pixels), full_bpp)
         plan = probe if bpp == probe.bpp else self.plan(bpp)
-        return plan.with_config(target_bits=8.0 * available)
+        options, shape = dataclasses.replace(self.options, fit=None), (self.image.height, self.image.width)
+        full_quality = self.family.resolve(options, shape, self.image.channels, full_bpp)
+        return plan.with_config(
+            target_bits=None if bpp == full_bpp else 8.0 * available,
+            least_lambda=min(full_quality.config.lambda_rd, plan.task.config.lambda_rd),
+        )
 
     def plan(self, bpp: float) -> Plan:
         """The fit that leads to about `bpp` bits per pixel on an average photograph."""

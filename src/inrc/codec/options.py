@@ -12,6 +12,8 @@ from inrc.presets import LOSSES
 from inrc.signal.colour import ColourTransform
 
 AUTO_INIT, NO_INIT = "auto", "none"
+_MAX_BYTES = 1 << 40
+"""A limit of more bytes than any file can have."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +27,7 @@ class EncodeOptions:
       effort: 1..9; moves the time and nothing else.
       target_psnr: decibels; the result lies at most 0.1 dB above.
       target_bpp: bits per pixel that the file does not exceed.
-      max_bytes: bytes that the file does not exceed.
+      max_bytes: bytes that the file does not exceed. Neither limit makes a file larger than quality 100 does.
       time_budget: seconds for a fit; a search for a PSNR may need several.
       loss: name of a loss of `inrc.presets.LOSSES`.
       seed: of everything random.
@@ -75,7 +77,17 @@ class EncodeOptions:
 
     def byte_limit(self, n_pixels: int) -> int | None:
         """Bytes that the file of a picture must not exceed, if there is such a limit."""
-        return self.max_bytes if self.target_bpp is None else int(self.target_bpp * n_pixels / 8)
+        if self.max_bytes is None and self.target_bpp is None:
+            return None
+        n_bytes = self.max_bytes if self.target_bpp is None else self.target_bpp * n_pixels / 8
+        return int(min(n_bytes, _MAX_BYTES))
+
+    def bpp(self, n_pixels: int) -> float:
+        """Bits per pixel that the options aim at: those of the quality, or of a limit up to those of quality 100."""
+        limit = self.byte_limit(n_pixels)
+        if limit is None:
+            return presets.bpp_of_quality(self.quality)
+        return min(8 * limit / n_pixels, presets.bpp_of_quality(presets.MAX_QUALITY))
 
 
 class EncodeKeywords(TypedDict, total=False):

@@ -91,6 +91,10 @@ class Goal:
         """Whether one admitted value is better than another: a lower PSNR, or more of the bytes."""
         return bool(value < other if self.is_psnr else value > other)
 
+    def near_enough(self, value: float) -> bool:
+        """Whether no better value is worth another fit."""
+        return self.distance(value) == 0.0
+
     def distance(self, value: float) -> float:
         """How far a value is from being near enough."""
         return max(self.least - value, value - self.most, 0.0)

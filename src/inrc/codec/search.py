@@ -1,6 +1,7 @@
 """Searches for a number of bytes or a PSNR: trials of a family, nearer and nearer to the goal."""
 
 import math
+from typing import NamedTuple
 
 from inrc.codec.job import Job
 from inrc.codec.plan import Candidate, Goal, Plan, Trial
@@ -10,7 +11,20 @@ _FILLED = 0.97
 """Share of the bytes asked for which is near enough: another fit would cost more time than the rest is worth."""
 
 
-def meet_target(job: Job, plan: Plan, candidate: Candidate) -> Candidate:
+class Met(NamedTuple):
+    """The end of a search.
+
+    Attributes:
+      candidate: the contents of the file.
+      is_full_quality: whether a limit of bytes allows more than quality 100 takes, so that the file is that of quality
+        100.
+    """
+
+    candidate: Candidate
+    is_full_quality: bool = False
+
+
+def meet_target(job: Job, plan: Plan, candidate: Candidate) -> Met:
     """The candidate, or another one of its family, that keeps the target of the options, if they name one.
 
     Args:
@@ -22,7 +36,7 @@ def meet_target(job: Job, plan: Plan, candidate: Candidate) -> Candidate:
       TargetNotReachedError: No trial reached the target; the message says what was reached.
     """
     goal = _goal_of(job)
-    return candidate if goal is None else _search(job, goal, Trial(plan, goal.value(candidate), candidate))
+    return Met(candidate) if goal is None else _search(job, goal, Trial(plan, goal.value(candidate), candidate))
 
 
 def _goal_of(job: Job) -> Goal | None:
@@ -50,22 +64,30 @@ def _goal_of(job: Job) -> Goal | None:
     )
 
 
-def _search(job: Job, goal: Goal, first: Trial) -> Candidate:
+def _search(job: Job, goal: Goal, first: Trial) -> Met:
     family, best, trials = job.family, None, [first]
     while True:
         latest = trials[-1]
         if goal.admits(latest.value) and (best is None or goal.prefers(latest.value, best.value)):
             best = latest
+            if _is_full_quality(best):
+                return Met(best.candidate, is_full_quality=not goal.near_enough(best.value))
         interrupted = latest.candidate.result.interrupted
-        if goal.distance(latest.value) == 0.0 or interrupted or len(trials) > family.max_refits(goal):
+        if goal.near_enough(latest.value) or interrupted or not family.may_refit(trials, goal):
             break
         plan, candidate = family.refit(job, trials, goal)
         trials.append(Trial(plan, goal.value(candidate), candidate))
     if not (interrupted and best is not None):
         best = family.trimmed(job, trials, best, goal)
     if best is not None:
-        return best.candidate
+        return Met(best.candidate)
     nearest = min(trials, key=lambda trial: goal.distance(trial.value))
     if interrupted and goal.is_psnr:
-        return nearest.candidate  # the user has cut the search short and keeps what there is
+        return Met(nearest.candidate)  # the user has cut the search short and keeps what there is
     raise TargetNotReachedError(goal.unreached(nearest.value))
+
+
+def _is_full_quality(trial: Trial) -> bool:
+    """Whether a fit under a limit of bytes has ended with the lambda of quality 100, below which none of them goes."""
+    least_lambda = trial.plan.task.config.least_lambda
+    return 0.0 < trial.candidate.result.lambda_rd <= least_lambda

@@ -24,10 +24,7 @@ def settings(options: EncodeOptions, shape: tuple[int, int] = REFERENCE_SHAPE) -
     """
     n_pixels = math.prod(shape)
     options = named(options, n_pixels)
-    if options.max_bytes is not None:
-        bpp = 8 * options.max_bytes / n_pixels
-    else:
-        bpp = options.target_bpp or presets.bpp_of_quality(options.quality)
+    bpp = options.bpp(n_pixels)
     init = choose_init(options, shape, 3, bpp)
     resolved = resolve(options, shape, 3, bpp, init)
     options = dataclasses.replace(options, colour=resolved.colour)

@@ -8,6 +8,8 @@ import dataclasses
 import math
 import statistics
 
+from inrc.fit.task import FitConfig
+
 MIN_UPDATES = 40
 """Updates that the fit of a coordinate network needs to reach its number of bits."""
 
@@ -38,12 +40,14 @@ class Steering:
     Attributes:
       target_bits: of everything that is coded; None leaves lambda as it is.
       lambda_rd: loss per bit and sample.
+      least_lambda: below which lambda does not fall; quantisation steps become no finer there.
       overhead: bits of the coder per bit of the rate model. The coder learns its means on the way, the model knows them
         beforehand.
     """
 
     target_bits: float | None
     lambda_rd: float
+    least_lambda: float = 0.0
     overhead: float = 1.02
 
     def follow(self, bits: float, n_steps: int, fraction: float) -> None:
@@ -59,6 +63,7 @@ class Steering:
         gain = 1.0 - math.exp(-n_steps / _RESPONSE_STEPS)
         factor = (bits * self.overhead / self.target_bits) ** (_LAMBDA_EXPONENT * gain)
         self.lambda_rd *= min(max(factor, 1 / _LARGEST_FACTOR), _LARGEST_FACTOR)
+        self.lambda_rd = max(self.lambda_rd, self.least_lambda)
 
     def step_shift(self, bits: float, n_weights: int, fraction: float) -> float:
         """The change of the logarithms of all quantisation steps, after a chunk with rounded weights.
@@ -75,7 +80,8 @@ class Steering:
             return 0.0
         # A step twice as large takes one bit from every weight.
         shift = math.log(2.0) * excess / n_weights
-        return min(max(shift, -_LARGEST_SHIFT), _LARGEST_SHIFT)
+        finest = 0.0 if 0.0 < self.lambda_rd <= self.least_lambda else -_LARGEST_SHIFT
+        return min(max(shift, finest), _LARGEST_SHIFT)
 
     def excess(self, bits: float) -> float:
         """Fraction of the target by which `bits` of the rate model exceed it; 0 below the target and without one."""
@@ -84,3 +90,8 @@ class Steering:
     def value(self, loss: float, bits: float) -> float:
         """The value that is to be lowest where there is a target: the loss, raised steeply above the target."""
         return loss * (1.0 + _EXCESS_WEIGHT * self.excess(bits))
+
+
+def steering_of(config: FitConfig, *, overhead: float = Steering.overhead) -> Steering:
+    """The steering that a fit's configuration asks for; `overhead` as for `Steering`."""
+    return Steering(config.target_bits, config.lambda_rd, config.least_lambda, overhead)

@@ -145,6 +145,7 @@ class FitConfig:
     Attributes:
       lambda_rd: loss per bit and sample: a fit minimises distortion + lambda_rd * bits per sample.
       target_bits: bits of everything that is coded, by the differentiable rate model; lambda then follows the rate.
+      least_lambda: below which lambda does not follow the rate: fewer bits than the target are spent rather.
       n_seeds: random starts that race for the first `race_fraction` of the fit.
       race_fraction: see `n_seeds`.
       loss: distortion.
@@ -156,6 +157,7 @@ class FitConfig:
 
     lambda_rd: float
     target_bits: float | None
+    least_lambda: float
     n_seeds: int
     race_fraction: float
     loss: LossConfig
@@ -179,6 +181,8 @@ class FitConfig:
             raise ConfigError(f"lambda_rd is {self.lambda_rd}; it must be a number of 0 or more")
         if self.target_bits is not None and not 0 < self.target_bits < math.inf:
             raise ConfigError(f"target_bits is {self.target_bits}; it must be a number above 0")
+        if not 0 <= self.least_lambda < math.inf:
+            raise ConfigError(f"least_lambda is {self.least_lambda}; it must be a number of 0 or more")
         if not 0 <= self.seed < (1 << 32) // MAX_SEEDS:
             raise ConfigError(f"seed is {self.seed}; it must lie in 0..{(1 << 32) // MAX_SEEDS - 1}")
         if not 1 <= self.n_seeds <= MAX_SEEDS:

@@ -116,18 +116,19 @@ class LatentFamily(Family):
         """
         return [_rounded(plan, result) for plan, result in zip(plans, results, strict=True)]
 
-    def max_refits(self, goal: Goal) -> int:
-        return _MAX_REFITS
+    def may_refit(self, trials: list[Trial], goal: Goal) -> bool:
+        return len(trials) <= _MAX_REFITS
 
     def refit(self, picture: Fitter, trials: list[Trial], goal: Goal) -> tuple[Plan, Candidate]:
         """A warm start from the latest fit, at a lambda nearer to the goal, over the last part of the schedule."""
         plan, candidate = trials[0].plan, trials[-1].candidate
         log_lambda = math.log2(candidate.result.lambda_rd)
         moved = _next_log_lambda(trials, goal) - log_lambda
-        lambda_rd = min(max(candidate.result.lambda_rd * 2.0**moved, _LAMBDAS[0]), _LAMBDAS[1])
         start_fraction = next(fraction for octaves, fraction in _START_FRACTIONS if abs(moved) >= octaves)
         config = plan.task.config
         assert isinstance(config, LatentFitConfig)
+        least, most = max(_LAMBDAS[0], config.least_lambda), _LAMBDAS[1]
+        lambda_rd = min(max(candidate.result.lambda_rd * 2.0**moved, least), most)
         start_fraction = max(0.0, min(start_fraction, 1 - _LEAST_STEPS / config.n_steps))
         plan = plan.with_config(lambda_rd=lambda_rd, target_bits=None)
         task = dataclasses.replace(plan.task, warm_start=candidate.result, start_fraction=start_fraction)

@@ -40,6 +40,7 @@ class CoordinateFitConfig(FitConfig):
     tile_samples: int | None = None
     time_budget: float | None = None
     target_bits: float | None = None
+    least_lambda: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -22,7 +22,7 @@ from inrc.fit.coordinate.start import first_states
 from inrc.fit.lanes import Lanes, batched
 from inrc.fit.loop import run_fits
 from inrc.fit.measured import Measured
-from inrc.fit.steering import Steering
+from inrc.fit.steering import steering_of
 from inrc.fit.task import FitResult, Progress, Start, Target, Task
 from inrc.fit.weights import matrices_of, prior_of, steps_of
 from inrc.layout import layout
@@ -155,7 +155,7 @@ class CoordinateBatch(Batch):
             lanes,
             signals=[_signal(task.target, plan) for task in tasks],
             priors=self._own_priors,
-            steerings=[Steering(task.config.target_bits, task.config.lambda_rd) for task in tasks],
+            steerings=[steering_of(task.config) for task in tasks],
         )
 
     def first_states(self, seeds: Sequence[int]) -> State:

@@ -102,6 +102,7 @@ def fit_plan(task: Task, model: ModelConfig, *, padded: bool = False) -> Coordin
             n_passes=1.0,
             lambda_rd=0.0,
             target_bits=None,
+            least_lambda=0.0,
             schedule=dataclasses.replace(config.schedule, learning_rate=PLANNED_RATE),
         ),
         groups_per_chunk=groups_per_chunk,

@@ -27,6 +27,7 @@ class LatentFitConfig(FitConfig):
     n_steps: int = 2000
     lambda_rd: float = 1e-3
     target_bits: float | None = None
+    least_lambda: float = 0.0
     network_weight: float = 1.0
     n_seeds: int = 1
     race_fraction: float = 0.03

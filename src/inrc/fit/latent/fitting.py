@@ -24,7 +24,7 @@ from inrc.fit.latent.start import first_latent_state, warm_latent_state
 from inrc.fit.loop import run_fits
 from inrc.fit.measured import Measured
 from inrc.fit.stacks import stacked
-from inrc.fit.steering import Steering
+from inrc.fit.steering import steering_of
 from inrc.fit.task import FitResult, Progress, Start, Target, Task
 from inrc.fit.weights import matrices_of, prior_of, steps_of
 from inrc.latent_layout import grids_of, latent_layout
@@ -150,7 +150,7 @@ class LatentBatch(Batch):
             lanes,
             signals=self._own_signals,
             priors=[prior_of(self._stacks, task.start) for task in tasks],
-            steerings=[Steering(task.config.target_bits, task.config.lambda_rd, overhead=1.0) for task in tasks],
+            steerings=[steering_of(task.config, overhead=1.0) for task in tasks],
         )
         if any(task.warm_start is not None for task in tasks):
             self.n_seeds = 1

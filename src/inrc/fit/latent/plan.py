@@ -73,6 +73,7 @@ def fit_plan(task: Task, model: LatentGridConfig) -> LatentFitPlan:
             config,
             lambda_rd=default.lambda_rd,
             target_bits=None,
+            least_lambda=0.0,
             network_weight=default.network_weight,
             first_step=default.first_step,
             seed=default.seed,
