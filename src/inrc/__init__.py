@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from inrc.codec.decode import Info as Info
     from inrc.codec.decode import decode as decode
     from inrc.codec.decode import info as info
-    from inrc.codec.encode import Encoded as Encoded
     from inrc.codec.encode import encode as encode
     from inrc.codec.options import EncodeOptions as EncodeOptions
+    from inrc.codec.stats import Encoded as Encoded
     from inrc.dataset.loader import open_dataset as open_dataset
     from inrc.dataset.loader import open_weights as open_weights
     from inrc.dataset.manifest import load_manifest as load_manifest
@@ -37,7 +37,7 @@ _LAZY = {
     "Info": "inrc.codec.decode",
     "encode": "inrc.codec.encode",
     "encode_batch": "inrc.codec.batch",
-    "Encoded": "inrc.codec.encode",
+    "Encoded": "inrc.codec.stats",
     "EncodeOptions": "inrc.codec.options",
     "open_dataset": "inrc.dataset.loader",
     "open_weights": "inrc.dataset.loader",

@@ -9,8 +9,8 @@ import pytest
 
 from inrc import shared_init
 from inrc.cli.encode import _identity
-from inrc.codec.encode import EncodeStats
 from inrc.codec.options import EncodeOptions
+from inrc.codec.stats import EncodeStats
 from inrc.config import ModelConfig
 from inrc.metrics import psnr_db
 from inrc.signal.image import Image, read_image, write_image

@@ -7,8 +7,9 @@ import pytest
 
 import inrc
 from inrc.codec.batch import BatchEncoder, encode_batch
-from inrc.codec.encode import Encoded, encode
+from inrc.codec.encode import encode
 from inrc.codec.options import EncodeOptions
+from inrc.codec.stats import Encoded
 from inrc.errors import ConfigError, TargetNotReachedError, UnreadableImageError, UnsupportedImageError
 from inrc.metrics.psnr import psnr_db
 from inrc.signal.image import Image

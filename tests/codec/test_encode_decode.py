@@ -2,9 +2,11 @@
 
 import base64
 import dataclasses
+import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +14,10 @@ import pytest
 import inrc
 from inrc.bitstream import container
 from inrc.bitstream.header import pack as pack_header
-from inrc.codec.encode import Encoded, encode
+from inrc.codec.encode import encode
 from inrc.codec.options import EncodeOptions
-from inrc.errors import ConfigError, TargetNotReachedError
+from inrc.codec.stats import Encoded
+from inrc.errors import ConfigError, TargetNotReachedError, UnreadableImageError
 from inrc.metrics.psnr import psnr_db
 from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image
@@ -206,3 +209,30 @@ class TestOptions:
     def test_too_few_bytes_are_refused_with_the_least(self):
         with pytest.raises(TargetNotReachedError, match=r"10 bytes are asked for; the least for this picture is 3\d"):
             encode(KINDS["RGB, odd"], OPTIONS, max_bytes=10)
+
+
+def test_decode_and_info_take_paths_buffers_open_files_and_what_encode_returns(files, tmp_path):
+    encoded = files["one gray pixel"]
+    path = tmp_path / "a.inr"
+    path.write_bytes(encoded.data)
+    for source in (
+        path,
+        str(path),
+        bytearray(encoded.data),
+        memoryview(encoded.data),
+        io.BytesIO(encoded.data),
+        encoded,
+    ):
+        np.testing.assert_array_equal(inrc.decode(source).pixels, inrc.decode(encoded.data).pixels)
+        if not hasattr(source, "read"):
+            assert inrc.info(source) == inrc.info(encoded.data)
+    with pytest.raises(UnreadableImageError, match="check the path"):
+        inrc.decode("b.inr")
+    with pytest.raises(ConfigError, match="a int holds no file"):
+        inrc.info(3)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("images", ["a.png", b"png", Path("a.png"), np.zeros((2, 2, 3), np.uint8), io.BytesIO(), 7])
+def test_a_batch_is_of_several_pictures(images):
+    with pytest.raises(ConfigError, match=f"a {type(images).__name__} is given where several pictures are meant"):
+        inrc.encode_batch(images)

@@ -14,10 +14,9 @@ import inrc
 from inrc import presets
 from inrc.bitstream import network_fields
 from inrc.codec import families, formats
-from inrc.codec.encode import Encoded
 from inrc.codec.options import EncodeOptions
 from inrc.codec.settings import settings, settings_hash
-from inrc.codec.stats import FileStats
+from inrc.codec.stats import Encoded, FileStats
 from inrc.dataset.manifest import Row
 from inrc.errors import ConfigError, TargetNotReachedError, UnsupportedVersionError
 from inrc.evaluate.ours import inrc_codec

@@ -9,11 +9,12 @@ import inrc
 import inrc.presets
 from inrc.codec import search
 from inrc.codec.coordinate.family import CoordinateFamily
-from inrc.codec.encode import Encoded, encode
+from inrc.codec.encode import encode
 from inrc.codec.family import Candidate, Plan
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeOptions
 from inrc.codec.search import meet_target
+from inrc.codec.stats import Encoded
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import TargetNotReachedError
 from inrc.fit.task import Progress

@@ -11,12 +11,13 @@ from inrc.bitstream import container
 from inrc.bitstream import header as headers
 from inrc.bitstream.container import Container
 from inrc.codec import file as contents
-from inrc.codec.encode import Encoded, encode
+from inrc.codec.encode import encode
 from inrc.codec.families import choose_init, resolve
 from inrc.codec.family import Plan
 from inrc.codec.formats import reference_of
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeOptions
+from inrc.codec.stats import Encoded
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import ConfigError, CorruptFileError, InitMismatchError, LimitExceededError
 from inrc.fit.coordinate.config import CoordinateFitConfig

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from inrc.codec.batch import BatchEncoder, FittedBatch, Prepared
-from inrc.codec.encode import Encoded, EncodeStats
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeOptions
+from inrc.codec.stats import Encoded, EncodeStats
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.dataset.tasks import RunOptions
 from inrc.errors import InrcError

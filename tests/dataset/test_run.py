@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import inrc
-from inrc.codec.encode import Encoded
 from inrc.codec.options import EncodeOptions
 from inrc.codec.settings import settings_hash
+from inrc.codec.stats import Encoded
 from inrc.dataset import pipeline
 from inrc.dataset import run as runs
 from inrc.dataset.manifest import Row, load_manifest

@@ -15,8 +15,8 @@ from inrc.cli.arguments import FLAG, as_json, output_path, value, write_file
 from inrc.cli.encoding import EncodingArguments
 
 if TYPE_CHECKING:
-    from inrc.codec.encode import Encoded
     from inrc.codec.options import EncodeOptions
+    from inrc.codec.stats import Encoded
     from inrc.signal.image import Image
 
 

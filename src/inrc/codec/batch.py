@@ -6,16 +6,17 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Unpack
 
 import jax
-import numpy as np
 
-from inrc.codec.encode import Encoded, as_image, finish
+from inrc.codec.encode import finish
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeKeywords, EncodeOptions
 from inrc.codec.plan import Plan
 from inrc.codec.search import meet_target
+from inrc.codec.stats import Encoded
 from inrc.errors import ConfigError, InrcError
 from inrc.fit.task import FitResult, Progress
-from inrc.signal.image import Image, ImageSource
+from inrc.signal.image import Image
+from inrc.signal.inputs import ImageLike, image_of, is_one_picture
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -81,7 +82,7 @@ class BatchEncoder:
         self.options = dataclasses.replace(EncodeOptions() if options is None else options, **keywords)
         self._batch_size = batch_size
 
-    def prepare(self, image: Image | np.ndarray | ImageSource) -> Prepared:
+    def prepare(self, image: ImageLike) -> Prepared:
         """Reads a picture and plans its fit.
 
         Raises:
@@ -91,7 +92,7 @@ class BatchEncoder:
           TargetNotReachedError: The picture cannot have so few bytes.
         """
         began = time.monotonic()
-        job = Job(as_image(image), self.options, None, None)
+        job = Job(image_of(image), self.options, None, None)
         plan = job.first_plan()
         bucket = type(job.family), job.family.bucket(plan)
         return Prepared(job, plan, bucket, time.monotonic() - began)
@@ -148,7 +149,7 @@ def _finished(batch: Sequence[Prepared], fits: Sequence[FitResult]) -> list[Enco
 
 
 def encode_batch(
-    images: Iterable[Image | np.ndarray | ImageSource],
+    images: Iterable[ImageLike],
     options: EncodeOptions | None = None,
     *,
     batch_size: int | None = None,
@@ -171,8 +172,10 @@ def encode_batch(
       For every picture, in their order, its file, or the error that it came to: one bad picture stops no other.
 
     Raises:
-      ConfigError: The options contradict each other.
+      ConfigError: The options contradict each other, or one picture is given instead of several.
     """
+    if is_one_picture(images) or not isinstance(images, Iterable):
+        raise ConfigError(f"a {type(images).__name__} is given where several pictures are meant; give a list of them")
     encoder = BatchEncoder(options, batch_size=batch_size, **keywords)
     outcomes: dict[int, Encoded | InrcError] = {}
     bins: dict[Hashable, list[tuple[int, Prepared]]] = {}

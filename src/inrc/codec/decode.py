@@ -15,10 +15,11 @@ from inrc.codec import file as files
 from inrc.codec.contents import File
 from inrc.codec.family_format import Description
 from inrc.codec.formats import format_of
-from inrc.codec.stats import FileStats, file_stats, values_of
+from inrc.codec.stats import Encoded, FileStats, file_stats, values_of
 from inrc.models.view import Antialias, View, transposed, view_of
 from inrc.shared_init import FindInit, SharedInit
 from inrc.signal.image import Image
+from inrc.signal.sources import ByteSource, bytes_of
 
 _DEFAULT_LIMITS = DecodeLimits()
 _DEFAULT_ANTIALIAS = Antialias.SUPERSAMPLE
@@ -42,7 +43,7 @@ class Info(FileStats):
 
 
 def decode(
-    data: bytes,
+    source: ByteSource | Encoded,
     *,
     size: tuple[int, int] | None = None,
     scale: float | None = None,
@@ -54,7 +55,7 @@ def decode(
     """The picture in a file.
 
     Args:
-      data: the file's bytes.
+      source: the file: its path, its bytes, a file opened in binary mode, or what `inrc.encode` returns.
       size: (width, height) to render at; native if neither this nor `scale` is given.
       scale: pixels per native pixel.
       region: (x, y, width, height) in native pixels; `size` and `scale` then refer to the region.
@@ -67,11 +68,12 @@ def decode(
       The picture, with the file's bit depth, channels and ICC profile.
 
     Raises:
+      UnreadableImageError: The file cannot be read.
       FormatError: The bytes are no sound file, or ask for more than `limits` grant.
       InitMismatchError: The file needs a shared init that is not there, or another than the one given.
-      ConfigError: The size, scale or region makes no sense for this picture.
+      ConfigError: The source is of another type, or the size, scale or region makes no sense for this picture.
     """
-    opened = files.open_bytes(data, limits, _lookup(init))
+    opened = files.open_bytes(data_of(source), limits, _lookup(init))
     header = opened.header
     view = view_of((header.height, header.width), size=size, scale=scale, region=region)
     n_pixels = view.height * view.width
@@ -95,18 +97,23 @@ def _upright(header: Header, pixels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(pixels.swapaxes(0, 1)) if header.transposed else pixels
 
 
-def info(data: bytes, *, init: SharedInit | Path | str | None = None, limits: DecodeLimits = _DEFAULT_LIMITS) -> Info:
+def info(
+    source: ByteSource | Encoded, *, init: SharedInit | Path | str | None = None, limits: DecodeLimits = _DEFAULT_LIMITS
+) -> Info:
     """What a file says of itself, without rendering it.
 
     Args:
-      data: the file's bytes.
+      source: as for `decode`.
       init: as for `decode`.
       limits: what may be spent.
 
     Raises:
+      UnreadableImageError: The file cannot be read.
       FormatError: The bytes are no sound file, or ask for more than `limits` grant.
       InitMismatchError: The file needs a shared init that is not there, or another than the one given.
+      ConfigError: The source is of another type.
     """
+    data = data_of(source)
     file = files.unpack(data, limits, _lookup(init))
     return Info(
         **values_of(file_stats(file, len(data))),  # pyright: ignore[reportArgumentType]
@@ -115,6 +122,16 @@ def info(data: bytes, *, init: SharedInit | Path | str | None = None, limits: De
         steps=file.weights.steps,
         icc_profile_bytes=len(file.icc_profile),
     )
+
+
+def data_of(source: ByteSource | Encoded) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+      UnreadableImageError: It cannot be read.
+      ConfigError: The source is none that `decode` takes.
+    """
+    return source.data if isinstance(source, Encoded) else bytes_of(source)
 
 
 def _lookup(init: SharedInit | Path | str | None) -> FindInit:

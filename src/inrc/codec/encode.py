@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Unpack
 
-import numpy as np
-
 from inrc import shared_init
 from inrc.bitstream import header as headers
 from inrc.bitstream.limits import DecodeLimits
@@ -16,51 +14,16 @@ from inrc.codec.decode import render
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeKeywords, EncodeOptions
 from inrc.codec.search import Met, meet_target
-from inrc.codec.stats import FileStats, file_stats, values_of
+from inrc.codec.stats import Encoded, EncodeStats, file_stats, values_of
 from inrc.fit.task import Progress
 from inrc.metrics.psnr import psnr_db
-from inrc.signal.image import Image, ImageSource, read_image
+from inrc.signal.inputs import ImageLike, image_of
 
 _CHECKSUM_BYTES = 4
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EncodeStats(FileStats):
-    """What an encode came to; quality is measured on the pixels that the file decodes to.
-
-    Attributes, beside those of `FileStats`:
-      psnr_db: over all channels; infinite for an exact copy.
-      header_bytes: bytes of the file that are neither weights nor latents nor optional sections.
-      n_steps: optimiser steps of the last fit.
-      encode_seconds: wall-clock time of everything but reading the picture.
-      compile_seconds: the part of it that compiling the fit took.
-      interrupted: whether the user cut the fit short.
-      is_full_quality: whether the limit of bytes allows more than quality 100 takes: the file is that of quality 100.
-      codec: name of the codec.
-      seed: of everything random.
-    """
-
-    psnr_db: float
-    header_bytes: int
-    n_steps: int
-    encode_seconds: float
-    compile_seconds: float
-    interrupted: bool
-    is_full_quality: bool
-    codec: str
-    seed: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Encoded:
-    """A file's bytes and what is known of them."""
-
-    data: bytes
-    stats: EncodeStats
-
-
 def encode(
-    image: Image | np.ndarray | ImageSource,
+    image: ImageLike,
     options: EncodeOptions | None = None,
     *,
     progress: Callable[[Progress], None] | None = None,
@@ -70,7 +33,8 @@ def encode(
     """Encodes a picture: `encode("photo.png", quality=60, effort=3)`.
 
     Args:
-      image: a picture, its pixels [H, W, C] (uint8 or uint16), or where to read it.
+      image: a picture; its pixels [H, W, C] (uint8 or uint16) in an array of NumPy, JAX or another library; a Pillow
+        picture; a path, the bytes of a file, or a file opened in binary mode. See `inrc.signal.inputs.image_of`.
       options: what to aim at; the defaults if not given.
       progress: called between chunks of steps.
       checkpoint_path: where an interrupted encode is kept and resumed from; a search for a target adds .2, .3, ... to
@@ -88,20 +52,9 @@ def encode(
     """
     began = time.monotonic()
     options = dataclasses.replace(EncodeOptions() if options is None else options, **keywords)
-    job = Job(as_image(image), options, progress, checkpoint_path)
+    job = Job(image_of(image), options, progress, checkpoint_path)
     plan = job.first_plan()
     return finish(job, meet_target(job, plan, job.fit(plan)), began)
-
-
-def as_image(image: Image | np.ndarray | ImageSource) -> Image:
-    """A picture from its pixels, or from where it can be read.
-
-    Raises:
-      ImageError: It cannot be read or is of a kind that inrc does not hold.
-    """
-    if isinstance(image, np.ndarray):
-        return Image(image)
-    return image if isinstance(image, Image) else read_image(image)
 
 
 def finish(job: Job, met: Met, began: float) -> Encoded:

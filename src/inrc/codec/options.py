@@ -77,10 +77,8 @@ class EncodeOptions:
 
     def byte_limit(self, n_pixels: int) -> int | None:
         """Bytes that the file of a picture must not exceed, if there is such a limit."""
-        if self.max_bytes is None and self.target_bpp is None:
-            return None
-        n_bytes = self.max_bytes if self.target_bpp is None else self.target_bpp * n_pixels / 8
-        return int(min(n_bytes, _MAX_BYTES))
+        limits = [self.max_bytes, None if self.target_bpp is None else self.target_bpp * n_pixels / 8]
+        return next((int(min(limit, _MAX_BYTES)) for limit in limits if limit is not None), None)
 
     def bpp(self, n_pixels: int) -> float:
         """Bits per pixel that the options aim at: those of the quality, or of a limit up to those of quality 100."""

@@ -1,4 +1,4 @@
-"""What is known of a file from its bytes alone: shared by encodes, `inrc.info` and manifests of datasets."""
+"""What is known of a file: from its bytes alone, as `inrc.info` and manifests have it, and from its encode."""
 
 import dataclasses
 
@@ -32,6 +32,41 @@ class FileStats:
     n_latents: int
     latent_bytes: float
     init: str | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EncodeStats(FileStats):
+    """What an encode came to; quality is measured on the pixels that the file decodes to.
+
+    Attributes, beside those of `FileStats`:
+      psnr_db: over all channels; infinite for an exact copy.
+      header_bytes: bytes of the file that are neither weights nor latents nor optional sections.
+      n_steps: optimiser steps of the last fit.
+      encode_seconds: wall-clock time of everything but reading the picture.
+      compile_seconds: the part of it that compiling the fit took.
+      interrupted: whether the user cut the fit short.
+      is_full_quality: whether the limit of bytes allows more than quality 100 takes: the file is that of quality 100.
+      codec: name of the codec.
+      seed: of everything random.
+    """
+
+    psnr_db: float
+    header_bytes: int
+    n_steps: int
+    encode_seconds: float
+    compile_seconds: float
+    interrupted: bool
+    is_full_quality: bool
+    codec: str
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoded:
+    """A file's bytes and what is known of them."""
+
+    data: bytes
+    stats: EncodeStats
 
 
 def file_stats(file: File, n_bytes: int) -> FileStats:

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from inrc import shared_init
 from inrc.codec.batch import BatchEncoder, FittedBatch
 from inrc.codec.decode import decode
-from inrc.codec.encode import Encoded
+from inrc.codec.stats import Encoded
 from inrc.dataset.bins import Bins, Picture
 from inrc.dataset.rows import row_of_encoded, row_of_failure, row_of_task, with_input, with_time
 from inrc.dataset.sinks import OnRows, Sink, Written, open_sink

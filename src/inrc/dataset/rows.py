@@ -10,7 +10,7 @@ from inrc.dataset.manifest import OK, Row
 from inrc.dataset.tasks import EncodeTask
 
 if TYPE_CHECKING:
-    from inrc.codec.encode import Encoded
+    from inrc.codec.stats import Encoded
 
 _OF_INPUT = ("name", "stamp", "input_hash", "input_bytes", "config_hash", "finished_at")
 """Fields that a row keeps when its picture fails."""

@@ -7,7 +7,7 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +21,10 @@ from inrc.errors import (
 from inrc.signal import formats
 from inrc.signal.channels import has_alpha
 from inrc.signal.raster import upright
+from inrc.signal.sources import ByteSource, bytes_of, name_of
 
 MAX_PIXELS = 2**28
 """The most pixels that `read_image` decodes unless told otherwise: 268 megapixels, 0.8 GB of 8-bit RGB."""
-
-ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
-"""Where a picture can be read from: a path, the bytes of a file, or a file opened in binary mode."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +46,7 @@ class Image:
     def __post_init__(self) -> None:
         pixels = self.pixels
         if not isinstance(pixels, np.ndarray) or pixels.dtype not in (np.uint8, np.uint16):
-            dtype = getattr(pixels, "dtype", type(pixels).__name__)
-            raise UnsupportedImageError(f"pixels are {dtype}, not uint8 or uint16 in NumPy; use from_unit for floats")
+            raise UnsupportedImageError(_wrong_type(pixels))
         if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4:
             raise UnsupportedImageError(
                 f"pixels have shape {pixels.shape}, not [H, W, C] with C from 1 to 4; gray is pixels[..., None]"
@@ -81,6 +78,20 @@ class Image:
     def has_alpha(self) -> bool:
         """Whether the last channel is alpha."""
         return has_alpha(self.channels)
+
+
+def _wrong_type(pixels: Any) -> str:
+    """The message about pixels that are no array of uint8 or uint16."""
+    dtype = getattr(pixels, "dtype", type(pixels).__name__)
+    remedy = "give an array of NumPy"
+    if isinstance(pixels, np.ndarray):
+        kind = "big-endian" if not pixels.dtype.isnative else pixels.dtype.kind
+        remedy = {
+            "big-endian": "bring them to the byte order of this machine with astype(numpy.uint16)",
+            "f": "turn values in 0..1 into pixels with inrc.signal.image.from_unit",
+            "b": "multiply them as uint8 by 255",
+        }.get(kind, "convert them with astype where their values lie in 0..255 or 0..65535")
+    return f"pixels are {dtype}, not uint8 or uint16 in NumPy; {remedy}"
 
 
 def to_unit(pixels: np.ndarray) -> np.ndarray:
@@ -122,7 +133,7 @@ def from_unit(values: Any, bit_depth: int) -> Any:
     return library.floor(clipped * np.iinfo(dtype).max + 0.5).astype(dtype)
 
 
-def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image:
+def read_image(source: ByteSource, *, max_pixels: int = MAX_PIXELS) -> Image:
     """Reads a PNG, JPEG, WebP, TIFF, BMP, PPM, PGM or PBM picture.
 
     16-bit samples stay 16-bit. Palettes and transparent colours are expanded, and 1, 2 and 4 bits widened to 8.
@@ -139,11 +150,13 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image:
         UnsupportedImageError: If it is a picture of another kind: CMYK, Lab, floating point, animated, GIF and so on.
         ImageTooLargeError: If the header announces more than `max_pixels`.
     """
-    name = _name(source)
+    name = name_of(source)
     try:
         raster = formats.decode(_read_bytes(source), max_pixels)
     except ImageError as error:
         raise type(error)(f"cannot read {name}: {error}") from error.__cause__
+    except ConfigError:  # the source is none
+        raise
     except Exception as error:  # on damaged bytes the decoders of four libraries raise errors of any type
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UnreadableImageError(
@@ -198,18 +211,10 @@ def write_image(path: str | os.PathLike[str], image: Image, *, quality: int | No
         ) from error
 
 
-def _name(source: ImageSource) -> str:
-    if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source)
-    return str(getattr(source, "name", "the picture"))
-
-
-def _read_bytes(source: ImageSource) -> bytes:
+def _read_bytes(source: ByteSource) -> bytes:
     """Returns all bytes of the source; a file is read whole only if its first bytes look like a picture."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return bytes(source)
     if not isinstance(source, (str, os.PathLike)):
-        return source.read()
+        return bytes_of(source)
     try:
         with Path(source).open("rb") as file:
             start = file.read(formats.SIGNATURE_BYTES)

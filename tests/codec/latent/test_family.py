@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import inrc
-from inrc.codec.encode import Encoded, encode
+from inrc.codec.encode import encode
 from inrc.codec.families import choose_init, named
 from inrc.codec.family import Candidate
 from inrc.codec.formats import reference_of
@@ -14,6 +14,7 @@ from inrc.codec.job import Job
 from inrc.codec.latent.format import LatentFormat
 from inrc.codec.latent.rdoq import loss_of, refine
 from inrc.codec.options import EncodeOptions
+from inrc.codec.stats import Encoded
 from inrc.config import ModelConfig
 from inrc.errors import InitMismatchError, TargetNotReachedError
 from inrc.fit.coordinate.config import CoordinateFitConfig

@@ -15,9 +15,10 @@ from inrc import presets
 from inrc.bitstream import container
 from inrc.bitstream.header import pack as pack_header
 from inrc.codec import file as files
-from inrc.codec.encode import Encoded, encode
+from inrc.codec.encode import encode
 from inrc.codec.options import EncodeOptions
 from inrc.codec.settings import settings, settings_hash
+from inrc.codec.stats import Encoded
 from inrc.config import LatentGridConfig
 from inrc.errors import ConfigError, LimitExceededError
 from inrc.fit.coordinate.config import CoordinateFitConfig
