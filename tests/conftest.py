@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
+from jaxtyping import config as jaxtyping_config
 from jaxtyping import install_import_hook
 from PIL import Image
 
@@ -24,6 +25,14 @@ COFFEE_SMALL = Path(__file__).parent.parent / "experiments" / "assets" / "coffee
 
 # Arrays of different rank broadcast silently and hide shape mistakes. Scalars are exempt.
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture
+def unchecked_types():
+    """Leaves the annotations of arguments unchecked: for tests of what users get who do not keep to them."""
+    jaxtyping_config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping_config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

@@ -211,27 +211,30 @@ class TestOptions:
             encode(KINDS["RGB, odd"], OPTIONS, max_bytes=10)
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_decode_and_info_take_paths_buffers_open_files_and_what_encode_returns(files, tmp_path):
     encoded = files["one gray pixel"]
+    data = encoded.data
     path = tmp_path / "a.inr"
     path.write_bytes(encoded.data)
     for source in (
         path,
         str(path),
-        bytearray(encoded.data),
-        memoryview(encoded.data),
-        io.BytesIO(encoded.data),
+        bytearray(data),
+        memoryview(data),
+        io.BytesIO(data),
         encoded,
     ):
-        np.testing.assert_array_equal(inrc.decode(source).pixels, inrc.decode(encoded.data).pixels)
+        np.testing.assert_array_equal(inrc.decode(source).pixels, inrc.decode(data).pixels)
         if not hasattr(source, "read"):
-            assert inrc.info(source) == inrc.info(encoded.data)
+            assert inrc.info(source) == inrc.info(data)
     with pytest.raises(UnreadableImageError, match="check the path"):
         inrc.decode("b.inr")
     with pytest.raises(ConfigError, match="a int holds no file"):
         inrc.info(3)  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.usefixtures("unchecked_types")
 @pytest.mark.parametrize("images", ["a.png", b"png", Path("a.png"), np.zeros((2, 2, 3), np.uint8), io.BytesIO(), 7])
 def test_a_batch_is_of_several_pictures(images):
     with pytest.raises(ConfigError, match=f"a {type(images).__name__} is given where several pictures are meant"):
