@@ -15,10 +15,11 @@ from inrc.codec.options import EncodeOptions
 from inrc.codec.settings import settings_hash
 from inrc.dataset import pipeline
 from inrc.dataset import run as runs
+from inrc.dataset.items import output_names
 from inrc.dataset.manifest import Row, load_manifest
 from inrc.dataset.pipeline import encode_tasks
 from inrc.dataset.run import Totals, encode_dataset
-from inrc.dataset.sources import list_items, output_names
+from inrc.dataset.sources import list_items
 from inrc.dataset.tasks import EncodeTask, RunOptions
 from inrc.errors import ConfigError, DatasetError, RecordError
 from inrc.metrics import psnr_db, ssim

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from inrc.dataset import sources
-from inrc.dataset.sources import Item, list_items, output_names, read_item, safe_name
+from inrc.dataset.items import Item, output_names, read_item, safe_name
+from inrc.dataset.sources import list_items
 from inrc.errors import (
     DatasetError,
     ImageTooLargeError,
@@ -97,6 +98,7 @@ class TestFolder:
             (tmp_path / f"{i}.png").touch()
         monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("opened"))
         monkeypatch.setattr(Path, "read_bytes", lambda *_: pytest.fail("opened"))
+        monkeypatch.setattr(os, "open", lambda *_: pytest.fail("opened"))
         began = time.monotonic()
         assert len(list_items(tmp_path)) == 300
         assert time.monotonic() - began < 0.3  # a million in 1000 s at the very worst
