@@ -86,8 +86,8 @@ def _place_of(entry: str, url: str) -> Item:
             files, path = filesystem(entry)
             return _named(_name_of(entry if is_http(entry) else url_of(files, path)), url_of(files, path, entry, path))
         files, path = filesystem(url)
-        if is_url(path) and is_http(path):  # the file system of web servers takes whole URLs for paths
-            full = entry if is_url(entry) else urllib.parse.urljoin(without_query(path), entry)
+        if is_url(path) and is_http(path) and not entry.startswith("/"):  # web servers' paths are whole URLs
+            full = urllib.parse.urljoin(without_query(path), entry)
             folder = without_query(path).rpartition("/")[0]
             is_below = full.startswith(f"{folder}/")
             return _named(without_query(full)[len(folder) + 1 :] if is_below else _name_of(full), full)

@@ -5,19 +5,15 @@ listing: it is an item that is refused with a reason.
 """
 
 import dataclasses
-import fnmatch
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
-
-from fsspec.implementations.local import LocalFileSystem
-from fsspec.spec import AbstractFileSystem
+from typing import NamedTuple
 
 from inrc.dataset.archives import ARCHIVE, archive_items, refused_archive
+from inrc.dataset.folders import matches, walk, walk_files
 from inrc.dataset.items import MAX_ITEM_BYTES, Item
 from inrc.dataset.kinds import Kinds, skipped_in_words
-from inrc.dataset.lists import LIST, list_items_of, local_stamp, stamp_of_status
+from inrc.dataset.lists import LIST, list_items_of, local_stamp
 from inrc.dataset.local_files import check_regular
 from inrc.dataset.places import (
     digest_of_query,
@@ -101,7 +97,7 @@ def listing(
 def _items(source: str, kinds: Kinds) -> Iterator[Item]:
     path = local_path(source)
     if path is not None and path.is_dir():
-        yield from _expanded(_walk(str(path)), kinds)
+        yield from _expanded(walk(str(path)), kinds)
         return
     if path is not None and path.exists():
         check_regular(path, path.stat())
@@ -109,9 +105,9 @@ def _items(source: str, kinds: Kinds) -> Iterator[Item]:
         return
     files, remote = filesystem(source)
     if is_pattern(remote):
-        yield from _expanded(_found(files, source, remote, is_glob=True), kinds)
+        yield from _expanded(matches(files, source, remote), kinds)
     elif not _looks_like_file(remote, kinds) and files.isdir(remote):
-        yield from _expanded(_found(files, source, remote, is_glob=False), kinds)
+        yield from _expanded(walk_files(files, source, remote), kinds)
     elif files.exists(remote):
         stamp = stamp_of(files.info(remote))
         names = [part for part in without_query(shown(remote)).split("/") if part]
@@ -137,91 +133,6 @@ def _looks_like_file(remote: str, kinds: Kinds) -> bool:
     """Whether a web server need not be asked if this is a folder, for which it would send the whole file."""
     ends = (*kinds.suffixes, LIST, ARCHIVE)
     return is_url(remote) and is_http(remote) and without_query(remote).lower().endswith(ends)
-
-
-def _walk(root: str) -> Iterator[Item]:
-    """Yields all files below a folder. Links are followed, except links that lead back up."""
-    waiting: list[tuple[str, str, frozenset[tuple[int, int]]]] = [(root, "", frozenset())]
-    while waiting:
-        folder, prefix, above = waiting.pop()
-        try:
-            status = Path(folder).stat()
-            identity = status.st_dev, status.st_ino
-            if identity in above:
-                continue
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if _is_folder(entry):
-                        waiting.append((entry.path, f"{prefix}{entry.name}/", above | {identity}))
-                    else:
-                        yield Item(f"{prefix}{entry.name}", entry.path, _stamp_of(entry))
-        except OSError as error:
-            if not prefix:
-                raise
-            yield _refused_folder(prefix.rstrip("/"), folder, error)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link in a circle or into a closed folder, which gives an error when it is read
-        return False
-
-
-def _stamp_of(entry: os.DirEntry[str]) -> str:
-    try:
-        return stamp_of_status(entry.stat())
-    except OSError:  # a link to nowhere, which gives an error when it is read
-        return ""
-
-
-def _refused_folder(name: str, url: str, error: Exception) -> Item:
-    reason = reason_of(error, url)
-    refusal = DatasetError(f"cannot list the folder {name}: {reason}; give the right to read it, or leave it out")
-    return Item(name, url, "", refusal=refusal)
-
-
-def _found(files: Any, source: str, remote: str, *, is_glob: bool) -> Iterator[Item]:
-    """Yields the files of a folder or a glob of a file system of fsspec."""
-    start = _fixed_folder(remote) if is_glob else remote
-    errors: list[OSError] = []
-    options: dict[str, Any] = {"detail": True}
-    if type(files).find is AbstractFileSystem.find and type(files).walk is AbstractFileSystem.walk:
-        options["on_error"] = errors.append  # else what cannot be listed is left out silently
-    entries = files.glob(remote, **options) if is_glob else files.find(remote, **options)
-    is_local = isinstance(files, LocalFileSystem)
-    for path, info in entries.items():
-        name = without_query(path.removeprefix(start)).lstrip("/")
-        if info.get("type") == "directory" or any(part.startswith(".") for part in name.split("/")):
-            continue
-        stamp = local_stamp(Path(path)) if is_local else stamp_of(info)
-        yield Item(name, url_of(files, path, source, remote), stamp)
-    for error in errors:
-        path = str(error.filename or "")
-        name = path.removeprefix(start).strip("/")
-        if not path.startswith(start) or not name:  # the folder itself, or one that the file system does not name
-            raise error
-        if not is_glob or _may_hold(name, remote.removeprefix(start).lstrip("/")):
-            yield _refused_folder(name, url_of(files, path, source, remote), error)
-
-
-def _may_hold(folder: str, pattern: str) -> bool:
-    """Whether a glob may match names below a folder; both are relative to the same one."""
-    for part, own in zip(folder.split("/"), pattern.split("/"), strict=False):
-        if "**" in own:
-            return not part.startswith(".")
-        if not fnmatch.fnmatchcase(part, own):
-            return False
-    return True
-
-
-def _fixed_folder(pattern: str) -> str:
-    """Returns the folders of a glob before its first part with a wildcard."""
-    parts = pattern.split("/")
-    first = next(i for i in range(len(parts)) if is_pattern("/".join(parts[: i + 1])))
-    return "/".join(parts[:first])
 
 
 def _expanded(items: Iterable[Item], kinds: Kinds) -> Iterator[Item]:
