@@ -12,6 +12,9 @@ import pytest
 from fsspec.registry import _registry
 from fsspec.spec import AbstractFileSystem
 
+from inrc.dataset import pipeline
+from tests.dataset.samples import FakeEncoder
+
 
 @pytest.fixture
 def memory():
@@ -53,7 +56,7 @@ class Web(AbstractFileSystem):
     def cat_file(self, path, start=None, end=None, **_):
         return self._page(path)[start:end]
 
-    def _open(self, path, mode="rb", **_):
+    def _open(self, path, mode="rb", **_):  # pyright: ignore[reportIncompatibleMethodOverride]
         return io.BytesIO(self._page(path))
 
 
@@ -97,8 +100,8 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Path]:
 
     def refuse(function: Callable) -> Callable:
         def checked(path, *arguments, **options):
-            if os.fspath(path) in paths:
-                raise PermissionError(13, "Permission denied", os.fspath(path))
+            if str(path) in paths:
+                raise PermissionError(13, "Permission denied", str(path))
             return function(path, *arguments, **options)
 
         return checked
@@ -111,3 +114,11 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Path]:
         return path
 
     return close
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEncoder:
+    """Replaces the encoder of every run."""
+    encoder = FakeEncoder()
+    monkeypatch.setattr(pipeline, "BatchEncoder", lambda *_, **__: encoder)
+    return encoder

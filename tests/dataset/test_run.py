@@ -48,14 +48,6 @@ def tasks_of(source) -> list[EncodeTask]:
     return [EncodeTask(item, name, "c0") for item, name in zip(items, names, strict=True)]
 
 
-@pytest.fixture
-def fake(monkeypatch) -> FakeEncoder:
-    """Replaces the encoder of every run."""
-    encoder = FakeEncoder()
-    monkeypatch.setattr(pipeline, "BatchEncoder", lambda *_, **__: encoder)
-    return encoder
-
-
 class TestFiles:
     def test_rows_say_what_the_files_are(self, tmp_path):
         source, out = tmp_path / "in", tmp_path / "out"
