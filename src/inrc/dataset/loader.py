@@ -5,7 +5,8 @@ PyTorch. Its workers have to be started by spawn, since JAX, which decodes, does
 by default on Linux. Where accelerators are for training, workers decode on the CPU:
 
     os.environ["JAX_PLATFORMS"] = "cpu"  # before the workers start; they inherit it
-    loader = DataLoader(dataset, batch_size=32, num_workers=4, multiprocessing_context="spawn", persistent_workers=True)
+    if __name__ == "__main__":  # of the script, which spawned workers import
+        loader = DataLoader(dataset, batch_size=32, num_workers=4, multiprocessing_context="spawn")
 
 A worker that was forked although its parent had used JAX raises `ForkedProcessError` instead of waiting for ever.
 Reading weights needs no JAX: `open_weights` works in any worker.
