@@ -3,7 +3,16 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractFileSystem
 
 from inrc.dataset.manifest import Row
-from inrc.dataset.places import is_pattern, reason_of, shown, stamp_of, url_of, without_query, without_secrets
+from inrc.dataset.places import (
+    filesystem,
+    is_pattern,
+    reason_of,
+    shown,
+    stamp_of,
+    url_of,
+    without_query,
+    without_secrets,
+)
 from inrc.dataset.rows import row_of_failure
 from inrc.errors import UnreadableImageError
 
@@ -61,6 +70,13 @@ def test_urls_keep_host_user_and_chain():
     for place, own, path, expected in cases:
         assert url_of(files, path, place, own) == expected
     assert url_of(LocalFileSystem(), "/in/a.png", "file:///in", "/in") == "/in/a.png"
+
+
+@pytest.mark.parametrize(
+    ("url", "is_kept"), [("http://h/a?s=%3A+b", True), ("http://h/a b", False), ("http://h/%", False)]
+)
+def test_urls_that_are_encoded_already_are_sent_as_they_are(web, url, is_kept):
+    assert filesystem(url)[0].storage_options.get("encoded", False) is is_kept
 
 
 def test_stamps_of_web_servers():

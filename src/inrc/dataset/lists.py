@@ -7,6 +7,7 @@ import urllib.parse
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from inrc.dataset.items import MAX_ITEM_BYTES, Item, safe_name
 from inrc.dataset.places import filesystem, is_http, is_url, local_path, shown, stamp_of, url_of, without_query
@@ -70,7 +71,8 @@ def list_items_of(url: str, content: bytes) -> Iterator[Item]:
     Raises:
       DatasetError: It is no list.
     """
-    places = [_place_of(entry, url) for entry in entries_of(content, shown(url))]
+    place = _Place(url, *filesystem(url), local_path(url) is not None)
+    places = [_item_of(entry, place) for entry in entries_of(content, shown(url))]
     if not any(is_url(item.url) for item in places):
         yield from (_stamped(item) for item in places)
         return
@@ -78,27 +80,36 @@ def list_items_of(url: str, content: bytes) -> Iterator[Item]:
         yield from pool.map(_stamped, places)
 
 
-def _place_of(entry: str, url: str) -> Item:
-    """Returns the item of an entry without its stamp, as `_stamped` completes it."""
+class _Place(NamedTuple):
+    """Where a list lies: its path or URL, its file system and its path in it, and whether that is this machine."""
+
+    url: str
+    files: Any
+    path: str
+    is_local: bool
+
+
+def _item_of(entry: str, place: _Place) -> Item:
+    """Returns the item of an entry, still without its stamp."""
     exact, entry = entry, entry.strip()
     try:
         if is_url(entry):
             files, path = filesystem(entry)
             return _named(_name_of(entry if is_http(entry) else url_of(files, path)), url_of(files, path, entry, path))
-        files, path = filesystem(url)
-        if is_url(path) and is_http(path) and not entry.startswith("/"):  # web servers' paths are whole URLs
+        url, files, path, is_local = place
+        is_absolute = entry.startswith("/")  # a path on this machine, wherever the list is
+        if is_url(path) and is_http(path) and not is_absolute:  # web servers' paths are whole URLs
             full = urllib.parse.urljoin(without_query(path), entry)
             folder = without_query(path).rpartition("/")[0]
             is_below = full.startswith(f"{folder}/")
             return _named(without_query(full)[len(folder) + 1 :] if is_below else _name_of(full), full)
         folder = path.rpartition("/")[0]
-        if exact != entry and local_path(url) is not None and os.path.lexists(f"{folder}/{exact}"):
+        if exact != entry and is_local and os.path.lexists(f"{folder}/{exact}"):
             entry = exact  # a name may end in a space
-        # An absolute path is one of this machine, wherever the list is.
-        full = os.path.normpath(entry if entry.startswith("/") else f"{folder}/{entry}")
-        is_below = full.startswith(f"{folder}/") and (not entry.startswith("/") or local_path(url) is not None)
-        place = full if entry.startswith("/") else url_of(files, full, url, path)
-        return _named(full[len(folder) + 1 :] if is_below else full.strip("/"), place)
+        full = os.path.normpath(entry if is_absolute else f"{folder}/{entry}")
+        is_below = full.startswith(f"{folder}/") and (is_local or not is_absolute)
+        name = full[len(folder) + 1 :] if is_below else full.strip("/")
+        return _named(name, full if is_absolute else url_of(files, full, url, path))
     except InrcError as error:
         return Item(_name_of(entry) or shown(entry), shown(entry), "", refusal=error)
 

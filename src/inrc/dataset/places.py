@@ -21,6 +21,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*(://|::)")
 _CHAINED = re.compile(r"(::)(?=[A-Za-z][A-Za-z0-9+.\-]*(?:://|::))")
 _AUTHORITY = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)(?P<authority>[^/?#\s]*)")
 _URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s\"<>]*")
+_ENCODED_URL = re.compile(r"https?://(?:[!-$&-~]|%[0-9A-Fa-f]{2})*", re.IGNORECASE)
 _DIGEST_DIGITS = 8
 
 
@@ -91,8 +92,10 @@ def filesystem(place: str) -> tuple[Any, str]:
     Raises:
       DatasetError: fsspec knows no such file system, or cannot reach it.
     """
+    # A signature may be one of the very characters, which fsspec would else encode in its own way.
+    options = {"encoded": True} if _ENCODED_URL.fullmatch(place) else {}
     try:
-        return url_to_fs(place)
+        return url_to_fs(place, **options)
     except Exception as error:  # file systems raise errors of any type
         raise DatasetError(f"cannot use {shown(place)}: {reason_of(error, place)}") from error
 

@@ -176,6 +176,8 @@ def _told_apart(items: list[Item]) -> list[Item]:
     for item in items:
         if is_url(item.url) and is_http(item.url):
             urls_of_name.setdefault(item.name, set()).add(item.url)
+    if not urls_of_name:
+        return items
 
     def renamed(item: Item) -> Item:
         if len(urls_of_name.get(item.name, ())) < 2 or not is_http(item.url):
