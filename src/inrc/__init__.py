@@ -7,6 +7,7 @@ back at any size.
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import inrc.forks as _forks  # watches forks from the first import on  # noqa: F401
 from inrc.bitstream.limits import DecodeLimits as DecodeLimits
 from inrc.errors import InrcError as InrcError
 from inrc.shared_init import SharedInit as SharedInit

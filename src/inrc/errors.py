@@ -70,6 +70,10 @@ class InitMismatchError(InrcError):
     """The shared init that a file needs is missing, or a different one was given."""
 
 
+class ForkedProcessError(InrcError, RuntimeError):
+    """The process was forked from one that had started JAX's threads, for which it would wait for ever."""
+
+
 class CheckpointMismatchError(InrcError):
     """A checkpoint was written under another configuration than the one that should resume from it."""
 

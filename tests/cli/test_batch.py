@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import inrc
-from inrc.cli.batch import amount, results
+from inrc.cli.batch import _summary, amount, results
 from inrc.dataset.run import Totals
 from inrc.signal.image import read_image
 from tests.cli.test_interrupt import CommandOnTerminal
@@ -131,6 +131,38 @@ class TestDecode:
         assert "there is nothing to read" in empty.stderr
 
 
+def test_special_files_fail_and_other_files_are_counted(inrc_command, tmp_path):
+    (tmp_path / "in").mkdir()
+    os.mkfifo(tmp_path / "in/pipe.png")
+    for name in ("note.md", "a.mov", "b.MOV"):
+        (tmp_path / "in" / name).touch()
+    done = inrc_command("batch", "in", "out", "--json", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "out: 0 pictures encoded, 1 failed, 3 files skipped (2 .mov, 1 .md)",
+        "inrc: error: 1 of 1 pictures failed; their lines in out/manifest.jsonl say why, and --again tries them again",
+    ]
+    assert json.loads(done.stdout)["skipped"] == {".mov": 2, ".md": 1}
+    (row,) = inrc.load_manifest(tmp_path / "out")
+    assert row.message.endswith("in/pipe.png: it is a named pipe, not a file; check the path")
+    os.mkfifo(tmp_path / "in/pipe.inr")
+    back = inrc_command("decode", "in", "-o", "back", cwd=tmp_path)
+    assert back.returncode == 1
+    assert "pipe.inr: it is a named pipe, not a file" in back.stderr
+    assert "back: 0 pictures decoded, 1 failed, 4 files skipped (2 .mov, 1 .md, 1 .png), " in back.stderr
+
+
+def test_messages_of_urls_hold_no_secrets(inrc_command, tmp_path):
+    for arguments in (
+        ("batch", "https://me:SECRET@localhost:1/a.png?sig=SECRET", "out"),
+        ("batch", "nofs://me:SECRET@h/a?sig=SECRET", "out"),
+        ("decode", "https://localhost:1/a.inr?sig=SECRET", "-o", "back"),
+    ):
+        done = inrc_command(*arguments, cwd=tmp_path)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+        assert "SECRET" not in done.stderr
+
+
 def test_errors_before_any_work_are_one_line(inrc_command, tmp_path):
     (tmp_path / "empty").mkdir()
     for arguments, message in (
@@ -201,3 +233,5 @@ def test_the_parts_of_the_summary():
     totals.seconds = 6.0
     assert results(totals) == ["1 failed", "5 kB to 1 kB", "30.00 dB", "0.5 images/s"]
     assert results(Totals()) == []
+    totals.skipped = {".mov": 2, "other": 1}
+    assert _summary(totals).endswith("0.5 images/s, 3 files skipped (2 .mov, 1 other)")

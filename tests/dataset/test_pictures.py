@@ -22,7 +22,7 @@ def test_a_folder_becomes_a_folder(tmp_path, data):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).write_bytes(content)
     totals = decode_all(tmp_path / "in", tmp_path / "out", DecodeOptions(scale=2.0))
-    assert vars(totals) == {"n_items": 3, "n_kept": 0, "n_done": 3, "n_failed": 0}
+    assert vars(totals) == {"n_items": 3, "n_kept": 0, "n_done": 3, "n_failed": 0, "skipped": {}}
     assert files_in(tmp_path / "out") == ["a.png", "b/c.png", "b/ü.png"]
     expected = inrc.decode(data[1], scale=2.0).pixels
     assert expected.shape == (12, 16, 3)

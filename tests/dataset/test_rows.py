@@ -4,8 +4,8 @@ import hashlib
 import math
 
 from inrc.codec.stats import Encoded
+from inrc.dataset.items import Item
 from inrc.dataset.rows import row_of_encoded, row_of_failure, row_of_task, with_input
-from inrc.dataset.sources import Item
 from inrc.dataset.tasks import EncodeTask
 from inrc.errors import ConfigError
 from tests.dataset.samples import FakeEncoder, picture

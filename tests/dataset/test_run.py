@@ -15,10 +15,11 @@ from inrc.codec.settings import settings_hash
 from inrc.codec.stats import Encoded
 from inrc.dataset import pipeline
 from inrc.dataset import run as runs
+from inrc.dataset.items import output_names
 from inrc.dataset.manifest import Row, load_manifest
 from inrc.dataset.pipeline import encode_tasks
 from inrc.dataset.run import Totals, encode_dataset
-from inrc.dataset.sources import list_items, output_names
+from inrc.dataset.sources import list_items
 from inrc.dataset.tasks import EncodeTask, RunOptions
 from inrc.errors import ConfigError, DatasetError, RecordError
 from inrc.metrics import psnr_db, ssim
@@ -45,14 +46,6 @@ def tasks_of(source) -> list[EncodeTask]:
     items = list_items(source)
     names = output_names(items, ".inr")
     return [EncodeTask(item, name, "c0") for item, name in zip(items, names, strict=True)]
-
-
-@pytest.fixture
-def fake(monkeypatch) -> FakeEncoder:
-    """Replaces the encoder of every run."""
-    encoder = FakeEncoder()
-    monkeypatch.setattr(pipeline, "BatchEncoder", lambda *_, **__: encoder)
-    return encoder
 
 
 class TestFiles:

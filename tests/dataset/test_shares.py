@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inrc.dataset.items import Item
 from inrc.dataset.manifest import OK, Row
 from inrc.dataset.shares import Shares, chunk_size
-from inrc.dataset.sources import Item
 from inrc.dataset.tasks import EncodeTask
 from inrc.errors import DatasetError
 

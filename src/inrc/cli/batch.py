@@ -28,7 +28,8 @@ class Batch:
 
     Attributes:
       input: A folder with everything below it, a glob in quotes, a .txt list of paths or URLs, or a .tar archive.
-        Folders and globs may hold archives. IN is a path, or a URL of any file system that fsspec knows.
+        Folders and globs may hold archives; files that are no pictures by their suffixes are skipped and counted. IN is
+        a path, or a URL of any file system that fsspec knows.
       output: The folder of the files, as a path or a URL. It is made if it does not exist.
       batch_size: Fit N pictures of one size side by side; by default as many as the device's memory takes.
       shards: Write tar archives of N files instead of one file per picture.
@@ -73,6 +74,7 @@ def batch_command(arguments: Batch) -> None:
     from inrc.cli.interrupt import run_interruptibly
     from inrc.cli.jax_setup import jax_set_up, use_all_cores
     from inrc.dataset.manifest import manifest_path
+    from inrc.dataset.places import shown
     from inrc.dataset.run import encode_dataset
     from inrc.dataset.tasks import RunOptions
 
@@ -105,10 +107,11 @@ def batch_command(arguments: Batch) -> None:
     with jax_set_up(), bar:
         totals = run_interruptibly(work, announce)
     if not arguments.quiet:
-        print(f"{arguments.output}: {_summary(totals)}", file=sys.stderr)
+        print(f"{shown(arguments.output)}: {_summary(totals)}", file=sys.stderr)
     manifest = manifest_path(arguments.output)
     if arguments.json:
-        print(as_json({"input": arguments.input, "output": arguments.output, "manifest": manifest, **_values(totals)}))
+        places = {"input": shown(arguments.input), "output": shown(arguments.output), "manifest": manifest}
+        print(as_json({**places, **_values(totals)}))
         sys.stdout.flush()
     if was_stopped.is_set() and totals.n_left:
         raise KeyboardInterrupt(f"interrupted with {totals.n_left:,} pictures left; the same command encodes them")
@@ -152,17 +155,23 @@ def _values(totals: "Totals") -> dict[str, Any]:
         "mean_psnr_db": totals.mean_psnr_db,
         "seconds": totals.seconds,
         "images_per_second": totals.images_per_second,
+        "skipped": totals.skipped,
     }
 
 
 def _summary(totals: "Totals") -> str:
     """Returns the line that ends a run."""
+    from inrc.dataset.kinds import skipped_in_words
+
     parts = [f"{totals.n_done:,} pictures encoded"]
     if totals.n_kept:
         parts.append(f"{totals.n_kept:,} kept")
     if totals.n_left:
         parts.append(f"{totals.n_left:,} left")
-    return ", ".join([*parts, *results(totals)])
+    parts += results(totals)
+    if skipped := skipped_in_words(totals.skipped):
+        parts.append(skipped)
+    return ", ".join(parts)
 
 
 def results(totals: "Totals") -> list[str]:

@@ -118,7 +118,9 @@ def _decode_many(arguments: Decode) -> None:
     from inrc import shared_init
     from inrc.cli.interrupt import run_interruptibly
     from inrc.cli.jax_setup import jax_set_up, n_cores
+    from inrc.dataset.kinds import skipped_in_words
     from inrc.dataset.pictures import DecodeOptions, DecodeTotals, decode_all
+    from inrc.dataset.places import shown
     from inrc.models.view import Antialias
 
     options = DecodeOptions(
@@ -151,9 +153,11 @@ def _decode_many(arguments: Decode) -> None:
     if not arguments.quiet:
         kept = f", {totals.n_kept:,} kept" if totals.n_kept else ""
         failed = f", {totals.n_failed:,} failed" if totals.n_failed else ""
-        print(f"{output}: {totals.n_done:,} pictures decoded{kept}{failed}, {seconds:.2f} s", file=sys.stderr)
+        skipped = f", {words}" if (words := skipped_in_words(totals.skipped)) else ""
+        counts = f"{totals.n_done:,} pictures decoded{kept}{failed}{skipped}"
+        print(f"{shown(output)}: {counts}, {seconds:.2f} s", file=sys.stderr)
     if arguments.json:
-        print(as_json({"input": arguments.input, "output": output, **vars(totals), "seconds": seconds}))
+        print(as_json({"input": shown(arguments.input), "output": shown(output), **vars(totals), "seconds": seconds}))
         sys.stdout.flush()
     n_left = totals.n_items - totals.n_kept - totals.n_done - totals.n_failed
     if n_left:

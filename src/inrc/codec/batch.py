@@ -7,6 +7,7 @@ from typing import Unpack
 
 import jax
 
+from inrc import forks
 from inrc.codec.encode import finish
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeKeywords, EncodeOptions
@@ -76,7 +77,9 @@ class BatchEncoder:
 
         Raises:
           ConfigError: The options contradict each other, or the batch size is not above 0.
+          ForkedProcessError: The process was forked from one that had used JAX.
         """
+        forks.check()
         if batch_size is not None and batch_size < 1:
             raise ConfigError(f"the batch size is {batch_size}; it must be 1 or more")
         self.options = dataclasses.replace(EncodeOptions() if options is None else options, **keywords)

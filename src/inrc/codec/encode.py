@@ -49,6 +49,7 @@ def encode(
       ConfigError: The options contradict each other or the picture.
       InitMismatchError: The shared init that the options name is not there.
       TargetNotReachedError: The target lies beyond what the codec reaches; the message says what was reached.
+      ForkedProcessError: The process was forked from one that had used JAX.
     """
     began = time.monotonic()
     options = dataclasses.replace(EncodeOptions() if options is None else options, **keywords)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inrc import presets
+from inrc import forks, presets
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import file as files
@@ -41,6 +41,7 @@ class Job:
         progress: Callable[[Progress], None] | None,
         checkpoint_path: Path | None,
     ) -> None:
+        forks.check()
         self.image = image
         self.n_pixels = image.height * image.width
         self.options = named(options, self.n_pixels)

@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from inrc.dataset.local_files import check_replaceable, open_regular
 from inrc.dataset.places import child, filesystem, local_path
 from inrc.signal.image import write_atomically
 
@@ -28,7 +29,7 @@ class Folder:
         """Writes a file whole or not at all, and makes the folders above it.
 
         Raises:
-          OSError: The file cannot be written.
+          OSError: The file cannot be written, or a pipe, a socket, a device or a folder has its name.
         """
         if self.path is None:
             path = child(self._root, name)
@@ -39,6 +40,7 @@ class Folder:
             self._files.pipe_file(path, data)
             return
         target = self.path / name
+        check_replaceable(target)
         try:
             write_atomically(target, data)
         except FileNotFoundError:
@@ -75,19 +77,20 @@ class Folder:
         """Opens a file for reading.
 
         Raises:
-          OSError: The file is not there.
+          OSError: The file is not there, or is no regular file.
         """
-        return (self.path / name).open("rb") if self.path is not None else self._files.open(child(self._root, name))
+        return open_regular(self.path / name) if self.path is not None else self._files.open(child(self._root, name))
 
     def read(self, name: str) -> bytes:
         """Returns all bytes of a file.
 
         Raises:
-          OSError: The file is not there.
+          OSError: The file is not there, or is no regular file.
         """
-        return (
-            (self.path / name).read_bytes() if self.path is not None else self._files.cat_file(child(self._root, name))
-        )
+        if self.path is None:
+            return self._files.cat_file(child(self._root, name))
+        with self.open(name) as file:
+            return file.read()
 
     def remove(self, name: str) -> None:
         """Removes a file if it is there."""

@@ -1,6 +1,15 @@
 """Datasets of `.inr` files for machine learning: decoded at any size, or as the weights themselves.
 
-This module imports nothing of the training stack and no data loader: grain takes a `Dataset` as it is.
+This module imports nothing of the training stack and no data loader: grain takes a `Dataset` as it is, and so does
+PyTorch. Its workers have to be started by spawn, since JAX, which decodes, does not survive the fork that PyTorch uses
+by default on Linux. Where accelerators are for training, workers decode on the CPU:
+
+    os.environ["JAX_PLATFORMS"] = "cpu"  # before the workers start; they inherit it
+    if __name__ == "__main__":  # of the script, which spawned workers import
+        loader = DataLoader(dataset, batch_size=32, num_workers=4, multiprocessing_context="spawn")
+
+A worker that was forked although its parent had used JAX raises `ForkedProcessError` instead of waiting for ever.
+Reading weights needs no JAX: `open_weights` works in any worker.
 """
 
 import dataclasses
@@ -19,8 +28,9 @@ from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import file as files
 from inrc.codec.decode import decode
-from inrc.dataset.sources import INR_FILES, Item, list_items, read_item
-from inrc.errors import ConfigError, InrcError
+from inrc.dataset.items import Item, read_item
+from inrc.dataset.sources import INR_FILES, list_items
+from inrc.errors import ConfigError, ForkedProcessError, InrcError
 from inrc.models.view import Antialias
 from inrc.shared_init import SharedInit
 
@@ -47,7 +57,8 @@ class Network(NamedTuple):
 class Dataset(Generic[ElementT]):
     """Elements by index, each read and decoded when it is requested. It can be pickled, and used by several threads.
 
-    It is a random-access source for grain: `grain.MapDataset.source(dataset)`.
+    It is a random-access source for grain, `grain.MapDataset.source(dataset)`, and a map-style dataset for PyTorch; see
+    the module's docstring for how to start workers.
 
     Attributes:
       items: the place of each element.
@@ -73,6 +84,7 @@ class Dataset(Generic[ElementT]):
           InitMismatchError: Its file needs a shared init that is not there.
           UnreadableImageError: Its file is gone.
           ConfigError: The region does not lie within its picture.
+          ForkedProcessError: The process was forked from one that had used JAX; weights need none.
           IndexError: There is no such element.
         """
         item = self.items[index]
@@ -115,6 +127,7 @@ class Dataset(Generic[ElementT]):
 
         Raises:
           InrcError: An error of an element, as for an index.
+          ForkedProcessError: As for an index; it is no fault of an element, so `on_error` does not get it.
         """
         order: Sequence[int] = range(len(self))
         if seed is not None:
@@ -132,7 +145,7 @@ class Dataset(Generic[ElementT]):
                 try:
                     element = future.result()
                 except InrcError as error:
-                    if on_error is None:
+                    if on_error is None or isinstance(error, ForkedProcessError):
                         raise
                     on_error(self.items[index].name, error)
                     continue

@@ -14,7 +14,8 @@ from typing import Any
 
 from inrc import json_lines
 from inrc.dataset.folder import Folder
-from inrc.dataset.places import child
+from inrc.dataset.local_files import check_replaceable
+from inrc.dataset.places import child, reason_of, shown
 from inrc.errors import DatasetError, RecordError
 
 MANIFEST = "manifest.jsonl"
@@ -134,12 +135,12 @@ def load_manifest(folder: str | os.PathLike[str]) -> list[Row]:
 
     Raises:
       RecordError: A line is no row.
-      DatasetError: The folder has no manifest.
+      DatasetError: The folder has no manifest, or it is no regular file.
     """
     folder = os.fspath(folder)
     place = Folder(folder)
     if MANIFEST not in place.names() and not _segments(place):
-        raise DatasetError(f"there is no {MANIFEST} in {folder}; name the output folder of `inrc batch`")
+        raise DatasetError(f"there is no {MANIFEST} in {shown(folder)}; name the output folder of `inrc batch`")
     rows = {row.name: row for row in iterate(folder)}
     return [rows[name] for name in sorted(rows)]
 
@@ -152,11 +153,15 @@ def iterate(folder: str) -> Iterator[Row]:
     """
     place = Folder(folder)
     if place.path is not None:
+        try:
+            check_replaceable(place.path / MANIFEST)
+        except OSError as error:
+            raise DatasetError(f"cannot read {manifest_path(folder)}: {reason_of(error)}") from error
         yield from _rows(json_lines.lines_of(place.path / MANIFEST), str(place.path / MANIFEST))
         return
     for name in (MANIFEST, *_segments(place)):
         with contextlib.suppress(FileNotFoundError), place.open(name) as file:
-            yield from _rows((line[:-1] for line in file if line.endswith(b"\n")), child(folder, name))
+            yield from _rows((line[:-1] for line in file if line.endswith(b"\n")), shown(child(folder, name)))
 
 
 class Manifest:
@@ -189,9 +194,10 @@ class Manifest:
     def __enter__(self) -> "Manifest":
         if self._folder.path is not None:
             try:
+                check_replaceable(self._folder.path / MANIFEST)
                 self._held.enter_context(json_lines.exclusive(self._folder.path / MANIFEST))
             except OSError as error:
-                raise DatasetError(f"cannot write to {self._name}: {error.strerror or error}") from error
+                raise DatasetError(f"cannot write to {manifest_path(self._name)}: {reason_of(error)}") from error
         try:
             for row in iterate(self._name):
                 self._note(row)
@@ -275,4 +281,4 @@ def _rows(lines: Iterable[bytes], name: str) -> Iterator[Row]:
 
 def manifest_path(folder: str) -> str:
     """Returns path or URL of the manifest of a folder, for messages."""
-    return child(folder, MANIFEST)
+    return shown(child(folder, MANIFEST))

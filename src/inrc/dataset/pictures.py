@@ -3,12 +3,15 @@
 import dataclasses
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from inrc.codec.decode import decode
 from inrc.dataset.folder import Folder
-from inrc.dataset.sources import INR_FILES, Item, list_items, output_names, read_item
+from inrc.dataset.items import Item, output_names, read_item
+from inrc.dataset.manifest import MANIFEST
+from inrc.dataset.sources import INR_FILES, listing
+from inrc.errors import ForkedProcessError
 from inrc.models.view import Antialias
 from inrc.shared_init import SharedInit
 from inrc.signal.image import encode_image
@@ -41,12 +44,16 @@ class DecodeOptions:
 
 @dataclasses.dataclass
 class DecodeTotals:
-    """Counts of files: all files, those whose picture was already there, those decoded now, and those that failed."""
+    """Counts of files: all files, those whose picture was already there, those decoded now, and those that failed.
+
+    `skipped` is {suffix: number} of files that are no `.inr` files.
+    """
 
     n_items: int = 0
     n_kept: int = 0
     n_done: int = 0
     n_failed: int = 0
+    skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 def decode_all(
@@ -64,7 +71,7 @@ def decode_all(
     stop the others.
 
     Args:
-      source: as for `inrc.dataset.sources.list_items`.
+      source: as for `inrc.dataset.sources.listing`.
       output: path or URL of the folder; the names of the pictures mirror those of the files.
       options: how to render and write; the defaults if not given.
       on_error: takes the name and the error of every file that cannot be decoded.
@@ -76,11 +83,12 @@ def decode_all(
 
     Raises:
       DatasetError: The files cannot be listed, or the folder is on no known file system.
+      ForkedProcessError: The process was forked from one that had used JAX.
     """
     options = options or DecodeOptions()
-    items = list_items(source, INR_FILES)
+    items, skipped = listing(source, INR_FILES, ignored=(MANIFEST,))
     folder = Folder(os.fspath(output))
-    totals = DecodeTotals(n_items=len(items))
+    totals = DecodeTotals(n_items=len(items), skipped=skipped)
     running: dict[Future[None], Item] = {}
 
     def settle(done: set[Future[None]]) -> None:
@@ -88,7 +96,7 @@ def decode_all(
             item, error = running.pop(future), future.exception()
             if error is None:
                 totals.n_done += 1
-            elif isinstance(error, Exception):
+            elif isinstance(error, Exception) and not isinstance(error, ForkedProcessError):
                 totals.n_failed += 1
                 if on_error is not None:
                     on_error(item.name, error)

@@ -19,9 +19,9 @@ from inrc.codec.batch import BatchEncoder, FittedBatch
 from inrc.codec.decode import decode
 from inrc.codec.stats import Encoded
 from inrc.dataset.bins import Bins, Picture
+from inrc.dataset.items import read_item
 from inrc.dataset.rows import row_of_encoded, row_of_failure, row_of_task, with_input, with_time
 from inrc.dataset.sinks import OnRows, Sink, Written, open_sink
-from inrc.dataset.sources import read_item
 from inrc.dataset.tasks import EncodeTask, RunOptions
 from inrc.metrics import ssim
 from inrc.signal.image import Image, read_image

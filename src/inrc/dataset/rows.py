@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from inrc.codec.stats import values_of
 from inrc.dataset.manifest import OK, Row
+from inrc.dataset.places import without_secrets
 from inrc.dataset.tasks import EncodeTask
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def row_of_encoded(row: Row, encoded: "Encoded", *, ssim: float) -> Row:
 
 def row_of_failure(row: Row, error: BaseException) -> Row:
     """Returns the row of a picture that failed: it keeps what is known of the input, and holds the error."""
-    message = " ".join(str(error).split()) or type(error).__name__
+    message = without_secrets(" ".join(str(error).split())) or type(error).__name__
     of_input = {name: getattr(row, name) for name in _OF_INPUT}
     return Row(**of_input, status=type(error).__name__, message=message)
 

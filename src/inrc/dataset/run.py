@@ -5,16 +5,17 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from inrc.codec.settings import settings_hash
 from inrc.dataset import sinks
 from inrc.dataset.folder import Folder
+from inrc.dataset.items import Item, output_names
 from inrc.dataset.manifest import Manifest, Row
 from inrc.dataset.pipeline import encode_tasks
 from inrc.dataset.sinks import OnRows
-from inrc.dataset.sources import Item, list_items, output_names
+from inrc.dataset.sources import listing
 from inrc.dataset.tasks import EncodeTask, RunOptions
 
 
@@ -32,6 +33,7 @@ class Totals:
       n_bytes: bytes of their files.
       sum_psnr_db, n_psnr: sum and number of their PSNRs, without exact copies.
       seconds: time since the first picture was started.
+      skipped: {suffix: number} of files in the dataset that are no pictures by their suffixes.
     """
 
     n_items: int = 0
@@ -44,6 +46,7 @@ class Totals:
     sum_psnr_db: float = 0.0
     n_psnr: int = 0
     seconds: float = 0.0
+    skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def n_left(self) -> int:
@@ -112,7 +115,7 @@ def encode_dataset(
     killed at any moment; the next run resumes.
 
     Args:
-      source: as for `inrc.dataset.sources.list_items`.
+      source: as for `inrc.dataset.sources.listing`.
       output: path or URL of the folder of outputs, which holds the manifest too.
       options: how to encode; the defaults if not given.
       engine: encodes the tasks.
@@ -130,8 +133,8 @@ def encode_dataset(
     options = options or RunOptions()
     output = os.fspath(output)
     config_hash = settings_hash(options.encode)
-    items = list_items(source)
-    totals = Totals(n_items=len(items))
+    items, skipped = listing(source)
+    totals = Totals(n_items=len(items), skipped=skipped)
     stop = stop or threading.Event()
     lock = threading.Lock()
     with Manifest(output) as manifest:

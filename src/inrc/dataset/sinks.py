@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from inrc.dataset.archives import members_of
 from inrc.dataset.folder import Folder
+from inrc.dataset.items import safe_name
+from inrc.dataset.local_files import open_regular
 from inrc.dataset.manifest import OK, Row
-from inrc.dataset.places import local_path
+from inrc.dataset.places import local_path, reason_of
 from inrc.dataset.rows import row_of_failure
-from inrc.dataset.sources import members_of, safe_name
 from inrc.errors import DatasetError, InrcError, UnwritableImageError
 
 OnRows = Callable[[Sequence[Row]], None]
@@ -99,8 +101,8 @@ class _Tree(Sink):
                 rows.append(file.row)
             except (OSError, ValueError, InrcError) as error:
                 if getattr(error, "errno", None) in _FATAL:
-                    raise DatasetError(f"cannot write {file.row.output}: {_reason(error)}") from error
-                rows.append(row_of_failure(file.row, UnwritableImageError(f"cannot write: {_reason(error)}")))
+                    raise DatasetError(f"cannot write {file.row.output}: {reason_of(error)}") from error
+                rows.append(row_of_failure(file.row, UnwritableImageError(f"cannot write: {reason_of(error)}")))
         if rows:
             self._on_rows(rows)
 
@@ -147,7 +149,7 @@ class _Shards(Sink):
         try:
             yield
         except OSError as error:
-            raise DatasetError(f"cannot write {self._name}: {_reason(error)}") from error
+            raise DatasetError(f"cannot write {self._name}: {reason_of(error)}") from error
 
     def _placed(self, files: Sequence[Written]) -> list[Row]:
         return [dataclasses.replace(file.row, shard=self._name) for file in files]
@@ -244,7 +246,7 @@ def recover(folder: str, rows: Callable[[], Iterable[Row]], *, writer: str | Non
                 _rewrite(path, final, lambda name, size, keep=keep: keep.get(name) == size)
                 path.unlink()
     except OSError as error:
-        raise DatasetError(f"cannot complete the shards in {folder}: {_reason(error)}") from error
+        raise DatasetError(f"cannot complete the shards in {folder}: {reason_of(error)}") from error
 
 
 def remove_temporary(folder: str) -> None:
@@ -281,7 +283,7 @@ def remove_stale(folder: str, places: set[tuple[str, str]]) -> None:
 def sizes_in_shard(file: BinaryIO) -> dict[str, int]:
     """Returns {name: bytes} of the members of an open archive, as far as it is sound."""
     sizes: dict[str, int] = {}
-    with contextlib.suppress(DatasetError):
+    with contextlib.suppress(DatasetError, OSError):
         for member in members_of(file):
             sizes[member.name] = member.size
     return sizes
@@ -291,7 +293,7 @@ def _rewrite(source: Path, target: Path, keep: Callable[[str, int], bool]) -> No
     """Copies the complete members of an archive that should stay, once each; removes the target if there are none."""
     temporary = target.with_name(f".inrc-{secrets.token_hex(8)}.tmp")
     copied: set[str] = set()
-    with source.open("rb") as old, temporary.open("wb") as new, source.open("rb") as content:
+    with open_regular(source) as old, temporary.open("wb") as new, open_regular(source) as content:
         n_bytes = os.fstat(old.fileno()).st_size
         with contextlib.suppress(DatasetError):  # the archive ends where it was cut
             for member in members_of(old):
@@ -318,7 +320,3 @@ def _rewrite_remote(folder: Folder, shard: str, gone: set[str]) -> None:
         return
     parts = (member_bytes(m.name, content[m.offset_data : m.offset_data + m.size]) for m in members)
     folder.put(shard, b"".join(parts) + _END)
-
-
-def _reason(error: BaseException) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

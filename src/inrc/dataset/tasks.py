@@ -3,8 +3,8 @@
 import dataclasses
 
 from inrc.codec.options import EncodeOptions
+from inrc.dataset.items import Item
 from inrc.dataset.manifest import Row
-from inrc.dataset.sources import Item
 from inrc.errors import ConfigError
 
 

@@ -17,10 +17,10 @@ from inrc.config import ModelConfig
 from inrc.errors import MissingDataError
 from inrc.meta.stages import Sampling
 from inrc.signal.coordinates import pixel_centres
+from inrc.signal.formats import READABLE_SUFFIXES
 from inrc.signal.image import Image, read_image
 
 N_CHANNELS = 3
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"}
 _VALIDATION_SHARE = 8
 
 
@@ -116,7 +116,7 @@ def read_pictures(folder: Path, shape: tuple[int, int], n_crops: int = 1) -> tup
     crops: list[np.ndarray] = []
     left_out: collections.Counter[str] = collections.Counter()
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in _SUFFIXES:
+        if path.suffix.lower() not in READABLE_SUFFIXES:
             continue
         image = read_image(path)
         reason = _unfit(image, shape)

@@ -28,6 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from inrc import forks
 from inrc.errors import ConfigError, UnsupportedImageError
 from inrc.metrics.psnr import check_pair
 
@@ -95,6 +96,7 @@ def lpips(weights: Lpips, reference: npt.NDArray[Any], decoded: npt.NDArray[Any]
     Raises:
       ValueError: The arrays are not two integer pictures of one shape in 0..255.
       UnsupportedImageError: The pictures are too small or not RGB.
+      ForkedProcessError: The process was forked from one that had used JAX.
     """
     check_pair(reference, decoded, 8)
     height, width, n_channels = reference.shape
@@ -103,6 +105,7 @@ def lpips(weights: Lpips, reference: npt.NDArray[Any], decoded: npt.NDArray[Any]
             f"LPIPS of a picture of {width}x{height} pixels and {n_channels} channels is not defined; "
             f"it takes RGB with sides of at least {MIN_SIDE}"
         )
+    forks.check()
     return float(_distance(weights, jnp.asarray(np.stack([reference, decoded]), jnp.float32)))
 
 

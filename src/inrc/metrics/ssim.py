@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from inrc import forks
 from inrc.metrics.psnr import check_pair
 
 WINDOW_SIDE = 11
@@ -35,8 +36,10 @@ def ssim(reference: npt.NDArray[Any], decoded: npt.NDArray[Any], *, bit_depth: i
 
     Raises:
       ValueError: if the arrays are not two integer pictures of one shape within the range.
+      ForkedProcessError: if the process was forked from one that had used JAX.
     """
     check_pair(reference, decoded, bit_depth)
+    forks.check()
     return float(_jit_ssim_index(_channels_first(reference, bit_depth), _channels_first(decoded, bit_depth)))
 
 
@@ -53,8 +56,10 @@ def ms_ssim(reference: npt.NDArray[Any], decoded: npt.NDArray[Any], *, bit_depth
 
     Raises:
       ValueError: if the arrays are not two integer pictures of one shape within the range.
+      ForkedProcessError: if the process was forked from one that had used JAX.
     """
     check_pair(reference, decoded, bit_depth)
+    forks.check()
     return float(_jit_ms_ssim_index(_channels_first(reference, bit_depth), _channels_first(decoded, bit_depth)))
 
 

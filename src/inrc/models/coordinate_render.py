@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt
 
+from inrc import forks
 from inrc.config import ModelConfig
 from inrc.layout import feature_counts
 from inrc.models import build
@@ -50,7 +51,11 @@ def render(
       view: what to render.
       max_value: 255 (uint8) or 65535 (uint16).
       antialias: for views below native density.
+
+    Raises:
+      ForkedProcessError: The process was forked from one that had used JAX.
     """
+    forks.check()
     density = ((view.bottom - view.top) / view.height, (view.right - view.left) / view.width)
     repeats = (_repeats(density[0], antialias), _repeats(density[1], antialias))
     attenuation = tuple(d if antialias is Antialias.DAMP and d > 1 else 0.0 for d in density)

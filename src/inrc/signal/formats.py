@@ -10,6 +10,11 @@ from inrc.signal.channels import has_alpha
 from inrc.signal.raster import Raster
 
 SIGNATURE_BYTES = 16
+READABLE_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".mpo", ".webp", ".tif", ".tiff"),
+    *(".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm"),
+)
+"""Suffixes of the files that hold a format of `format_of`, in lower case. Reading itself goes by the first bytes."""
 _OTHER_FORMATS = {  # inrc does not read these, but errors name them
     b"GIF8": "GIF",
     b"\xff\x0a": "JPEG XL",

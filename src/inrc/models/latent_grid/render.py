@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Real, UInt
 
+from inrc import forks
 from inrc.config import LatentGridConfig
 from inrc.latent_layout import grids_of, halved
 from inrc.models.latent_grid.dead_units import padded_to_multiple
@@ -87,7 +88,11 @@ def render(
       view: what to render.
       max_value: 255 (uint8) or 65535 (uint16).
       antialias: NONE takes values at the centres of pixels; all others take means over pixels.
+
+    Raises:
+      ForkedProcessError: The process was forked from one that had used JAX.
     """
+    forks.check()
     model, params = padded_to_multiple(model, params, _WIDTHS)
     device_params = {name: jnp.asarray(value) for name, value in params.items()}
     visible = [array for grid, array in zip(grids_of(model, shape), latents, strict=True) if not grid.hyper][::-1]
