@@ -1,9 +1,11 @@
 """What every test shares: JAX's strictness, its compiled programs and a small photograph."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
+import jaxtyping
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -41,6 +43,14 @@ def compiled_programs(shared_folder: Path) -> Path:
     compilation_cache.reset_cache()  # JAX asks once per process whether there is one
     jax.config.update("jax_compilation_cache_dir", str(folder))
     return folder
+
+
+@pytest.fixture
+def unchecked_types() -> Iterator[None]:
+    """Annotations are not checked during a test, as where users call: for values of types that are refused."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inrc.signal.image import read_image, write_atomically
+from inrc.files import write_atomically
+from inrc.signal.image import read_image
 from tests.conftest import COFFEE_SMALL
 
 TIMEOUT = 300

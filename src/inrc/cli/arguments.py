@@ -12,7 +12,7 @@ from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
 from inrc.errors import ConfigError, UnreadableImageError, UnwritableImageError
-from inrc.signal.image import write_atomically
+from inrc.files import write_atomically
 
 
 def value(metavar: str, *aliases: str, hint: str | None = "") -> Any:

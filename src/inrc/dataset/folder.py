@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from inrc.dataset.places import child, filesystem, local_path
-from inrc.signal.image import write_atomically
+from inrc.files import write_atomically
 
 
 class Folder:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +16,8 @@ from inrc.errors import (
     UnsupportedImageError,
     UnwritableImageError,
 )
+from inrc.files import write_atomically
+from inrc.names import shown
 from inrc.signal import formats
 from inrc.signal.channels import has_alpha
 from inrc.signal.raster import upright
@@ -189,19 +189,20 @@ def write_image(path: str | os.PathLike[str], image: Image, *, quality: int | No
     try:
         data = encode_image(image, path.suffix.removeprefix("."), quality=quality)
     except ImageError as error:
-        raise type(error)(f"cannot write {path}: {error}") from error.__cause__
+        raise type(error)(f"cannot write {shown(path)}: {error}") from error.__cause__
     try:
         write_atomically(path, data)
     except OSError as error:
+        reason = error.strerror or str(error)
         raise UnwritableImageError(
-            f"cannot write {path}: {error.strerror or error}; choose a folder that exists and that you may write to"
+            f"cannot write {shown(path)}: {reason}; choose a folder that exists and that you may write to"
         ) from error
 
 
 def _name(source: ImageSource) -> str:
     if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source)
-    return str(getattr(source, "name", "the picture"))
+        return shown(source)
+    return shown(str(getattr(source, "name", "the picture")))
 
 
 def _read_bytes(source: ImageSource) -> bytes:
@@ -217,24 +218,3 @@ def _read_bytes(source: ImageSource) -> bytes:
             return start + file.read()
     except OSError as error:
         raise UnreadableImageError(f"{error.strerror or error}; check the path") from error
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file whole or not at all: under a temporary name in the same folder, which is then renamed to `path`.
-
-    Raises:
-        OSError: If the place cannot be written to.
-    """
-    path = path.resolve()  # a link keeps pointing to the file
-    if path.exists() and not path.is_file():
-        path.write_bytes(data)  # a pipe or a device cannot be replaced; a folder raises
-        return
-    temporary = path.with_name(f".inrc-{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
