@@ -19,6 +19,12 @@ from tests.conftest import COFFEE_SMALL
 
 TIMEOUT = 300
 
+WITH_SIGINT = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Command:
@@ -42,7 +48,9 @@ class Command:
         )
 
     def start(self, *arguments: object, **options: Any) -> subprocess.Popen:
-        return subprocess.Popen([self.script, *map(str, arguments)], env=self.environment, **options)
+        """Starts the script, with Ctrl-C as in a terminal: shells start tests in the background with SIGINT ignored."""
+        command = [sys.executable, "-c", WITH_SIGINT, self.script, *map(str, arguments)]
+        return subprocess.Popen(command, env=self.environment, **options)
 
     def python(self, code: str, *arguments: object):
         """Runs Python code instead of the script."""

@@ -2,16 +2,17 @@
 
 import dataclasses
 import math
-import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional
 
+from inrc.cli.argument_checks import Between, Place
 from inrc.cli.arguments import FLAG, as_json, value
 from inrc.cli.encoding import EncodingArguments
 from inrc.cli.progress import Bar
+from inrc.cli.streams import answer, say
 from inrc.errors import InrcError
 
 if TYPE_CHECKING:
@@ -46,19 +47,19 @@ class Batch:
       quiet: Show no progress and no summary on stderr.
     """
 
-    input: Annotated[Positional[str], value("IN")]
-    output: Annotated[Positional[str], value("OUT")]
+    input: Annotated[Positional[str], value("IN"), Place()]
+    output: Annotated[Positional[str], value("OUT"), Place()]
     encoding: EncodingArguments = EncodingArguments()
-    batch_size: Annotated[int | None, value("N")] = None
-    shards: Annotated[int, value("N")] = 0
+    batch_size: Annotated[int | None, value("N"), Between(1, 10**6)] = None
+    shards: Annotated[int, value("N"), Between(0, 10**9)] = 0
     again: Annotated[bool, FLAG] = False
-    readers: Annotated[int, value("N", hint=None)] = 2
-    memory: Annotated[float, value("GB", hint=None)] = 1.0
+    readers: Annotated[int, value("N", hint=None), Between(1, 256)] = 2
+    memory: Annotated[float, value("GB", hint=None), Between(0.001, 10**6)] = 1.0
     no_ssim: Annotated[bool, FLAG] = False
     engine: Literal["local", "ray"] = "local"
     address: Annotated[str | None, value("ADDRESS")] = None
-    workers: Annotated[int | None, value("N")] = None
-    cores: Annotated[int, value("N", hint=None)] = 2
+    workers: Annotated[int | None, value("N"), Between(1, 10**6)] = None
+    cores: Annotated[int, value("N", hint=None), Between(1, 10**4)] = 2
     json: Annotated[bool, FLAG] = False
     quiet: Annotated[bool, FLAG] = False
 
@@ -102,14 +103,13 @@ def batch_command(arguments: Batch) -> None:
         if not arguments.quiet:
             bar.announce("inrc: stopping after the next steps; press Ctrl-C again to abort")
 
-    with jax_set_up(), bar:
+    with jax_set_up(starts_devices=arguments.engine == "local"), bar:  # else workers need them
         totals = run_interruptibly(work, announce)
     if not arguments.quiet:
-        print(f"{arguments.output}: {_summary(totals)}", file=sys.stderr)
+        say(f"{arguments.output}: {_summary(totals)}")
     manifest = manifest_path(arguments.output)
     if arguments.json:
-        print(as_json({"input": arguments.input, "output": arguments.output, "manifest": manifest, **_values(totals)}))
-        sys.stdout.flush()
+        answer(as_json({"input": arguments.input, "output": arguments.output, "manifest": manifest, **_values(totals)}))
     if was_stopped.is_set() and totals.n_left:
         raise KeyboardInterrupt(f"interrupted with {totals.n_left:,} pictures left; the same command encodes them")
     if totals.n_without_file:

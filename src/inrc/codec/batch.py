@@ -8,12 +8,13 @@ from typing import Unpack
 import jax
 import numpy as np
 
+from inrc.checks import checked_number
 from inrc.codec.encode import Encoded, as_image, finish
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeKeywords, EncodeOptions
 from inrc.codec.plan import Plan
 from inrc.codec.search import meet_target
-from inrc.errors import ConfigError, InrcError
+from inrc.errors import InrcError
 from inrc.fit.task import FitResult, Progress
 from inrc.signal.image import Image, ImageSource
 
@@ -76,8 +77,8 @@ class BatchEncoder:
         Raises:
           ConfigError: The options contradict each other, or the batch size is not above 0.
         """
-        if batch_size is not None and batch_size < 1:
-            raise ConfigError(f"the batch size is {batch_size}; it must be 1 or more")
+        if batch_size is not None:
+            batch_size = checked_number("the batch size", batch_size, 1, whole=True)
         self.options = dataclasses.replace(EncodeOptions() if options is None else options, **keywords)
         self._batch_size = batch_size
 

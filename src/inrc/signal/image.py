@@ -138,7 +138,10 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image:
         UnreadableImageError: If the file is missing, truncated, damaged or not a picture.
         UnsupportedImageError: If it is a picture of another kind: CMYK, Lab, floating point, animated, GIF and so on.
         ImageTooLargeError: If the header announces more than `max_pixels`.
+        ConfigError: If `max_pixels` is below 1.
     """
+    if not max_pixels >= 1:  # NaN would allow everything
+        raise ConfigError(f"max_pixels is {max_pixels}; it must be a number of 1 or more")
     name = _name(source)
     try:
         raster = formats.decode(_read_bytes(source), max_pixels)
