@@ -84,9 +84,7 @@ class Place(ArgumentCheck):
     def __call__(self, name: str, value: str | Path) -> None:
         """Checks a value."""
         if str(value) == STREAM and not self.or_stream:
-            raise DatasetError(
-                f"{name} is -, but this command takes no stream there; name a folder, or ./- for one called -"
-            )
+            raise DatasetError(f"{name} is -, which has no meaning there; name a folder, or ./- for one called -")
         path = str(value).removeprefix("file://").removeprefix("local://")
         if path.strip("/") == "" or ("://" not in path and os.path.realpath(path) == os.sep):
             raise DatasetError(f"{name} is {shown(value)}, the root of all files; name a folder below it")

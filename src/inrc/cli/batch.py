@@ -77,7 +77,6 @@ def batch_command(arguments: Batch) -> None:
     from inrc.dataset.run import encode_dataset
     from inrc.dataset.tasks import RunOptions
 
-    use_all_cores()
     options = RunOptions(
         encode=arguments.encoding.options(),
         batch_size=arguments.batch_size,
@@ -87,6 +86,7 @@ def batch_command(arguments: Batch) -> None:
         measure_ssim=not arguments.no_ssim,
         again=arguments.again,
     )
+    use_all_cores()
     bar = Bar(quiet=arguments.quiet, description="listing", counts=True)
     engine = _engine(arguments, bar.announce)
     was_stopped = threading.Event()

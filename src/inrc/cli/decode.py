@@ -137,8 +137,8 @@ def _output(arguments: Decode, source: Path) -> tuple[Path, str]:
     suffixes = tuple(f".{suffix}" for suffix, other in _FORMAT_OF_SUFFIX.items() if other == format)
     if path is not None and is_plain_file(path) and not (named or arguments.format or arguments.force):
         raise ConfigError(
-            f"the name {shown(path)} says no format that inrc writes; name it .png, .tif, .jpg, .webp, .ppm or .pgm, or "
-            "use --format"
+            f"the name {shown(path)} says no format that inrc writes; name it .png, .tif, .jpg, .webp, .ppm or .pgm, "
+            "or use --format"
         )
     output = output_path(source, path, f".{format}", force=arguments.force, suffixes=suffixes)
     check_json(output, json=arguments.json)
