@@ -1,5 +1,6 @@
 """Where a command writes its result: checked before any work is done, so that no work is lost."""
 
+import contextlib
 import fcntl
 import mimetypes
 import os
@@ -177,7 +178,11 @@ def _check_file(source: Path, path: Path, *, force: bool, is_default: bool) -> N
         raise ConfigError(f"{shown(path)} exists; name an output with -o, or overwrite it with --force")
     if path.is_dir():
         raise unwritable(path, "it is a folder")
-    folder = path.resolve().parent if path.is_symlink() else path.parent
+    folder = path.parent
+    if path.is_symlink():
+        folder = Path(os.path.realpath(path)).parent
+        with contextlib.suppress(FileNotFoundError):
+            path.stat()  # links in a circle are an error
     if not folder.is_dir():
         raise unwritable(path, "its folder does not exist")
     check_folder(folder)
