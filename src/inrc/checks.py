@@ -26,8 +26,8 @@ def checked_number(
     number = _python_number(value)
     if number is not None and whole and isinstance(number, float) and number.is_integer():
         number = int(number)
-    fits = number is not None and (isinstance(number, int) or (math.isfinite(number) and not whole))
-    if not fits or not (low < number if above else low <= number) or not number <= high:
+    is_kind = number is not None and (isinstance(number, int) or (math.isfinite(number) and not whole))
+    if number is None or not is_kind or not low <= number <= high or (above and number == low):
         given = number if isinstance(number, float) else _short(value)
         raise ConfigError(f"{name} is {given}; it must be {_range_in_words(low, high, above=above, whole=whole)}")
     return number
@@ -47,9 +47,10 @@ def _python_number(value: Any) -> int | float | None:
 
 def _range_in_words(low: float, high: float, *, above: bool, whole: bool) -> str:
     kind = "a whole number" if whole else "a number"
+    least, most = (f"{end:.15g}" if isinstance(end, float) else str(end) for end in (low, high))
     if math.isinf(high):
-        return f"{kind} {'above' if above else 'of at least'} {low:.15g}"
-    return f"{kind} above {low:.15g} and at most {high:.15g}" if above else f"{kind} in {low:.15g}..{high:.15g}"
+        return f"{kind} {'above' if above else 'of at least'} {least}"
+    return f"{kind} above {least} and at most {most}" if above else f"{kind} in {least}..{most}"
 
 
 def _short(value: Any) -> str:

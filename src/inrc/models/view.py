@@ -75,8 +75,8 @@ def view_of(
     if size is not None:
         columns, rows = _numbers("size", size)
     else:
-        scale = checked_number("the scale", 1.0 if scale is None else scale, 0, _MAX_SCALE, above=True)
-        columns, rows = max(1, round(w * scale)), max(1, round(h * scale))
+        factor = checked_number("the scale", 1.0 if scale is None else scale, 0, _MAX_SCALE, above=True)
+        columns, rows = max(1, round(w * factor)), max(1, round(h * factor))
     return View(rows, columns, y, x, y + h, x + w)
 
 
