@@ -191,6 +191,6 @@ def _check_file(source: Path, path: Path, *, force: bool, is_default: bool) -> N
 def _check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
     if names_other_format(path, suffixes):
         raise ConfigError(
-            f"{shown(path)} has the suffix of another format than {suffixes[0]}; change it, or write the file all the same "
-            "with --force"
+            f"{shown(path)} has the suffix of another format than {suffixes[0]}; change it, or write the file all "
+            "the same with --force"
         )
