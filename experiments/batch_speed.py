@@ -24,8 +24,9 @@ from inrc.cli.jax_setup import use_all_cores
 from inrc.codec.coordinate.family import network_and_fit
 from inrc.codec.options import EncodeOptions
 from inrc.evaluate import drawing
+from inrc.files import write_atomically
 from inrc.meta.recipe import training_folder
-from inrc.signal.image import Image, read_image, write_atomically, write_image
+from inrc.signal.image import Image, read_image, write_image
 
 SIDE = 64
 N_STEPS = 256

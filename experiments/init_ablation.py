@@ -20,12 +20,12 @@ from inrc.cli.meta_compare import print_trajectory, starts_table
 from inrc.cli.meta_progress import ProgressLines
 from inrc.errors import InrcError
 from inrc.evaluate.tables import to_markdown
+from inrc.files import write_atomically
 from inrc.meta.compare import STEPS, Summary, Trajectory, compare
 from inrc.meta.data import load_pictures
 from inrc.meta.recipe import CoordinateRecipe, training_folder
 from inrc.meta.run import Run, RunProgress, run_recipe
 from inrc.meta.stages import Centre, InnerOptimiser, Learning, Method, Scales
-from inrc.signal.image import write_atomically
 from meta_init.family import small_siren
 
 SECONDS = 120.0

@@ -1,14 +1,15 @@
 """What every test shares: JAX's strictness, its compiled programs and a small photograph."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
+import jaxtyping
 import numpy as np
 import numpy.typing as npt
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
-from jaxtyping import config as jaxtyping_config
 from jaxtyping import install_import_hook
 from PIL import Image
 
@@ -27,14 +28,6 @@ COFFEE_SMALL = Path(__file__).parent.parent / "experiments" / "assets" / "coffee
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
-@pytest.fixture
-def unchecked_types():
-    """Leaves the annotations of arguments unchecked: for tests of what users get who do not keep to them."""
-    jaxtyping_config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping_config.update("jaxtyping_disable", False)
-
-
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of this test run, the same for all workers of pytest-xdist."""
@@ -50,6 +43,14 @@ def compiled_programs(shared_folder: Path) -> Path:
     compilation_cache.reset_cache()  # JAX asks once per process whether there is one
     jax.config.update("jax_compilation_cache_dir", str(folder))
     return folder
+
+
+@pytest.fixture
+def unchecked_types() -> Iterator[None]:
+    """Annotations are not checked during a test, as where users call: for values of types that are refused."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

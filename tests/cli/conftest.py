@@ -13,10 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inrc.signal.image import read_image, write_atomically
+from inrc.files import write_atomically
+from inrc.signal.image import read_image
 from tests.conftest import COFFEE_SMALL
 
 TIMEOUT = 300
+
+WITH_SIGINT = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +48,9 @@ class Command:
         )
 
     def start(self, *arguments: object, **options: Any) -> subprocess.Popen:
-        return subprocess.Popen([self.script, *map(str, arguments)], env=self.environment, **options)
+        """Starts the script, with Ctrl-C as in a terminal: shells start tests in the background with SIGINT ignored."""
+        command = [sys.executable, "-c", WITH_SIGINT, self.script, *map(str, arguments)]
+        return subprocess.Popen(command, env=self.environment, **options)
 
     def python(self, code: str, *arguments: object):
         """Runs Python code instead of the script."""

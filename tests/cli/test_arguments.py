@@ -9,9 +9,10 @@ import typing
 import pytest
 
 from inrc.cli import jax_setup
-from inrc.cli.arguments import as_json, output_path
+from inrc.cli.arguments import as_json
 from inrc.cli.encoding import EncodingArguments
 from inrc.cli.interrupt import run_interruptibly
+from inrc.cli.outputs import output_path
 from inrc.cli.progress import _quality, duration
 from inrc.codec.encode import encode
 from inrc.codec.options import EncodeKeywords, EncodeOptions
@@ -69,7 +70,7 @@ def test_output_names(tmp_path):
 def test_folders_without_permission(tmp_path):
     folder = tmp_path / "locked"
     folder.mkdir(mode=0o500)
-    with pytest.raises(UnwritableImageError, match="permission denied"):
+    with pytest.raises(UnwritableImageError, match="Permission denied"):
         output_path(tmp_path / "photo.jpg", folder / "photo.inr", ".inr", force=False)
 
 

@@ -169,7 +169,7 @@ def test_errors_before_any_work_are_one_line(inrc_command, tmp_path):
         (("empty", "out"), "there is nothing to read in empty"),
         (("missing", "out"), "there is no missing"),
         (("empty", "out", "-q", 101), "the quality is 101"),
-        (("empty", "out", "--batch-size", 0), "batch_size is 0"),
+        (("empty", "out", "--batch-size", 0), "--batch-size is 0; it must be a number"),
         (("nofs://x", "out"), "cannot use nofs://x"),
     ):
         done = inrc_command("batch", *arguments, cwd=tmp_path)

@@ -79,7 +79,7 @@ def test_outputs_that_cannot_be_written_are_found_out_first(inrc_command, encode
     assert "its folder does not exist" in _error(inrc_command("encode", COFFEE_SMALL, "-o", nowhere))
     assert "it is a folder" in _error(inrc_command("decode", encoded.path, "-o", tmp_path))
     assert "the input itself" in _error(inrc_command("encode", COFFEE_SMALL, "-o", COFFEE_SMALL))
-    assert "cannot write" in _error(inrc_command("decode", encoded.path, "-o", tmp_path / "out.gif"))
+    assert "says no format" in _error(inrc_command("decode", encoded.path, "-o", tmp_path / "out.gif"))
     assert not list(tmp_path.iterdir())
 
 

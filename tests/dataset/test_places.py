@@ -6,8 +6,8 @@ from inrc.dataset.manifest import Row
 from inrc.dataset.places import (
     filesystem,
     is_pattern,
+    public,
     reason_of,
-    shown,
     stamp_of,
     url_of,
     without_query,
@@ -35,8 +35,8 @@ from inrc.errors import UnreadableImageError
     ],
 )
 def test_what_people_may_see(place, expected):
-    assert shown(place) == expected
-    assert shown(expected) == expected
+    assert public(place) == expected
+    assert public(expected) == expected
 
 
 def test_urls_in_messages():

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from inrc.errors import LimitExceededError
+from inrc.errors import ConfigError, LimitExceededError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +25,12 @@ class DecodeLimits:
     max_section_bytes: int = 1 << 24
     max_latents: int = 1 << 26
     max_context_multiplications: int = 1 << 36
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            limit = getattr(self, field.name)
+            if not limit >= 0:  # NaN would grant everything
+                raise ConfigError(f"{field.name} is {limit}; it must be a number of 0 or more")
 
     def check_pixels(self, width: int, height: int) -> None:
         """Refuses pictures of more than `max_pixels`."""

@@ -12,6 +12,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, subcommand
 
+from inrc.cli.argument_checks import check_strings, check_values
 from inrc.cli.batch import Batch, batch_command
 from inrc.cli.codecs import Codecs, codecs_command
 from inrc.cli.decode import Decode, decode_command
@@ -22,6 +23,7 @@ from inrc.cli.jax_setup import silence_compiler_log
 from inrc.cli.meta import Meta, meta_command
 from inrc.cli.plot import Plot, plot_command
 from inrc.cli.report import Report, report_command
+from inrc.cli.streams import Warner, answer, flush_stdout, one_line, say, standard_streams
 from inrc.errors import InrcError
 
 _DESCRIPTION = """\
@@ -54,30 +56,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
       SystemExit: The usage was wrong (code 2) or help was requested (code 0); tyro has printed the message.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    with standard_streams() as warner:
+        code = _exit_code(arguments, warner)
+        error = flush_stdout()
+        if error is not None and code == 0:
+            # A broken pipe is that of a reader who has read enough, as in `inrc info FILE | head`.
+            return 1 if isinstance(error, BrokenPipeError) else _fail(f"cannot write to stdout: {error.strerror}")
+        return code
+
+
+def _exit_code(arguments: list[str], warner: Warner) -> int:
     try:
         if arguments in (["--version"], ["-V"]):
-            print(f"inrc {version('inrc')}")
+            answer(f"inrc {version('inrc')}")
         else:
-            _run(arguments)
-        sys.stdout.flush()
+            _run(arguments, warner)
     except InrcError as error:
         return _fail(str(error))
-    except BrokenPipeError:  # the reader of the output ended first, as in `inrc info FILE | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
         return 1
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt as interrupt:
-        print(f"inrc: {interrupt}" if str(interrupt) else "inrc: interrupted", file=sys.stderr, flush=True)
+        say(f"inrc: {interrupt}" if str(interrupt) else "inrc: interrupted")
         os._exit(130)  # the encoder may still run in its thread, in compiled code that no exception reaches
     return 0
 
 
-def _run(arguments: list[str]) -> None:
+def _run(arguments: list[str], warner: Warner) -> None:
     silence_compiler_log()  # here, since some commands import JAX before they set it up
+    check_strings(arguments)
     config = (OmitArgPrefixes, FlagCreatePairsOff)
     # tyro takes a union of annotated types, for which Python's type system has no name yet.
     command = tyro.cli(_Command, prog="inrc", description=_DESCRIPTION, args=arguments, config=config)  # pyright: ignore
+    check_values(command)
+    warner.quiet = getattr(command, "quiet", False)
     match command:
         case Encode():
             encode_command(command)
@@ -100,5 +113,5 @@ def _run(arguments: list[str]) -> None:
 
 
 def _fail(message: str) -> int:
-    print("inrc: error:", " ".join(message.split()), file=sys.stderr)
+    say(f"inrc: error: {one_line(message)}")
     return 1

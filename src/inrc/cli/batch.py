@@ -2,16 +2,17 @@
 
 import dataclasses
 import math
-import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional
 
+from inrc.cli.argument_checks import Between, Place
 from inrc.cli.arguments import FLAG, as_json, value
 from inrc.cli.encoding import EncodingArguments
 from inrc.cli.progress import Bar
+from inrc.cli.streams import answer, say
 from inrc.errors import InrcError
 
 if TYPE_CHECKING:
@@ -47,19 +48,19 @@ class Batch:
       quiet: Show no progress and no summary on stderr.
     """
 
-    input: Annotated[Positional[str], value("IN")]
-    output: Annotated[Positional[str], value("OUT")]
+    input: Annotated[Positional[str], value("IN"), Place()]
+    output: Annotated[Positional[str], value("OUT"), Place()]
     encoding: EncodingArguments = EncodingArguments()
-    batch_size: Annotated[int | None, value("N")] = None
-    shards: Annotated[int, value("N")] = 0
+    batch_size: Annotated[int | None, value("N"), Between(1, 10**6)] = None
+    shards: Annotated[int, value("N"), Between(0, 10**9)] = 0
     again: Annotated[bool, FLAG] = False
-    readers: Annotated[int, value("N", hint=None)] = 2
-    memory: Annotated[float, value("GB", hint=None)] = 1.0
+    readers: Annotated[int, value("N", hint=None), Between(1, 256)] = 2
+    memory: Annotated[float, value("GB", hint=None), Between(0.001, 10**6)] = 1.0
     no_ssim: Annotated[bool, FLAG] = False
     engine: Literal["local", "ray"] = "local"
     address: Annotated[str | None, value("ADDRESS")] = None
-    workers: Annotated[int | None, value("N")] = None
-    cores: Annotated[int, value("N", hint=None)] = 2
+    workers: Annotated[int | None, value("N"), Between(1, 10**6)] = None
+    cores: Annotated[int, value("N", hint=None), Between(1, 10**4)] = 2
     json: Annotated[bool, FLAG] = False
     quiet: Annotated[bool, FLAG] = False
 
@@ -74,11 +75,10 @@ def batch_command(arguments: Batch) -> None:
     from inrc.cli.interrupt import run_interruptibly
     from inrc.cli.jax_setup import jax_set_up, use_all_cores
     from inrc.dataset.manifest import manifest_path
-    from inrc.dataset.places import shown
+    from inrc.dataset.places import public
     from inrc.dataset.run import encode_dataset
     from inrc.dataset.tasks import RunOptions
 
-    use_all_cores()
     options = RunOptions(
         encode=arguments.encoding.options(),
         batch_size=arguments.batch_size,
@@ -88,6 +88,7 @@ def batch_command(arguments: Batch) -> None:
         measure_ssim=not arguments.no_ssim,
         again=arguments.again,
     )
+    use_all_cores()
     bar = Bar(quiet=arguments.quiet, description="listing", counts=True)
     engine = _engine(arguments, bar.announce)
     was_stopped = threading.Event()
@@ -104,15 +105,18 @@ def batch_command(arguments: Batch) -> None:
         if not arguments.quiet:
             bar.announce("inrc: stopping after the next steps; press Ctrl-C again to abort")
 
-    with jax_set_up(), bar:
+    with jax_set_up(starts_devices=arguments.engine == "local"), bar:  # else workers need them
         totals = run_interruptibly(work, announce)
     if not arguments.quiet:
-        print(f"{shown(arguments.output)}: {_summary(totals)}", file=sys.stderr)
+        say(f"{public(arguments.output)}: {_summary(totals)}")
     manifest = manifest_path(arguments.output)
     if arguments.json:
-        places = {"input": shown(arguments.input), "output": shown(arguments.output), "manifest": manifest}
-        print(as_json({**places, **_values(totals)}))
-        sys.stdout.flush()
+        places = {
+            "input": public(arguments.input),
+            "output": public(arguments.output),
+            "manifest": manifest,
+        }
+        answer(as_json({**places, **_values(totals)}))
     if was_stopped.is_set() and totals.n_left:
         raise KeyboardInterrupt(f"interrupted with {totals.n_left:,} pictures left; the same command encodes them")
     if totals.n_without_file:

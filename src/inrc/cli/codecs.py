@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from inrc import presets
 from inrc.cli.arguments import FLAG
+from inrc.cli.streams import answer
 from inrc.config import NetworkConfig
 
 _SHAPE = (512, 768)
@@ -37,7 +38,7 @@ def codecs_command(arguments: Codecs) -> None:
             name: {"summary": codec.summary, **(latent[name] if name in latent else {"networks": networks[name]})}
             for name, codec in presets.CODECS.items()
         }
-        print(json.dumps({"codecs": codecs, "steps": steps, "passes": passes}))
+        answer(json.dumps({"codecs": codecs, "steps": steps, "passes": passes}))
         return
     _print_tables(latent, networks, steps, passes)
 

@@ -3,21 +3,29 @@
 import contextlib
 import dataclasses
 import hashlib
+import os
 import re
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional
 
-from inrc.cli.arguments import FLAG, as_json, output_path, value, write_file
+from inrc.cli.argument_checks import InputFile, OutputFile
+from inrc.cli.arguments import FLAG, as_json, value
 from inrc.cli.encoding import EncodingArguments
+from inrc.cli.inputs import is_stream, read_file
+from inrc.cli.outputs import check_json, is_plain_file, output_path, write_file
+from inrc.cli.streams import answer, say
 
 if TYPE_CHECKING:
     from inrc.codec.options import EncodeOptions
     from inrc.codec.stats import Encoded
     from inrc.signal.image import Image
+
+_USUAL_NAME_MAX = 255
+_SUFFIX_BYTES = len(".0123456789ab.ckpt") + len(".999") + len(".4194304.tmp")
+"""Bytes that the names of checkpoints add to that of the output: of further fits, and of half-written ones."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,17 +36,20 @@ class Encode:
     again.
 
     Attributes:
-      input: The picture: PNG, JPEG, WebP, TIFF, BMP, PPM or PGM, of 8 or 16 bits, gray or RGB, with or without alpha.
-      output: The file to write. It is overwritten if it exists. The default, IN with the suffix .inr, is not
-        overwritten.
+      input: The picture: PNG, JPEG, WebP, TIFF, BMP, PPM or PGM, of 8 or 16 bits, gray or RGB, with or without alpha;
+        or - for stdin.
+      output: The file to write, or - for stdout. It is overwritten if it exists. The default, IN with the suffix .inr,
+        is not overwritten.
       encoding: Options of the file.
-      force: Overwrite the default output.
+      force: Overwrite the default output, write a file whose suffix names another format, or write to a terminal.
       json: Print one JSON object on stdout; psnr_db is null for an exact copy.
       quiet: Show no progress and no summary on stderr.
     """
 
-    input: Annotated[Positional[Path], value("IN")]
-    output: Annotated[Path | None, value("OUT.inr", "-o")] = None
+    input: Annotated[
+        Positional[Path], value("IN"), InputFile(or_stdin=True, remedy="name a picture, or use inrc batch")
+    ]
+    output: Annotated[Path | None, value("OUT.inr", "-o"), OutputFile(or_stdout=True)] = None
     encoding: EncodingArguments = EncodingArguments()
     force: Annotated[bool, FLAG] = False
     json: Annotated[bool, FLAG] = False
@@ -53,28 +64,47 @@ def encode_command(arguments: Encode) -> None:
       KeyboardInterrupt: The user interrupted the encode a second time, so that nothing was written.
     """
     output = output_path(arguments.input, arguments.output, ".inr", force=arguments.force)
+    check_json(output, json=arguments.json)
+    options = arguments.encoding.options()
     from inrc.signal.image import read_image
 
-    image = read_image(arguments.input)
-    options = arguments.encoding.options()
-    checkpoint = output.with_name(f"{output.name}.{_identity(image, options)}.ckpt")
+    image = read_image(read_file(arguments.input) if is_stream(arguments.input) else arguments.input)
+    checkpoint = None
+    if is_plain_file(output):
+        checkpoint = output.with_name(f"{_stem(output)}.{_identity(image, options)}.ckpt")
     encoded = _encode(arguments, image, options, checkpoint)
     write_file(output, encoded.data)
-    _remove_checkpoints(output.parent, re.escape(output.name) + r"\.[0-9a-f]{12}\.ckpt")
+    if checkpoint is not None:
+        _remove_checkpoints(output.parent, re.escape(_stem(output)) + r"\.[0-9a-f]{12}\.ckpt")
 
     stats = encoded.stats
     if not arguments.quiet:
         stopped = " (stopped early: the best so far)" if stats.interrupted else ""
-        print(
+        say(
             f"{output}: {stats.n_bytes:,} bytes, {stats.bpp:.4g} bpp, {stats.psnr_db:.2f} dB,"
-            f" {stats.encode_seconds:.1f} s{stopped}",
-            file=sys.stderr,
+            f" {stats.encode_seconds:.1f} s{stopped}"
         )
     if arguments.json:
-        print(as_json({"input": arguments.input, "output": output, **dataclasses.asdict(stats)}))
+        answer(as_json({"input": arguments.input, "output": output, **dataclasses.asdict(stats)}))
 
 
-def _encode(arguments: Encode, image: "Image", options: "EncodeOptions", checkpoint: Path) -> "Encoded":
+def _stem(output: Path) -> str:
+    """Returns what the names of an output's checkpoints begin with: its name, shortened where they would be too long.
+
+    A shortened name ends in a hash of the whole name, so that outputs share no checkpoint.
+    """
+    try:
+        longest = os.pathconf(output.parent, "PC_NAME_MAX")
+    except (OSError, ValueError):
+        longest = _USUAL_NAME_MAX
+    name, most = os.fsencode(output.name), longest - _SUFFIX_BYTES
+    if len(name) <= most:
+        return output.name
+    digest = hashlib.sha256(name).hexdigest()[:16]
+    return f"{name[: max(0, most - 17)].decode(errors='ignore')}-{digest}"
+
+
+def _encode(arguments: Encode, image: "Image", options: "EncodeOptions", checkpoint: Path | None) -> "Encoded":
     from inrc.cli.interrupt import run_interruptibly
     from inrc.cli.jax_setup import jax_set_up
     from inrc.cli.progress import Bar, FitProgress
@@ -94,6 +124,7 @@ def _encode(arguments: Encode, image: "Image", options: "EncodeOptions", checkpo
         try:
             return encode(image, options, progress=progress, checkpoint_path=checkpoint)
         except CheckpointMismatchError:  # it is damaged, since its name says that it belongs here
+            assert checkpoint is not None
             _remove_checkpoints(checkpoint.parent, re.escape(checkpoint.name))
             return encode(image, options, progress=progress, checkpoint_path=checkpoint)
 
@@ -105,7 +136,8 @@ def _encode(arguments: Encode, image: "Image", options: "EncodeOptions", checkpo
         with jax_set_up(), bar:
             return run_interruptibly(work, announce)
     except KeyboardInterrupt as error:
-        again = "; the same command resumes from the last checkpoint" if checkpoint.exists() else ""
+        is_kept = checkpoint is not None and checkpoint.exists()
+        again = "; the same command resumes from the last checkpoint" if is_kept else ""
         raise KeyboardInterrupt(f"interrupted, nothing was written{again}") from error
 
 

@@ -1,13 +1,14 @@
 """`inrc evaluate`: runs an experiment."""
 
 import dataclasses
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional
 
+from inrc.cli.argument_checks import InputFile, Place
 from inrc.cli.arguments import FLAG, value
+from inrc.cli.streams import say
 from inrc.errors import InrcError
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ class Evaluate:
       remake: Measure points again whose file is gone, although they have a record.
     """
 
-    experiment: Annotated[Positional[Path], value("EXPERIMENT.py")]
+    experiment: Annotated[Positional[Path], value("EXPERIMENT.py"), InputFile()]
     smoke: Annotated[bool, FLAG] = False
-    pictures: Annotated[Path | None, value("FOLDER")] = None
-    results: Annotated[Path | None, value("FOLDER")] = None
-    files: Annotated[Path, value("FOLDER")] = Path("out/files")
+    pictures: Annotated[Path | None, value("FOLDER"), Place()] = None
+    results: Annotated[Path | None, value("FOLDER"), Place()] = None
+    files: Annotated[Path, value("FOLDER"), Place()] = Path("out/files")
     again: Annotated[bool, FLAG] = False
     remake: Annotated[bool, FLAG] = False
 
@@ -71,4 +72,4 @@ def _print_point(record: "Record", n_done: int, n_points: int) -> None:
         f"{record.bpp:.4f} bpp  {record.psnr_db:.2f} dB  MS-SSIM {record.ms_ssim:.4f}  {record.encode_seconds:.1f} s"
     )
     where = f"{record.picture}  {record.codec}  {record.point:g}"
-    print(f"[{n_done}/{n_points}]  {where}  {result}", file=sys.stderr, flush=True)
+    say(f"[{n_done}/{n_points}]  {where}  {result}")

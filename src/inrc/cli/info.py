@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional
 
-from inrc.cli.arguments import FLAG, as_json, read_file, value
+from inrc.cli.argument_checks import InputFile
+from inrc.cli.arguments import FLAG, as_json, value
+from inrc.cli.inputs import read_file
+from inrc.cli.streams import answer
 
 if TYPE_CHECKING:
     from inrc.codec.decode import Info as FileInfo
@@ -19,13 +22,13 @@ class Info:
     """Show what an .inr file says of itself: picture, network and how the bytes are spent.
 
     Attributes:
-      input: The .inr file.
+      input: The .inr file, or - for stdin.
       init: The shared init that the file needs: the path of its .npz file, or digits of its id. By default it is looked
         for in the folders of INRC_INIT_PATH and in the package.
       json: Print one JSON object on stdout.
     """
 
-    input: Annotated[Positional[Path], value("IN.inr")]
+    input: Annotated[Positional[Path], value("IN.inr"), InputFile(or_stdin=True, remedy="name an .inr file")]
     init: Annotated[str | None, value("ID|PATH")] = None
     json: Annotated[bool, FLAG] = False
 
@@ -41,11 +44,11 @@ def info_command(arguments: Info) -> None:
 
     found = info(data, init=arguments.init)
     if arguments.json:
-        print(as_json({"input": arguments.input, **_values(found)}))
+        answer(as_json({"input": arguments.input, **_values(found)}))
     else:
-        print(arguments.input)
+        answer(str(arguments.input))
         for name, content in _rows(found):
-            print(f"  {name:<9}{content}")
+            answer(f"  {name:<9}{content}")
 
 
 def _rows(found: "FileInfo") -> list[tuple[str, str]]:

@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from inrc.cli.jax_platforms import check_platforms
+
 _MAX_BYTES = 1 << 28
 """Limit of the kept programs: 256 MiB. The programs of one picture size and network take about 1 MiB."""
 
@@ -37,12 +39,24 @@ def silence_compiler_log() -> None:
     os.environ.setdefault(_LOG_LEVEL, _FATAL_ONLY)
 
 
+def wants_library_log() -> bool:
+    """Whether the user has asked for XLA's log. Then nothing that libraries write to stderr is held back."""
+    return os.environ.get(_LOG_LEVEL, _FATAL_ONLY) != _FATAL_ONLY
+
+
 @contextlib.contextmanager
-def jax_set_up() -> Iterator[None]:
+def jax_set_up(*, starts_devices: bool = True) -> Iterator[None]:
     """Sets JAX up for as long as the context lasts.
 
-    It never fails: where programs cannot be kept, all of them are compiled anew. What the user has set in JAX's own
-    environment variables stays as it is.
+    Where programs cannot be kept, all of them are compiled anew. What the user has set in JAX's own environment
+    variables stays as it is.
+
+    Args:
+      starts_devices: whether JAX's devices are started, which shows that the platform of the user's choice is there.
+        Where processes are joined first, call `check_platforms` after that instead.
+
+    Raises:
+      ConfigError: The platform is not there.
     """
     silence_compiler_log()
     import jax
@@ -57,6 +71,8 @@ def jax_set_up() -> Iterator[None]:
             jax.config.update("jax_compilation_cache_dir", str(folder))
             # A fit compiles dozens of small programs besides the large one; they take half of the time in all.
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    if starts_devices:
+        check_platforms()
     try:
         yield
     finally:

@@ -2,14 +2,16 @@
 
 import dataclasses
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional
 
-from inrc.cli.arguments import FLAG, unwritable, value, write_file
+from inrc.cli.argument_checks import Between, Place
+from inrc.cli.arguments import FLAG, value
+from inrc.cli.outputs import unwritable, write_file
+from inrc.cli.streams import answer, say
 from inrc.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,10 +33,10 @@ class Compare:
       json: Print one JSON object instead of the table.
     """
 
-    starts: Annotated[Positional[tuple[str, ...]], value("START")]
-    data: Annotated[Path | None, value("FOLDER")] = None
-    pictures: Annotated[int | None, value("N")] = None
-    output: Annotated[Path, value("FOLDER", "-o", hint=None)] = Path("out/meta/compare")
+    starts: Annotated[Positional[tuple[str, ...]], value("START"), Place()]
+    data: Annotated[Path | None, value("FOLDER"), Place()] = None
+    pictures: Annotated[int | None, value("N"), Between(1, 10**9)] = None
+    output: Annotated[Path, value("FOLDER", "-o", hint=None), Place()] = Path("out/meta/compare")
     json: Annotated[bool, FLAG] = False
 
 
@@ -64,7 +66,7 @@ def compare_command(arguments: Compare) -> None:
     except OSError as error:
         raise unwritable(arguments.output, error.strerror or str(error)) from error
     if arguments.json:
-        print(json.dumps(about), flush=True)
+        answer(json.dumps(about))
     else:
         from inrc.evaluate.tables import to_markdown
 
@@ -96,11 +98,9 @@ def starts_table(summaries: "Sequence[Summary]") -> "Table":
 
 def print_trajectory(trajectory: "Trajectory") -> None:
     """Prints one line on stderr for a fit."""
-    print(
+    say(
         f"{trajectory.start}  {trajectory.picture}  {trajectory.psnr_db[0]:.2f} to {trajectory.psnr_db[-1]:.2f} dB  "
-        f"rounded {trajectory.rounded_psnr_db:.2f} dB at {trajectory.bpp:.4f} bpp",
-        file=sys.stderr,
-        flush=True,
+        f"rounded {trajectory.rounded_psnr_db:.2f} dB at {trajectory.bpp:.4f} bpp"
     )
 
 
@@ -137,6 +137,4 @@ def _pictures(arguments: Compare, inits: "Mapping[str, SharedInit]") -> "Photogr
     pictures = load_pictures(folder, shape).validation if arguments.data is None else read_pictures(folder, shape)[0]
     if arguments.pictures is None:
         return pictures
-    if arguments.pictures < 1:
-        raise ConfigError(f"the number of pictures is {arguments.pictures}; it must be 1 or more")
     return pictures.take(list(range(len(pictures)))[: arguments.pictures])

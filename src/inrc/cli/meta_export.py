@@ -7,7 +7,11 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional
 
-from inrc.cli.arguments import read_file, unwritable, value
+from inrc.cli.argument_checks import InputFile, Place
+from inrc.cli.arguments import value
+from inrc.cli.inputs import read_file
+from inrc.cli.outputs import unwritable
+from inrc.cli.streams import answer
 from inrc.errors import ConfigError
 
 
@@ -21,9 +25,9 @@ class Export:
       gains: The file compare.json of an `inrc meta compare` of this init, for the card.
     """
 
-    run: Annotated[Positional[Path], value("RUN_FOLDER")]
-    output: Annotated[Path, value("FOLDER", "-o", hint=None)] = Path("meta_init/exported")
-    gains: Annotated[Path | None, value("COMPARE.json")] = None
+    run: Annotated[Positional[Path], value("RUN_FOLDER"), Place()]
+    output: Annotated[Path, value("FOLDER", "-o", hint=None), Place()] = Path("meta_init/exported")
+    gains: Annotated[Path | None, value("COMPARE.json"), InputFile()] = None
 
 
 def export_command(arguments: Export) -> None:
@@ -43,8 +47,8 @@ def export_command(arguments: Export) -> None:
         init_path, card_path = export(done, arguments.output, gains=gains)
     except OSError as error:
         raise unwritable(arguments.output, error.strerror or str(error)) from error
-    print(f"{init_path}: {init_path.stat().st_size:,} bytes, {done.init.n_weights:,} weights")
-    print(card_path, flush=True)
+    answer(f"{init_path}: {init_path.stat().st_size:,} bytes, {done.init.n_weights:,} weights")
+    answer(str(card_path))
 
 
 def _gains(path: Path, init_id: str) -> dict[str, Any]:

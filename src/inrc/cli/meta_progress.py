@@ -6,6 +6,9 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from inrc.cli.streams import say
+from inrc.names import shown
+
 if TYPE_CHECKING:
     from inrc.meta.run import RunProgress
     from inrc.meta.train import TrainProgress
@@ -43,6 +46,7 @@ class ProgressLines:
         if self._quiet or not (self._on_terminal or stays or time.monotonic() - self._last > _QUIET_SECONDS):
             return
         self._last = time.monotonic()
+        line = shown(line)
         if self._on_terminal:
             sys.stderr.write(f"\r\x1b[K{line}" + "\n" * stays)
         else:
@@ -53,7 +57,7 @@ class ProgressLines:
         """Prints a line of its own."""
         if not self._quiet:
             self.end()
-            print(message, file=sys.stderr, flush=True)
+            say(message)
 
     def end(self) -> None:
         """Clears the line that changes."""

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional
 
+from inrc.cli.argument_checks import Between, InputFile, Place
 from inrc.cli.arguments import FLAG, value
 from inrc.cli.meta_progress import ProgressLines
+from inrc.cli.streams import answer
 
 if TYPE_CHECKING:
     from inrc.meta.run import Run, RunProgress
@@ -37,15 +39,15 @@ class Train:
       timeout: The run ends for all processes if one of them is missing or silent for so many seconds.
     """
 
-    recipe: Annotated[Positional[Path], value("RECIPE.py")]
-    output: Annotated[Path | None, value("FOLDER", "-o")] = None
-    data: Annotated[Path | None, value("FOLDER")] = None
+    recipe: Annotated[Positional[Path], value("RECIPE.py"), InputFile()]
+    output: Annotated[Path | None, value("FOLDER", "-o"), Place()] = None
+    data: Annotated[Path | None, value("FOLDER"), Place()] = None
     quiet: Annotated[bool, FLAG] = False
     coordinator: Annotated[str | None, value("HOST:PORT")] = None
-    num_processes: Annotated[int | None, value("N")] = None
-    process_id: Annotated[int | None, value("I")] = None
+    num_processes: Annotated[int | None, value("N"), Between(1, 10**6)] = None
+    process_id: Annotated[int | None, value("I"), Between(0, 10**6)] = None
     distributed: Annotated[bool, FLAG] = False
-    timeout: Annotated[float, value("S", hint=None)] = 120.0
+    timeout: Annotated[float, value("S", hint=None), Between(1, 10**6)] = 120.0
 
 
 def train_command(arguments: Train) -> None:
@@ -56,9 +58,11 @@ def train_command(arguments: Train) -> None:
         diverged.
       KeyboardInterrupt: The run was stopped; the message says how to resume it.
     """
+    from inrc.cli.jax_platforms import check_platforms
     from inrc.cli.jax_setup import jax_set_up
 
-    with jax_set_up(), _among_processes(arguments):
+    with jax_set_up(starts_devices=False), _among_processes(arguments):
+        check_platforms()
         _train(arguments)
 
 
@@ -90,7 +94,7 @@ def _train(arguments: Train) -> None:
     finally:
         lines.end()
     if processes.is_first():
-        print(f"{folder / INIT}: {done.init.n_weights:,} weights, id {done.init.id.hex()}", flush=True)
+        answer(f"{folder / INIT}: {done.init.n_weights:,} weights, id {done.init.id.hex()}")
 
 
 @contextlib.contextmanager

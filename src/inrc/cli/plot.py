@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from tyro.conf import Positional
 
-from inrc.cli.arguments import FLAG, unwritable, value
+from inrc.cli.argument_checks import InputFile, Place
+from inrc.cli.arguments import FLAG, value
+from inrc.cli.outputs import unwritable
+from inrc.cli.streams import answer, one_line, say
 from inrc.errors import RecordError
 from inrc.evaluate.records import DEFAULT_ANCHOR
 
@@ -41,10 +44,10 @@ class Plot:
       markdown: Print the tables as Markdown.
     """
 
-    results: Annotated[Positional[tuple[Path, ...]], value("RESULTS.jsonl")]
-    output: Annotated[Path, value("FOLDER", "-o", hint=None)] = Path("out/figures")
+    results: Annotated[Positional[tuple[Path, ...]], value("RESULTS.jsonl"), InputFile()]
+    output: Annotated[Path, value("FOLDER", "-o", hint=None), Place()] = Path("out/figures")
     anchor: Annotated[str, value("CODEC", hint=None)] = DEFAULT_ANCHOR
-    published: Annotated[Path | None, value("FOLDER")] = None
+    published: Annotated[Path | None, value("FOLDER"), Place()] = None
     draw: Annotated[tuple[str, ...], value("NAME")] = ()
     codecs: Annotated[tuple[str, ...], value("CODEC")] = ()
     markdown: Annotated[bool, FLAG] = False
@@ -74,7 +77,8 @@ def plot_command(arguments: Plot) -> None:
                 paths = drawing.save(figure, arguments.output, stem)
             except OSError as error:
                 raise unwritable(arguments.output / stem, error.strerror or str(error)) from error
-            print(*paths, sep="\n", flush=True)
+            for path in paths:
+                answer(str(path))
 
 
 def _load(arguments: Plot) -> "list[Record]":
@@ -145,7 +149,7 @@ def _made(name: str, make: Callable[[], _Made]) -> _Made | None:
     try:
         return make()
     except RecordError as error:
-        print(f"no {name}: {error}", file=sys.stderr, flush=True)
+        say(f"no {name}: {one_line(error)}")
         return None
 
 

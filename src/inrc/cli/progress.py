@@ -5,6 +5,9 @@ import sys
 import types
 from typing import TYPE_CHECKING
 
+from inrc.cli.streams import say
+from inrc.names import shown
+
 if TYPE_CHECKING:
     from inrc.fit.task import Progress
 
@@ -61,9 +64,9 @@ class Bar:
     def announce(self, message: str) -> None:
         """Prints a line above the bar."""
         if self._bar is not None:
-            self._bar.console.print(message, highlight=False)
+            self._bar.console.print(shown(message), highlight=False, markup=False)
         else:
-            print(message, file=sys.stderr, flush=True)
+            say(message)
 
 
 class FitProgress:

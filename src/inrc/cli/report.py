@@ -2,14 +2,18 @@
 
 import dataclasses
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction
 
-from inrc.cli.arguments import value, write_file
+from inrc.cli.argument_checks import Between, InputFile, OutputFile, Place
+from inrc.cli.arguments import value
+from inrc.cli.outputs import names_other_format, unwritable, write_file
+from inrc.cli.streams import answer, say
 from inrc.evaluate.records import DEFAULT_ANCHOR
+
+_SUFFIXES = (".html", ".htm", ".xhtml")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,16 +34,16 @@ class Report:
       max_mb: The most megabytes that the pictures may take in the page.
     """
 
-    results: Annotated[Positional[tuple[Path, ...]], value("RESULTS.jsonl")]
-    output: Annotated[Path, value("FILE.html", "-o", hint=None)] = Path("out/report.html")
-    pictures: Annotated[UseAppendAction[tuple[Path, ...]], value("FOLDER")] = ()
-    files: Annotated[Path, value("FOLDER", hint=None)] = Path("out/files")
-    published: Annotated[Path | None, value("FOLDER")] = None
+    results: Annotated[Positional[tuple[Path, ...]], value("RESULTS.jsonl"), InputFile()]
+    output: Annotated[Path, value("FILE.html", "-o", hint=None), OutputFile()] = Path("out/report.html")
+    pictures: Annotated[UseAppendAction[tuple[Path, ...]], value("FOLDER"), Place()] = ()
+    files: Annotated[Path, value("FOLDER", hint=None), Place()] = Path("out/files")
+    published: Annotated[Path | None, value("FOLDER"), Place()] = None
     anchor: Annotated[str, value("CODEC", hint=None)] = DEFAULT_ANCHOR
     codec: Annotated[str, value("CODEC")] = ""
-    show: Annotated[int, value("N", hint=None)] = 3
-    rates: Annotated[int, value("N", hint=None)] = 3
-    max_mb: Annotated[float, value("MB", hint=None)] = 12.0
+    show: Annotated[int, value("N", hint=None), Between(0, 1000)] = 3
+    rates: Annotated[int, value("N", hint=None), Between(0, 1000)] = 3
+    max_mb: Annotated[float, value("MB", hint=None), Between(0, 10**6)] = 12.0
 
 
 def report_command(arguments: Report) -> None:
@@ -48,6 +52,8 @@ def report_command(arguments: Report) -> None:
     Raises:
       InrcError: The records or the published curves cannot be read, or the page cannot be written.
     """
+    if names_other_format(arguments.output, _SUFFIXES):
+        raise unwritable(arguments.output, f"it is named as a {arguments.output.suffix} file; name it .html")
     from inrc.cli.jax_setup import jax_set_up
     from inrc.evaluate.comparison import compare
     from inrc.evaluate.published import load_published
@@ -73,8 +79,8 @@ def report_command(arguments: Report) -> None:
     write_file(arguments.output, html)
     for note in comparisons.notes:
         _print_note(note)
-    print(f"{arguments.output}  {len(html) / 1e6:.1f} MB")
+    answer(f"{arguments.output}  {len(html) / 1e6:.1f} MB")
 
 
 def _print_note(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    say(line)

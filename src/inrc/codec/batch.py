@@ -8,6 +8,7 @@ from typing import Unpack
 import jax
 
 from inrc import forks
+from inrc.checks import checked_number
 from inrc.codec.encode import finish
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeKeywords, EncodeOptions
@@ -80,8 +81,8 @@ class BatchEncoder:
           ForkedProcessError: The process was forked from one that had used JAX.
         """
         forks.check()
-        if batch_size is not None and batch_size < 1:
-            raise ConfigError(f"the batch size is {batch_size}; it must be 1 or more")
+        if batch_size is not None:
+            batch_size = checked_number("the batch size", batch_size, 1, whole=True)
         self.options = dataclasses.replace(EncodeOptions() if options is None else options, **keywords)
         self._batch_size = batch_size
 

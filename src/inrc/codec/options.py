@@ -1,19 +1,25 @@
 """What a user may ask of an encode."""
 
 import dataclasses
-import math
 from typing import TypedDict
 
 from inrc import presets
+from inrc.checks import checked_number
 from inrc.config import NetworkConfig
 from inrc.errors import ConfigError
-from inrc.fit.task import FitConfig
+from inrc.fit.task import MAX_SEED, FitConfig
 from inrc.presets import LOSSES
 from inrc.signal.colour import ColourTransform
 
 AUTO_INIT, NO_INIT = "auto", "none"
 _MAX_BYTES = 1 << 40
 """A limit of more bytes than any file can have."""
+
+_MAX_PSNR_DB = 200.0
+"""Pictures that differ at all differ by less: one step of 16 bits in one sample of the largest picture is 186 dB."""
+
+_MAX_BPP = 1e6
+"""No target needs more: samples as they are take 64 bits per pixel at most."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +43,9 @@ class EncodeOptions:
         else is digits of an id or the path of a .npz file, and the network is that init's, whatever the codec.
       model: a network of one's own instead of the codec's.
       fit: a fit of one's own, of the network's kind; effort, time budget, loss and seed are taken from it.
+
+    Raises:
+      ConfigError: A name is unknown, a number is out of range, or two options contradict each other.
     """
 
     codec: str = presets.AUTO_CODEC
@@ -56,8 +65,7 @@ class EncodeOptions:
     def __post_init__(self) -> None:
         if self.codec != presets.AUTO_CODEC:
             presets.codec_by_name(self.codec)
-        presets.bpp_of_quality(self.quality)
-        presets.passes_of_effort(self.effort)
+        self._check_numbers()
         if self.loss not in LOSSES:
             raise ConfigError(f"there is no loss {self.loss!r}; there are {', '.join(LOSSES)}")
         targets = [self.target_psnr, self.target_bpp, self.max_bytes]
@@ -65,10 +73,24 @@ class EncodeOptions:
             raise ConfigError("more than one of target_psnr, target_bpp and max_bytes is given; give one of them")
         if self.names_init and self.model is not None:
             raise ConfigError("both a model and an init are given, which has a model of its own; give one of them")
-        for name in ("target_psnr", "target_bpp", "max_bytes", "time_budget"):
-            value = getattr(self, name)
-            if value is not None and not (0 < value < math.inf):
-                raise ConfigError(f"{name} is {value}; it must be above 0")
+
+    def _check_numbers(self) -> None:
+        """Checks every number, and turns scalars of NumPy and JAX into numbers of Python."""
+        numbers = {
+            "quality": checked_number("the quality", self.quality, presets.MIN_QUALITY, presets.MAX_QUALITY),
+            "effort": checked_number("the effort", self.effort, presets.MIN_EFFORT, presets.MAX_EFFORT, whole=True),
+            "seed": checked_number("seed", self.seed, 0, MAX_SEED, whole=True),
+        }
+        if self.target_psnr is not None:
+            numbers["target_psnr"] = checked_number("target_psnr", self.target_psnr, 0, _MAX_PSNR_DB, above=True)
+        if self.target_bpp is not None:
+            numbers["target_bpp"] = checked_number("target_bpp", self.target_bpp, 0, _MAX_BPP, above=True)
+        if self.max_bytes is not None:
+            numbers["max_bytes"] = checked_number("max_bytes", self.max_bytes, 1, 2**63 - 1, whole=True)
+        if self.time_budget is not None:
+            numbers["time_budget"] = checked_number("time_budget", self.time_budget, 0, above=True)
+        for name, number in numbers.items():
+            object.__setattr__(self, name, number)
 
     @property
     def names_init(self) -> bool:

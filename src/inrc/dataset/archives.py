@@ -6,7 +6,7 @@ from typing import BinaryIO, NamedTuple
 
 from inrc.dataset.items import Item, safe_name
 from inrc.dataset.kinds import Kinds
-from inrc.dataset.places import reason_of, shown
+from inrc.dataset.places import public, reason_of
 from inrc.errors import DatasetError, InrcError, UnreadableImageError, UnsafeNameError
 
 ARCHIVE = ".tar"
@@ -98,13 +98,13 @@ def archive_items(file: BinaryIO, archive: Item, prefix: str, kinds: Kinds) -> I
             continue
         found = member if member.link is None else _followed(name, members)
         if found.reason:
-            refusal = UnreadableImageError(f"cannot read {name} in {shown(archive.url)}: {found.reason}")
+            refusal = UnreadableImageError(f"cannot read {name} in {public(archive.url)}: {found.reason}")
             yield Item(prefix + name, archive.url, archive.stamp, refusal=refusal)
         else:
             stamp = f"{archive.stamp}-{found.n_bytes}"
             yield Item(prefix + name, archive.url, stamp, found.offset, found.n_bytes)
     if damage:
-        yield refused_archive(archive, f"cannot read all of {shown(archive.url)}: {damage}")
+        yield refused_archive(archive, f"cannot read all of {public(archive.url)}: {damage}")
 
 
 def refused_archive(archive: Item, message: str) -> Item:

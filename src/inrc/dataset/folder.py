@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 from inrc.dataset.local_files import check_replaceable, open_regular
 from inrc.dataset.places import child, filesystem, local_path
-from inrc.signal.image import write_atomically
+from inrc.files import write_atomically
 
 
 class Folder:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 
 from inrc.dataset.local_files import open_regular
-from inrc.dataset.places import filesystem, local_path, reason_of, shown
+from inrc.dataset.places import filesystem, local_path, public, reason_of
 from inrc.errors import ImageTooLargeError, InrcError, NameCollisionError, UnreadableImageError, UnsafeNameError
 
 MAX_ITEM_BYTES = 1 << 30
@@ -61,12 +61,12 @@ def read_item(item: Item) -> bytes:
         raise
     except Exception as error:  # file systems raise errors of any type
         reason = reason_of(error, item.url)
-        raise UnreadableImageError(f"cannot read {shown(item.url)}: {reason}; check the path") from error
+        raise UnreadableImageError(f"cannot read {public(item.url)}: {reason}; check the path") from error
     if len(data) > MAX_ITEM_BYTES:
         raise too_large(len(data))
     if item.offset >= 0 and len(data) != item.n_bytes:
         raise UnreadableImageError(
-            f"{shown(item.url)} ends within {item.name}: {len(data)} of {item.n_bytes} bytes; get the archive again"
+            f"{public(item.url)} ends within {item.name}: {len(data)} of {item.n_bytes} bytes; get the archive again"
         )
     return data
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from inrc.dataset.items import MAX_ITEM_BYTES, Item, safe_name
-from inrc.dataset.places import filesystem, is_http, is_url, local_path, shown, stamp_of, url_of, without_query
+from inrc.dataset.places import filesystem, is_http, is_url, local_path, public, stamp_of, url_of, without_query
 from inrc.errors import DatasetError, InrcError
 
 LIST = ".txt"
@@ -72,7 +72,7 @@ def list_items_of(url: str, content: bytes) -> Iterator[Item]:
       DatasetError: It is no list.
     """
     place = _Place(url, *filesystem(url), local_path(url) is not None)
-    places = [_item_of(entry, place) for entry in entries_of(content, shown(url))]
+    places = [_item_of(entry, place) for entry in entries_of(content, public(url))]
     if not any(is_url(item.url) for item in places):
         yield from (_stamped(item) for item in places)
         return
@@ -111,7 +111,7 @@ def _item_of(entry: str, place: _Place) -> Item:
         name = full[len(folder) + 1 :] if is_below else full.strip("/")
         return _named(name, full if is_absolute else url_of(files, full, url, path))
     except InrcError as error:
-        return Item(_name_of(entry) or shown(entry), shown(entry), "", refusal=error)
+        return Item(_name_of(entry) or public(entry), public(entry), "", refusal=error)
 
 
 def _named(name: str, place: str) -> Item:
@@ -120,7 +120,7 @@ def _named(name: str, place: str) -> Item:
 
 def _name_of(url: str) -> str:
     """Returns a relative name for a file anywhere: its path, with the bucket or host but without the scheme."""
-    url = without_query(shown(url))
+    url = without_query(public(url))
     path = os.path.normpath("/" + url.partition("://")[2]) if is_url(url) else os.path.normpath(url)
     return path.strip("/")
 

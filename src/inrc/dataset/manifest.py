@@ -15,7 +15,7 @@ from typing import Any
 from inrc import json_lines
 from inrc.dataset.folder import Folder
 from inrc.dataset.local_files import check_replaceable
-from inrc.dataset.places import child, reason_of, shown
+from inrc.dataset.places import child, public, reason_of
 from inrc.errors import DatasetError, RecordError
 
 MANIFEST = "manifest.jsonl"
@@ -140,7 +140,7 @@ def load_manifest(folder: str | os.PathLike[str]) -> list[Row]:
     folder = os.fspath(folder)
     place = Folder(folder)
     if MANIFEST not in place.names() and not _segments(place):
-        raise DatasetError(f"there is no {MANIFEST} in {shown(folder)}; name the output folder of `inrc batch`")
+        raise DatasetError(f"there is no {MANIFEST} in {public(folder)}; name the output folder of `inrc batch`")
     rows = {row.name: row for row in iterate(folder)}
     return [rows[name] for name in sorted(rows)]
 
@@ -161,7 +161,7 @@ def iterate(folder: str) -> Iterator[Row]:
         return
     for name in (MANIFEST, *_segments(place)):
         with contextlib.suppress(FileNotFoundError), place.open(name) as file:
-            yield from _rows((line[:-1] for line in file if line.endswith(b"\n")), shown(child(folder, name)))
+            yield from _rows((line[:-1] for line in file if line.endswith(b"\n")), public(child(folder, name)))
 
 
 class Manifest:
@@ -281,4 +281,4 @@ def _rows(lines: Iterable[bytes], name: str) -> Iterator[Row]:
 
 def manifest_path(folder: str) -> str:
     """Returns path or URL of the manifest of a folder, for messages."""
-    return shown(child(folder, MANIFEST))
+    return public(child(folder, MANIFEST))

@@ -1,7 +1,7 @@
 """Paths and URLs: files of this machine are used directly, all others through fsspec.
 
 A URL may hold secrets: a password, or the signature of a presigned link in its query. They serve to open the URL and go
-nowhere else: names, messages and manifests hold what `shown` and `reason_of` return.
+nowhere else: names, messages and manifests hold what `public` and `reason_of` return.
 """
 
 import hashlib
@@ -54,12 +54,12 @@ def digest_of_query(url: str) -> str:
     ]
 
 
-def shown(place: str) -> str:
+def public(place: str) -> str:
     """Returns a path or URL as people may see it: without user, password, query and fragment."""
-    return "".join(map(_shown, _CHAINED.split(place))) if is_url(place) else place
+    return "".join(map(_public_url, _CHAINED.split(place))) if is_url(place) else place
 
 
-def _shown(url: str) -> str:
+def _public_url(url: str) -> str:
     match = _AUTHORITY.match(url)
     if match is None:
         return url
@@ -71,17 +71,17 @@ def _shown(url: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Returns a message with the URLs in it as `shown` gives them."""
-    return _URL_IN_TEXT.sub(lambda match: shown(match[0]), text)
+    """Returns a message with the URLs in it as `public` gives them."""
+    return _URL_IN_TEXT.sub(lambda match: public(match[0]), text)
 
 
 def reason_of(error: BaseException, place: str = "") -> str:
     """Returns why a place cannot be used, in a few words without secrets, from any error of a file system."""
     text = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
     if place:
-        text = text.replace(place, shown(place))
+        text = text.replace(place, public(place))
     text = without_secrets(text)
-    if isinstance(error, FileNotFoundError) and (not text or text in (shown(place), place)):
+    if isinstance(error, FileNotFoundError) and (not text or text in (public(place), place)):
         return "No such file or directory"
     return text or type(error).__name__
 
@@ -97,7 +97,7 @@ def filesystem(place: str) -> tuple[Any, str]:
     try:
         return url_to_fs(place, **options)
     except Exception as error:  # file systems raise errors of any type
-        raise DatasetError(f"cannot use {shown(place)}: {reason_of(error, place)}") from error
+        raise DatasetError(f"cannot use {public(place)}: {reason_of(error, place)}") from error
 
 
 def local_path(place: str) -> Path | None:

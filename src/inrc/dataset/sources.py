@@ -23,8 +23,8 @@ from inrc.dataset.places import (
     is_url,
     local_path,
     open_place,
+    public,
     reason_of,
-    shown,
     stamp_of,
     url_of,
     without_query,
@@ -83,12 +83,12 @@ def listing(
     except InrcError:
         raise
     except Exception as error:  # file systems raise errors of any type
-        raise DatasetError(f"cannot list {shown(source)}: {reason_of(error, source)}; check the path") from error
+        raise DatasetError(f"cannot list {public(source)}: {reason_of(error, source)}; check the path") from error
     if not items:
         names = ", ".join(suffix.removeprefix(".") for suffix in suffixes)
         others = skipped_in_words(kinds.skipped)
         raise DatasetError(
-            f"there is nothing to read in {shown(source)}; it has no {names} or {ARCHIVE} file"
+            f"there is nothing to read in {public(source)}; it has no {names} or {ARCHIVE} file"
             + (f": {others}" if others else "")
         )
     return Listing(_unique(items), dict(kinds.skipped))
@@ -110,10 +110,10 @@ def _items(source: str, kinds: Kinds) -> Iterator[Item]:
         yield from _expanded(walk_files(files, source, remote), kinds)
     elif files.exists(remote):
         stamp = stamp_of(files.info(remote))
-        names = [part for part in without_query(shown(remote)).split("/") if part]
+        names = [part for part in without_query(public(remote)).split("/") if part]
         yield from _file(Item(names[-1] if names else "file", url_of(files, remote, source, remote), stamp), kinds)
     else:
-        raise DatasetError(f"there is no {shown(source)}; check the path")
+        raise DatasetError(f"there is no {public(source)}; check the path")
 
 
 def _file(item: Item, kinds: Kinds) -> Iterator[Item]:
@@ -145,7 +145,7 @@ def _expanded(items: Iterable[Item], kinds: Kinds) -> Iterator[Item]:
                 file = open_place(item.url)
             except Exception as error:  # file systems raise errors of any type
                 reason = reason_of(error, item.url)
-                yield refused_archive(item, f"cannot read {shown(item.url)}: {reason}; check the archive")
+                yield refused_archive(item, f"cannot read {public(item.url)}: {reason}; check the archive")
                 continue
             with file:
                 yield from archive_items(file, item, item.name[: -len(ARCHIVE)] + "/", kinds)
@@ -162,7 +162,7 @@ def _unique(items: list[Item]) -> list[Item]:
             other = unique[-1]
             if (other.url, other.offset) != (item.url, item.offset):
                 raise NameCollisionError(
-                    f"{shown(other.url)} and {shown(item.url)} would both be named {item.name}; rename one, or encode "
+                    f"{public(other.url)} and {public(item.url)} would both be named {item.name}; rename one, or encode "
                     "them apart"
                 )
             continue  # listed twice

@@ -2,10 +2,10 @@
 
 import dataclasses
 
+from inrc.checks import checked_number
 from inrc.codec.options import EncodeOptions
 from inrc.dataset.items import Item
 from inrc.dataset.manifest import Row
-from inrc.errors import ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +22,7 @@ class RunOptions:
       again: whether pictures that failed before are tried again.
 
     Raises:
-      ConfigError: A number is below its minimum.
+      ConfigError: A number is not whole, or below its minimum.
     """
 
     encode: EncodeOptions = dataclasses.field(default_factory=EncodeOptions)
@@ -36,8 +36,8 @@ class RunOptions:
     def __post_init__(self) -> None:
         for name, minimum in (("batch_size", 1), ("images_per_shard", 0), ("n_readers", 1), ("memory_bytes", 1)):
             value = getattr(self, name)
-            if value is not None and value < minimum:
-                raise ConfigError(f"{name} is {value}; it must be at least {minimum}")
+            if value is not None:
+                object.__setattr__(self, name, checked_number(name, value, minimum, whole=True))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from inrc.errors import InrcError
-from inrc.signal.image import write_atomically
+from inrc.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

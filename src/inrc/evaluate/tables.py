@@ -11,6 +11,7 @@ from inrc.evaluate.curves import BdRow
 from inrc.evaluate.pictures import N_KODAK
 from inrc.evaluate.published import PublishedCurve, on_kodak, published_bd_rate
 from inrc.evaluate.records import Record
+from inrc.names import shown
 
 if TYPE_CHECKING:
     import rich.table
@@ -36,6 +37,10 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     n_labels: int = 1
     note: str = ""
+
+    def __post_init__(self) -> None:
+        rows = tuple(tuple(map(shown, row)) for row in self.rows)  # names of pictures and codecs are text of users
+        object.__setattr__(self, "rows", rows)
 
 
 def rate_distortion_table(records: Sequence[Record]) -> Table:

@@ -13,6 +13,9 @@ from inrc.errors import ConfigError
 MAX_SEEDS = 64
 """Random starts that may race in one fit; every fit owns so many seeds of random numbers."""
 
+MAX_SEED = (1 << 32) // MAX_SEEDS - 1
+"""The largest seed of a fit."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
@@ -183,8 +186,8 @@ class FitConfig:
             raise ConfigError(f"target_bits is {self.target_bits}; it must be a number above 0")
         if not 0 <= self.least_lambda < math.inf:
             raise ConfigError(f"least_lambda is {self.least_lambda}; it must be a number of 0 or more")
-        if not 0 <= self.seed < (1 << 32) // MAX_SEEDS:
-            raise ConfigError(f"seed is {self.seed}; it must lie in 0..{(1 << 32) // MAX_SEEDS - 1}")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise ConfigError(f"seed is {self.seed}; it must lie in 0..{MAX_SEED}")
         if not 1 <= self.n_seeds <= MAX_SEEDS:
             raise ConfigError(f"n_seeds is {self.n_seeds}; it must lie in 1..{MAX_SEEDS}")
         if self.steps_per_group < 1 or self.groups_per_chunk < 1:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from inrc import shared_init
+from inrc.files import write_atomically
 from inrc.meta.run import Run
-from inrc.signal.image import write_atomically
 
 
 def export(run: Run, folder: Path, *, gains: Mapping[str, Any] | None = None) -> tuple[Path, Path]:

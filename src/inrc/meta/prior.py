@@ -13,6 +13,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from inrc.files import write_atomically
 from inrc.fit.checkpoint import fingerprint
 from inrc.fit.loop import run_fits
 from inrc.fit.task import Progress, Start
@@ -23,7 +24,6 @@ from inrc.meta.stages import Centre, PriorStage, Scales
 from inrc.meta.starts import as_stored
 from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index
 from inrc.shared_init import SharedInit, layout_of
-from inrc.signal.image import write_atomically
 
 _FLOOR = 1 / 64
 """Least scale of a weight, as a fraction of its matrix's mean scale: that of weights that no training picture moves."""

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from inrc.checks import checked_number
 from inrc.errors import ConfigError, InrcError
 
 
@@ -45,8 +46,7 @@ def join(
         raise ConfigError(f"the index of the process is {index}; it must be within 0..{n_processes - 1}")
     if coordinator is not None and not coordinator.rpartition(":")[2].isdigit():
         raise ConfigError(f"the coordinator is {coordinator}; name it as HOST:PORT")
-    if not timeout >= 1:
-        raise ConfigError(f"the timeout is {timeout} s; it must be 1 or more")
+    timeout = checked_number("the timeout in seconds", timeout, 1, 10**6)
     seconds = round(timeout)
     try:
         jax.distributed.initialize(

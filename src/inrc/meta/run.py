@@ -9,12 +9,12 @@ from typing import Any
 
 from inrc import shared_init
 from inrc.errors import InrcError, MissingDataError
+from inrc.files import write_atomically
 from inrc.fit.checkpoint import fingerprint
 from inrc.meta import prior, processes
 from inrc.meta.data import Collection, load_pictures
 from inrc.meta.recipe import LearningProgress, Recipe, as_json, training_folder
 from inrc.shared_init import SharedInit
-from inrc.signal.image import write_atomically
 
 RunProgress = LearningProgress | prior.PriorProgress
 

@@ -2,14 +2,19 @@
 
 import dataclasses
 import enum
-import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt
 
+from inrc.checks import checked_number
 from inrc.errors import ConfigError
 from inrc.signal.image import from_unit
+
+_MAX_SIDE = 2**31 - 1
+_MAX_SCALE = 2**20
+"""Far above what the limits of a decoder grant."""
 
 
 class Antialias(enum.Enum):
@@ -59,20 +64,32 @@ def view_of(
       region: (x, y, width, height) in native pixels; the whole picture if not given.
 
     Raises:
-      ConfigError: Both size and scale, a scale that is not above 0, or a region that leaves the picture.
+      ConfigError: Both size and scale are given, a number is out of range, or the region leaves the picture.
     """
     height, width = shape
     if size is not None and scale is not None:
         raise ConfigError("both a size and a scale are given; give one of them")
-    x, y, w, h = region if region is not None else (0.0, 0.0, float(width), float(height))
+    x, y, w, h = (0.0, 0.0, float(width), float(height)) if region is None else _numbers("region", region)
     if not (w > 0 and h > 0 and x >= 0 and y >= 0 and x + w <= width and y + h <= height):
         raise ConfigError(f"the region {x:g},{y:g},{w:g},{h:g} does not lie within the {width}x{height} picture")
-    if size is None:
-        scale = 1.0 if scale is None else scale
-        if not (0 < scale < math.inf):
-            raise ConfigError(f"the scale is {scale}; it must be above 0")
-        size = max(1, round(w * scale)), max(1, round(h * scale))
-    return View(size[1], size[0], y, x, y + h, x + w)
+    if size is not None:
+        columns, rows = _numbers("size", size)
+    else:
+        factor = checked_number("the scale", 1.0 if scale is None else scale, 0, _MAX_SCALE, above=True)
+        columns, rows = max(1, round(w * factor)), max(1, round(h * factor))
+    return View(rows, columns, y, x, y + h, x + w)
+
+
+def _numbers(name: str, values: Sequence[Any]) -> Sequence[Any]:
+    """Returns the four numbers of a region, or the two of a size."""
+    columns = ("width", "height") if name == "size" else ("left", "top", "width", "height")
+    try:
+        pairs = list(zip(columns, values, strict=True))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the {name} must have {len(columns)} numbers: {', '.join(columns)}") from error
+    if name == "size":
+        return [checked_number(f"the {column} of the size", value, 1, _MAX_SIDE, whole=True) for column, value in pairs]
+    return [checked_number(f"the {column} of the region", value, 0, _MAX_SIDE) for column, value in pairs]
 
 
 def transposed(view: View) -> View:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from inrc.checks import checked_number
 from inrc.errors import ConfigError, UnreadableImageError, UnsupportedImageError
 from inrc.signal import netpbm, pillow, png, tiff
 from inrc.signal.channels import has_alpha
@@ -112,5 +113,5 @@ def _check_encodable(pixels: np.ndarray, format_name: str, quality: int | None) 
         raise ConfigError(
             f"quality is {quality}, but {format_name} is lossless; leave quality out, or write .jpg or .webp"
         )
-    if quality is not None and not 1 <= quality <= 100:
-        raise ConfigError(f"quality is {quality}; it must lie between 1 and 100")
+    if quality is not None:
+        checked_number("quality", quality, 1, 100, whole=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,8 @@ from inrc.errors import (
     UnsupportedImageError,
     UnwritableImageError,
 )
+from inrc.files import write_atomically
+from inrc.names import shown
 from inrc.signal import formats
 from inrc.signal.channels import has_alpha
 from inrc.signal.raster import upright
@@ -149,7 +149,10 @@ def read_image(source: ByteSource, *, max_pixels: int = MAX_PIXELS) -> Image:
         UnreadableImageError: If the file is missing, truncated, damaged or not a picture.
         UnsupportedImageError: If it is a picture of another kind: CMYK, Lab, floating point, animated, GIF and so on.
         ImageTooLargeError: If the header announces more than `max_pixels`.
+        ConfigError: If `max_pixels` is below 1.
     """
+    if not max_pixels >= 1:  # NaN would allow everything
+        raise ConfigError(f"max_pixels is {max_pixels}; it must be a number of 1 or more")
     name = name_of(source)
     try:
         raster = formats.decode(_read_bytes(source), max_pixels)
@@ -202,12 +205,13 @@ def write_image(path: str | os.PathLike[str], image: Image, *, quality: int | No
     try:
         data = encode_image(image, path.suffix.removeprefix("."), quality=quality)
     except ImageError as error:
-        raise type(error)(f"cannot write {path}: {error}") from error.__cause__
+        raise type(error)(f"cannot write {shown(path)}: {error}") from error.__cause__
     try:
         write_atomically(path, data)
     except OSError as error:
+        reason = error.strerror or str(error)
         raise UnwritableImageError(
-            f"cannot write {path}: {error.strerror or error}; choose a folder that exists and that you may write to"
+            f"cannot write {shown(path)}: {reason}; choose a folder that exists and that you may write to"
         ) from error
 
 
@@ -222,24 +226,3 @@ def _read_bytes(source: ByteSource) -> bytes:
             return start + file.read()
     except OSError as error:
         raise UnreadableImageError(f"{error.strerror or error}; check the path") from error
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file whole or not at all: under a temporary name in the same folder, which is then renamed to `path`.
-
-    Raises:
-        OSError: If the place cannot be written to.
-    """
-    path = path.resolve()  # a link keeps pointing to the file
-    if path.exists() and not path.is_file():
-        path.write_bytes(data)  # a pipe or a device cannot be replaced; a folder raises
-        return
-    temporary = path.with_name(f".inrc-{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise

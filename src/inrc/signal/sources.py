@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from inrc.errors import ConfigError, UnreadableImageError
+from inrc.names import shown
 
 ByteSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 """Where bytes can be read from: a path, the bytes of a file, or a file opened in binary mode."""
@@ -57,9 +58,9 @@ def read_all(file: object) -> bytes:
 def name_of(source: object) -> str:
     """What messages call a source: its path, or the kind of thing that it is."""
     if isinstance(source, str | os.PathLike):
-        return str(os.fspath(source))
+        return shown(source)
     name = getattr(source, "name", None)
-    return name if isinstance(name, str) else "the picture"
+    return shown(name) if isinstance(name, str) else "the picture"
 
 
 def _read(path: Path) -> bytes:
@@ -67,4 +68,4 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except (OSError, ValueError) as error:  # a path with a NUL raises a ValueError
         reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise UnreadableImageError(f"cannot read {path}: {reason}; check the path") from error
+        raise UnreadableImageError(f"cannot read {shown(path)}: {reason}; check the path") from error
