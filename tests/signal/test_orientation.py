@@ -90,7 +90,14 @@ def test_damaged_texts_state_nothing(extra):
 
 @pytest.mark.parametrize(
     ("exif", "packet", "expected"),
-    [(6, b"", 6), (None, xmp(6), 6), (None, xmp(6, element=True), 6), (6, xmp(3), 6), (0, xmp(3), 3), (None, xmp(9), None)],
+    [
+        (6, b"", 6),
+        (None, xmp(6), 6),
+        (None, xmp(6, element=True), 6),
+        (6, xmp(3), 6),
+        (0, xmp(3), 3),
+        (None, xmp(9), None),
+    ],
 )
 def test_every_format_follows_the_same_rule(exif, packet, expected):
     picture = PillowImage.fromarray(PIXELS)

@@ -341,7 +341,11 @@ def test_sources(tmp_path):
     [
         (b"", UnreadableImageError, "the file is empty"),
         (b"hello, world, this is text", UnreadableImageError, "not a picture that inrc reads; use PNG"),
-        (b"GIF89a" + bytes(20), UnsupportedImageError, "its format is GIF, which inrc does not read; convert it to PNG"),
+        (
+            b"GIF89a" + bytes(20),
+            UnsupportedImageError,
+            "its format is GIF, which inrc does not read; convert it to PNG",
+        ),
         (b"\xff\x0a" + bytes(20), UnsupportedImageError, "JPEG XL"),
         (bytes(3) + b"\x20ftypavif" + bytes(20), UnsupportedImageError, "AVIF"),
         (b"PF\n1 1\n-1\n" + bytes(12), UnsupportedImageError, "PFM"),
