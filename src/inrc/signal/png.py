@@ -93,7 +93,11 @@ def encode(pixels: np.ndarray, icc_profile: bytes) -> bytes:
     """
     import imagecodecs
 
-    data = bytes(imagecodecs.png_encode(pixels, level=COMPRESSION_LEVEL))
+    n_filtered = pixels.shape[0] * (
+        1 + pixels[0].nbytes
+    )  # a byte for the filter of each row, which imagecodecs forgets
+    space = n_filtered + n_filtered // 64 + 1024  # zlib and chunks add less than that
+    data = bytes(imagecodecs.png_encode(pixels, level=COMPRESSION_LEVEL, out=space))
     if not icc_profile:
         return data
     colour = png_chunk(b"iCCP", b"ICC profile\x00\x00" + zlib.compress(icc_profile))  # 11.3.2.3

@@ -94,7 +94,8 @@ def packed(pixels: np.ndarray) -> np.ndarray:
     NumPy calls an array contiguous whatever the strides of its axes of length 1, and libraries that check strides
     refuse such pictures, as those one pixel wide that were turned or cropped.
     """
-    pixels = np.asarray(pixels, pixels.dtype.newbyteorder("="))
+    if not pixels.dtype.isnative:
+        pixels = pixels.astype(pixels.dtype.newbyteorder("="))
     plain = tuple(pixels.itemsize * math.prod(pixels.shape[axis + 1 :]) for axis in range(pixels.ndim))
     return pixels if pixels.strides == plain else pixels.copy(order="C")
 
