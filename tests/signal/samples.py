@@ -36,7 +36,7 @@ def pillow_bytes(picture, format_name, **options):
 
 def tiff_bytes(samples, **options):
     stream = io.BytesIO()
-    tifffile.imwrite(stream, samples, **({"metadata": None} | options))
+    tifffile.imwrite(stream, samples, metadata=None, **options)
     return stream.getvalue()
 
 

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -215,9 +216,8 @@ def test_our_profiles_are_sound_to_littlecms():
     ):
         assert profile is not None
         assert int.from_bytes(profile[:4], "big") == len(profile) < 900
-        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile
+        opened: Any = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile
         assert opened.version == 4.4
-        assert opened.media_white_point is not None
         np.testing.assert_allclose(opened.media_white_point[0], icc.D50, atol=1e-4)
 
 

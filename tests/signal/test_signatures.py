@@ -20,7 +20,6 @@ PNG = pillow_bytes(PICTURE, "PNG")
         ("AVIF", "AVIF"),
         ("DDS", "DDS"),
         ("GIF", "GIF"),
-        ("ICNS", "ICNS icon"),
         ("ICO", "Windows icon"),
         ("JPEG2000", "JPEG 2000"),
         ("PDF", "PDF"),
@@ -50,6 +49,7 @@ def test_files_of_other_formats_are_named(format_name, shown):
         (b"SIMPLE  =      T", "FITS"),
         (b"IIU\x00", "Panasonic raw"),
         (b"BA", "OS/2 bitmap array"),
+        (b"icns", "ICNS icon"),
     ],
 )
 def test_other_signatures_are_named(start, shown):

@@ -17,6 +17,7 @@ _UNCOMPRESSED, _JPEG = 1, 7
 _SEPARATE_PLANES = 2
 _ALPHA = (1, 2)  # ExtraSamples: associated and unassociated alpha
 _STK_PLANES = 33629  # UIC2 of MetaMorph; it has an entry for every plane
+_STRIP_OFFSETS, _STRIP_SIZES, _TILE_OFFSETS, _TILE_SIZES = 273, 279, 324, 325
 _MAX_PAGES_SEARCHED = 64
 _IMAGEJ_FRAMES = re.compile(r"ImageJ=.{0,200}?\nimages=(\d{1,9})", re.DOTALL)
 _SHAPED_FRAMES = re.compile(r'\{"shape": \[((?:\d{1,9}, ){0,16}\d{1,9})\]')
@@ -117,10 +118,8 @@ def _check_frames(page: TiffPage, n_bytes: int) -> None:
             f"it is a volume, {n_frames} slices deep; write the slice you want as a TIFF of its own"
         )
     planes = page.tags.get(_STK_PLANES)
-    needed = math.prod(page.chunked)
-    n_frames = max(_described_frames(page, n_bytes), planes.count if planes is not None else 1)
-    if len(page.dataoffsets) % needed == 0 and all(page.databytecounts[: len(page.dataoffsets)]):
-        n_frames = max(n_frames, len(page.dataoffsets) // needed)
+    n_planes = planes.count if planes is not None else 1
+    n_frames = max(_described_frames(page, n_bytes), n_planes, _frames_of_strips(page))
     if n_frames > 1:
         raise UnsupportedImageError(
             f"its one page holds {n_frames} frames; write the one you want as a TIFF of its own, as with ImageJ"
@@ -135,6 +134,16 @@ def _check_frames(page: TiffPage, n_bytes: int) -> None:
             "it has two planes of gray, and does not say that the second is alpha; "
             "write the one you want as a TIFF of its own"
         )
+
+
+def _frames_of_strips(page: TiffPage) -> int:
+    """Counts the frames for which there are strips or tiles; one where what is more is not a whole frame, or empty."""
+    needed = math.prod(page.chunked)
+    offsets = page.tags.get(_TILE_OFFSETS) or page.tags.get(_STRIP_OFFSETS)
+    sizes = page.tags.get(_TILE_SIZES) or page.tags.get(_STRIP_SIZES)
+    if offsets is None or sizes is None or offsets.count != sizes.count or offsets.count % needed:
+        return 1
+    return offsets.count // needed if offsets.count > needed and all(sizes.value) else 1
 
 
 def _described_frames(page: TiffPage, n_bytes: int) -> int:
