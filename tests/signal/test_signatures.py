@@ -65,7 +65,7 @@ def header_png(body):
     ("data", "message"),
     [
         (PNG[:8] + chunk(b"CgBI", b"P\x00 \x06") + PNG[8:], r"PNG of an iPhone app \(CgBI\).*pngcrush -revert"),
-        (PNG[:33] + chunk(b"ABCD", b"?") + PNG[33:], "needs the PNG extension 'ABCD'"),
+        (PNG[:33] + chunk(b"ABCD", b"?") + PNG[33:], "it needs ABCD, an extension of PNG"),
         (header_png(struct.pack(">IIBBBBB", 16, 16, 8, 2, 1, 0, 0)), "PNG of compression 1 and filter 0"),
         (header_png(struct.pack(">IIBBBBB", 16, 16, 8, 2, 0, 64, 0)), "PNG of compression 0 and filter 64"),
     ],
@@ -83,6 +83,8 @@ def test_what_damages_a_png_is_said():
         read_image(header_png(struct.pack(">IIBBBBB", 16, 16, 7, 2, 0, 0, 0)))
     with pytest.raises(UnreadableImageError, match=r"truncated or damaged \(IHDR: wrong checksum\)"):
         read_image(PNG[:17] + b"\x01" + PNG[18:])
+    with pytest.raises(UnreadableImageError, match=r"a chunk is called b'A\\n\\x1b\["):
+        read_image(PNG[:33] + chunk(b"A\n\x1b[", b"") + PNG[33:])
 
 
 def test_libpng_prints_no_complaints(capfd):

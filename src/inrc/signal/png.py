@@ -59,8 +59,10 @@ def decode(data: bytes, max_pixels: int) -> Raster:
     header, parts, metadata, complete = None, [], PngMetadata(), False
     for chunk in _chunks(data):
         name, body = chunk.name, chunk.body
-        if not name[0] & 0x20 and not chunk.is_sound:  # a critical chunk (5.4)
-            shown = name.decode("ascii", "replace")
+        if not name.isalpha():
+            raise UnreadableImageError(f"truncated or damaged (a chunk is called {name!r}); copy or download it again")
+        shown, is_critical = name.decode("ascii"), not name[0] & 0x20  # 5.4
+        if is_critical and not chunk.is_sound:
             raise UnreadableImageError(f"truncated or damaged ({shown}: wrong checksum); copy or download it again")
         if header is None:
             header = _checked_header(name, body, max_pixels)
@@ -71,12 +73,11 @@ def decode(data: bytes, max_pixels: int) -> Raster:
             complete = True
         elif name == b"IDAT" or _shapes_pixels(chunk, header.colour_type):
             parts.append(chunk)
-        elif name[0] & 0x20:
+        elif not is_critical:
             metadata.take(name, bytes(body))
         elif name != b"PLTE":
-            shown = name.decode("ascii", "replace")
             raise UnsupportedImageError(
-                f"it needs the PNG extension {shown!r}, which inrc lacks; convert it to PNG first"
+                f"it needs {shown}, an extension of PNG that inrc lacks; convert it to PNG first"
             )
     if header is None or not complete:
         raise UnreadableImageError("the file is truncated: it has no IEND chunk; copy or download it again")
