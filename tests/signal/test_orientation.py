@@ -1,5 +1,6 @@
 """One rule for orientation in every format: EXIF, then XMP; damaged and hostile blocks state nothing."""
 
+import io
 import struct
 import time
 import zlib
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from inrc.signal.image import read_image
+from inrc.signal.inputs import image_of
 from inrc.signal.orientation import stated_orientation
 from tests.signal.samples import chunk, exif_bytes, hand_made_png, pillow_bytes, random_pixels, tiff_bytes
 
@@ -144,3 +146,13 @@ def test_hostile_xmp_costs_nothing():
         assert stated_orientation(xmp=[packet]) == 1
     assert time.perf_counter() - start < 2
     assert stated_orientation(xmp=["<tiff:Orientation>8</tiff:Orientation>".encode("utf-16")]) == 8
+
+
+def test_pillow_pictures_follow_the_rule_too():
+    packets = {"PNG": png(png_xmp(xmp(6))), "PNG with both": png(PNG_WAYS["EXIF before XMP"]), "TIFF": tiff_xmp(xmp(6))}
+    packets |= {"TIFF with both": tiff_xmp(xmp(3), 6), "PNG with a text": png(PNG_WAYS["exif in zTXt"])}
+    for name, data in packets.items():
+        with PillowImage.open(io.BytesIO(data)) as picture:
+            np.testing.assert_array_equal(image_of(picture).pixels, TURNED[6], err_msg=name)
+    with PillowImage.open(io.BytesIO(tiff_xmp(xmp(6), 1))) as picture:
+        np.testing.assert_array_equal(image_of(picture).pixels, PIXELS)

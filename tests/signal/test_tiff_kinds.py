@@ -80,9 +80,9 @@ def test_frames_without_pages_are_refused():
         read_image(stack(imagej))
     with pytest.raises(UnsupportedImageError, match="its one page holds 4 frames"):
         read_image(stack('{"shape": [4, 4, 6]}'))
-    for options in ({"photometric": "minisblack"}, {"imagej": True}):
+    for is_imagej in (False, True):
         written = io.BytesIO()
-        tifffile.imwrite(written, FRAMES, truncate=True, **options)
+        tifffile.imwrite(written, FRAMES, photometric="minisblack", imagej=is_imagej, truncate=True)
         with pytest.raises(UnsupportedImageError, match="its one page holds 4 frames"):
             read_image(written.getvalue())
     planes = tiff_bytes(FRAMES[0], photometric="minisblack", extratags=[(33629, "2I", 4, tuple(range(8)), True)])

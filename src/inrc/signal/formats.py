@@ -12,7 +12,7 @@ from inrc.signal.signatures import SIGNATURE_BYTES, format_of
 
 READABLE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".mpo", ".webp", ".tif", ".tiff"),
-    *(".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".jls"),
 )
 """Suffixes of the files that hold a format of `format_of`, in lower case. Reading itself goes by the first bytes."""
 _FORMAT_OF_EXTENSION = {"jpg": "jpeg", "tif": "tiff"}

@@ -60,8 +60,8 @@ def image_of(source: ImageLike) -> Image:
 
     Args:
       source: an `Image`; pixels [H, W, C] of 8 or 16 bits in an array of NumPy or of a library that gives its arrays to
-        NumPy; a Pillow picture, of which the current frame is taken, turned upright and with its profile as `read_image`
-        has it; or what `inrc.read_image` takes.
+        NumPy; a Pillow picture, of which the current frame is taken, upright and with its profile by the rules of
+        `read_image`; or what `inrc.read_image` takes.
 
     Raises:
       ImageError: It cannot be read, or is of a kind that inrc does not hold.
