@@ -190,6 +190,13 @@ def test_pq_and_hlg_keep_their_code_points_beside_a_curve(transfer, white_signal
     assert without_code_points.icc_profile == image.icc_profile
 
 
+def test_a_gamma_that_hides_one_picture_in_another_is_kept():
+    """Only every other pixel of such pictures is meant to be seen, under a gamma of 0.02."""
+    image = read_image(png(gama(2000)))
+    assert curve_of(image.icc_profile) == Curve(50.0)
+    assert lab_by_lcms(image)[4, 0] == 0
+
+
 def test_curves_of_srgb_are_recognised_in_every_form():
     table = sampled_tag(SRGB(np.linspace(0, 1, 1024)))
     assert is_srgb(table)

@@ -85,7 +85,7 @@ def of_gamma(gamma: float | None, chromaticities: Chromaticities | None, *, gray
         chromaticities: Those of sRGB where it is None or of no use.
         gray: Whether the picture is gray.
     """
-    if gamma is not None and not 0.1 <= gamma <= 10:
+    if gamma is not None and not 0.01 <= gamma <= 100:
         gamma = None
     if gray or chromaticities is None or not icc.is_usable(chromaticities):
         chromaticities = icc.SRGB_CHROMATICITIES
