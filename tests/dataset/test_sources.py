@@ -141,7 +141,7 @@ class TestFolder:
 
     def test_one_table_of_suffixes(self, tmp_path):
         suffixes = [".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".mpo", ".webp", ".tif", ".tiff"]
-        suffixes += [".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm"]
+        suffixes += [".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".jls"]
         assert sorted(suffixes) == sorted(formats.READABLE_SUFFIXES) == sorted(sources.PICTURES)
         for suffix in suffixes:
             (tmp_path / f"a{suffix}").touch()

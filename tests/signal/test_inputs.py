@@ -10,11 +10,11 @@ import pytest
 from inrc.errors import ImageError, UnsupportedImageError
 from inrc.signal.image import Image, encode_image, read_image
 from inrc.signal.inputs import image_of, is_one_picture
+from tests.signal.samples import SRGB_PROFILE
 
 RNG = np.random.default_rng(5)
 RGB = RNG.integers(0, 256, (5, 4, 3), np.uint8)
 DEEP = RNG.integers(0, 65536, (5, 4, 1)).astype(np.uint16)
-PROFILE = b"some profile"
 
 
 class Lent:
@@ -111,10 +111,10 @@ def test_a_pillow_picture_is_upright_and_keeps_its_profile(orientation):
     exif = PIL.Image.Exif()
     exif[0x0112] = orientation
     file = io.BytesIO()
-    PIL.Image.fromarray(RGB).save(file, "PNG", exif=exif, icc_profile=PROFILE)
+    PIL.Image.fromarray(RGB).save(file, "PNG", exif=exif, icc_profile=SRGB_PROFILE)
     image, whole = image_of(PIL.Image.open(file)), read_image(file.getvalue())
     np.testing.assert_array_equal(image.pixels, whole.pixels)
-    assert image.icc_profile == PROFILE
+    assert image.icc_profile == SRGB_PROFILE
 
 
 def test_open_files_are_read_and_their_faults_are_typed(tmp_path):

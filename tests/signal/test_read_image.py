@@ -18,7 +18,15 @@ from PIL import Image as PillowImage
 
 from inrc.errors import ImageError, ImageTooLargeError, UnreadableImageError, UnsupportedImageError
 from inrc.signal.image import Image, encode_image, read_image
-from tests.signal.test_image import SRGB_PROFILE, random_pixels
+from tests.signal.samples import (
+    SRGB_PROFILE,
+    chunk,
+    exif_bytes,
+    hand_made_png,
+    pillow_bytes,
+    random_pixels,
+    tiff_bytes,
+)
 
 # Upright, the marker is red, green, blue above white, black, gray. What each orientation stores (EXIF 2.32, tag 274):
 UPRIGHT = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[255, 255, 255], [0, 0, 0], [128, 128, 128]]], np.uint8)
@@ -33,34 +41,6 @@ STORED = {
     7: [[M, B], [K, G], [W, R]],  # rows and columns swapped about the other diagonal
     8: [[W, R], [K, G], [M, B]],  # to be turned by 90 degrees anticlockwise
 }
-
-
-def chunk(name, body):
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-
-def hand_made_png(width, height, bits, colour_type, rows, extra=b""):
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0))
-    pixels = chunk(b"IDAT", zlib.compress(b"".join(b"\x00" + row for row in rows)))
-    return b"\x89PNG\r\n\x1a\n" + header + extra + pixels + chunk(b"IEND", b"")
-
-
-def pillow_bytes(picture, format_name, **options):
-    stream = io.BytesIO()
-    picture.save(stream, format_name, **options)
-    return stream.getvalue()
-
-
-def tiff_bytes(samples, **options):
-    stream = io.BytesIO()
-    tifffile.imwrite(stream, samples, metadata=None, **options)
-    return stream.getvalue()
-
-
-def exif_bytes(orientation):
-    exif = PillowImage.Exif()
-    exif[0x0112] = orientation
-    return exif.tobytes()
 
 
 # PNG -------------------------------------------------------------------------------------------------------------
@@ -180,7 +160,8 @@ def test_profiles_of_other_programs_are_kept():
     picture = PillowImage.fromarray(random_pixels(8, 8, 3))
     for format_name in ("PNG", "JPEG", "WEBP", "TIFF"):
         assert read_image(pillow_bytes(picture, format_name, icc_profile=SRGB_PROFILE)).icc_profile == SRGB_PROFILE
-    assert read_image(pillow_bytes(picture.quantize(8), "TIFF", icc_profile=b"x" * 99)).icc_profile == b"x" * 99
+    indexed = pillow_bytes(picture.quantize(8), "TIFF", icc_profile=SRGB_PROFILE)
+    assert read_image(indexed).icc_profile == SRGB_PROFILE
 
 
 def test_jpeg_pixels_are_those_of_libjpeg():
@@ -360,9 +341,13 @@ def test_sources(tmp_path):
     [
         (b"", UnreadableImageError, "the file is empty"),
         (b"hello, world, this is text", UnreadableImageError, "not a picture that inrc reads; use PNG"),
-        (b"GIF89a" + bytes(20), UnsupportedImageError, "GIF file, which inrc does not read; convert it to PNG"),
+        (
+            b"GIF89a" + bytes(20),
+            UnsupportedImageError,
+            "its format is GIF, which inrc does not read; convert it to PNG",
+        ),
         (b"\xff\x0a" + bytes(20), UnsupportedImageError, "JPEG XL"),
-        (bytes(3) + b"\x20ftypavif" + bytes(20), UnsupportedImageError, "AVIF or HEIF"),
+        (bytes(3) + b"\x20ftypavif" + bytes(20), UnsupportedImageError, "AVIF"),
         (b"PF\n1 1\n-1\n" + bytes(12), UnsupportedImageError, "PFM"),
     ],
 )
@@ -440,6 +425,11 @@ def sound_files():
     yield "tiff palette", pillow_bytes(picture.quantize(16), "TIFF", compression="tiff_lzw")
     yield "jpeg", pillow_bytes(picture, "JPEG")
     yield "jpeg progressive", pillow_bytes(picture, "JPEG", progressive=True)
+    deep = random_pixels(48, 40, 3, np.uint16)
+    yield "jpeg 12 bits", imagecodecs.jpeg8_encode(deep >> 4, bitspersample=12)
+    yield "jpeg lossless", imagecodecs.jpeg8_encode(deep, lossless=True, bitspersample=16)
+    yield "jpeg-ls", imagecodecs.jpegls_encode(deep)
+    yield "tiff 12 bits", tiff_bytes(deep >> 4, photometric="rgb", bitspersample=12)
     yield "webp", pillow_bytes(picture, "WEBP")
     yield "webp lossless", pillow_bytes(picture, "WEBP", lossless=True)
     yield "bmp", pillow_bytes(picture, "BMP")

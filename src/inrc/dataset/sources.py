@@ -162,8 +162,8 @@ def _unique(items: list[Item]) -> list[Item]:
             other = unique[-1]
             if (other.url, other.offset) != (item.url, item.offset):
                 raise NameCollisionError(
-                    f"{public(other.url)} and {public(item.url)} would both be named {item.name}; rename one, or encode "
-                    "them apart"
+                    f"{public(other.url)} and {public(item.url)} would both be named {item.name}; rename one, or "
+                    "encode them apart"
                 )
             continue  # listed twice
         unique.append(item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,17 @@ from inrc.errors import (
 )
 from inrc.files import write_atomically
 from inrc.names import shown
-from inrc.signal import formats
+from inrc.signal import formats, signatures
 from inrc.signal.channels import has_alpha
 from inrc.signal.raster import upright
 from inrc.signal.sources import ByteSource, bytes_of, name_of
 
 MAX_PIXELS = 2**28
 """The most pixels that `read_image` decodes unless told otherwise: 268 megapixels, 0.8 GB of 8-bit RGB."""
+
+
+_SAYS_UNSUPPORTED = re.compile(r"unsupported|not supported|not implemented|cannot handle|unknown pixel mode", re.I)
+"""Messages of libraries about files that may well be whole, of a kind that the library does not know."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,10 +141,21 @@ def from_unit(values: Any, bit_depth: int) -> Any:
 def read_image(source: ByteSource, *, max_pixels: int = MAX_PIXELS) -> Image:
     """Reads a PNG, JPEG, WebP, TIFF, BMP, PPM, PGM or PBM picture.
 
-    16-bit samples stay 16-bit. Palettes and transparent colours are expanded, and 1, 2 and 4 bits widened to 8.
-    The orientation in EXIF or TIFF tags is applied; the ICC profile is kept. Of a JPEG that holds several pictures
-    (phones add depth and gain maps) the primary one is read. An animation, or a TIFF file of several pages, is refused
-    rather than cut to its first frame, which would silently lose the others.
+    Samples of up to 8 bits become 8-bit over their whole range, those of 9 to 16 bits (also of JPEG, JPEG-LS and TIFF)
+    become 16-bit. Palettes and transparent colours are expanded.
+
+    Orientation is applied by one rule for all formats: that of EXIF counts, wherever the format keeps it (for PNG also
+    in the texts of ImageMagick and ExifTool); where EXIF has none, `tiff:Orientation` of XMP counts.
+
+    The ICC profile is kept where it fits the channels. A gray picture with an RGB profile, or the reverse, gets a
+    profile of its own kind with the same curve, and none where that is sRGB; profiles of other spaces, as CMYK, are
+    left out (`inrc.signal.profiles`). Colours that are stated without a profile become one: in PNG, cICP counts before
+    iCCP, sRGB, and gAMA with cHRM; in BMP, primaries and gamma. PQ and HLG are kept as code points in a profile,
+    beside a curve for programs that do not know them.
+
+    Of a JPEG that holds several pictures (phones add depth and gain maps) the primary one is read. Every other file of
+    several frames, pages, slices or pictures is refused rather than cut to its first, which would silently lose the
+    others.
 
     Args:
         source: A path, the bytes of a file, or a file opened in binary mode.
@@ -148,6 +164,7 @@ def read_image(source: ByteSource, *, max_pixels: int = MAX_PIXELS) -> Image:
     Raises:
         UnreadableImageError: If the file is missing, truncated, damaged or not a picture.
         UnsupportedImageError: If it is a picture of another kind: CMYK, Lab, floating point, animated, GIF and so on.
+            The message says what it is, and what reads or converts it.
         ImageTooLargeError: If the header announces more than `max_pixels`.
         ConfigError: If `max_pixels` is below 1.
     """
@@ -161,7 +178,12 @@ def read_image(source: ByteSource, *, max_pixels: int = MAX_PIXELS) -> Image:
     except ConfigError:  # the source is none
         raise
     except Exception as error:  # on damaged bytes the decoders of four libraries raise errors of any type
-        reason = " ".join(str(error).split()) or type(error).__name__
+        words = " ".join(str(error).split()) or type(error).__name__
+        reason = "".join(letter if letter.isprintable() else "?" for letter in words)
+        if isinstance(error, NotImplementedError) or _SAYS_UNSUPPORTED.search(reason):
+            raise UnsupportedImageError(
+                f"cannot read {name}: its header asks for what inrc does not read ({reason}); convert it to PNG first"
+            ) from error
         raise UnreadableImageError(
             f"cannot read {name}: truncated or damaged ({reason}); copy or download it again"
         ) from error
@@ -172,7 +194,8 @@ def encode_image(image: Image, format: str, *, quality: int | None = None) -> by
     """Encodes a picture as the bytes of a file.
 
     PNG and TIFF hold every picture exactly. PPM and PGM are exact too, but hold neither alpha nor the ICC profile.
-    WebP is lossless unless `quality` is given; it stores gray as RGB. PPM stores gray as RGB.
+    WebP is lossless unless `quality` is given; it stores gray as RGB. PPM stores gray as RGB. The profile is written as
+    it fits the channels that are written, by the rule of `read_image`.
 
     Args:
         image: The picture.
@@ -221,8 +244,8 @@ def _read_bytes(source: ByteSource) -> bytes:
         return bytes_of(source)
     try:
         with Path(source).open("rb") as file:
-            start = file.read(formats.SIGNATURE_BYTES)
-            formats.format_of(start)
+            start = file.read(signatures.SIGNATURE_BYTES)
+            signatures.format_of(start)
             return start + file.read()
     except OSError as error:
         raise UnreadableImageError(f"{error.strerror or error}; check the path") from error

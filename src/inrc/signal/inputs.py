@@ -10,7 +10,9 @@ import numpy as np
 
 from inrc.errors import UnsupportedImageError
 from inrc.signal.image import Image, read_image
-from inrc.signal.raster import ORIENTATION_TAG, upright, valid_orientation, without_warnings
+from inrc.signal.orientation import ORIENTATION_TAG, stated_orientation, valid_orientation
+from inrc.signal.profiles import fitted
+from inrc.signal.raster import upright, without_warnings
 from inrc.signal.sources import ByteSource
 
 if TYPE_CHECKING:
@@ -58,8 +60,8 @@ def image_of(source: ImageLike) -> Image:
 
     Args:
       source: an `Image`; pixels [H, W, C] of 8 or 16 bits in an array of NumPy or of a library that gives its arrays to
-        NumPy; a Pillow picture, of which the current frame is taken, turned upright as its EXIF data asks, with its
-        profile; or what `inrc.read_image` takes.
+        NumPy; a Pillow picture, of which the current frame is taken, upright and with its profile by the rules of
+        `read_image`; or what `inrc.read_image` takes.
 
     Raises:
       ImageError: It cannot be read, or is of a kind that inrc does not hold.
@@ -111,11 +113,13 @@ def _as_numpy(array: HasArray | HasArrayInterface | HasDlpack) -> np.ndarray:
 def _of_pillow(picture: PIL.Image.Image) -> Image:
     with without_warnings():
         picture.load()  # Pillow turns TIFF upright when it is loaded
-        orientation = valid_orientation(picture.getexif().get(ORIENTATION_TAG, 1))
+        stated = valid_orientation(picture.getexif().get(ORIENTATION_TAG))
+    packets = [picture.info.get(name) or b"" for name in ("xmp", "XML:com.adobe.xmp")]
+    packets = [packet.encode() if isinstance(packet, str) else bytes(packet) for packet in packets]
     pixels = _pillow_pixels(picture)
-    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    pixels = upright(pixels.reshape(*pixels.shape[:2], -1), stated or stated_orientation(xmp=packets))
     profile = picture.info.get("icc_profile")
-    return Image(upright(pixels, orientation), profile if isinstance(profile, bytes) else b"")
+    return Image(pixels, fitted(profile if isinstance(profile, bytes) else b"", pixels.shape[2]))
 
 
 def _pillow_pixels(picture: PIL.Image.Image) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""JPEG, WebP, BMP, bitmaps and unusual TIFF: decoded by Pillow, encoded through imageio.
+"""JPEG of 8 bits, WebP, BMP, bitmaps and unusual TIFF: decoded by Pillow, encoded through imageio.
 
 Pillow's file classes are used by name, instead of `Image.open` or imageio, which calls it. So the format is the one of
 the signature, only the header is read before the size is checked against our own limit, and the primary picture of a
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inrc.errors import UnreadableImageError, UnsupportedImageError
-from inrc.signal.raster import ORIENTATION_TAG, Raster, check_size, valid_orientation, without_warnings
+from inrc.signal.orientation import stated_orientation
+from inrc.signal.raster import Raster, check_size, without_warnings
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -35,37 +36,39 @@ _WEBP_MAX_SIDE = 16383
 
 
 def decode(data: bytes, format_name: str, max_pixels: int) -> Raster:
-    """Decodes a picture of 8 bits per sample.
+    """Decodes a picture of 8 bits per sample, without its orientation and profile.
 
     Args:
         data: The whole file.
-        format_name: One of JPEG, WEBP, BMP, PBM, TIFF.
+        format_name: One of JPEG, BMP, PBM, TIFF.
         max_pixels: The most pixels allowed.
 
     Raises:
         ImageTooLargeError: If the header announces more than `max_pixels`.
-        UnsupportedImageError: If the picture is CMYK, Lab or animated.
+        UnsupportedImageError: If the picture is CMYK or Lab.
         UnreadableImageError: If the file is truncated or damaged.
     """
-    if format_name == "WEBP":
-        check_size(*_webp_size(data), max_pixels)  # Pillow allocates the canvas when it opens the file
-    with without_warnings():
-        module, file_class = _FILE_CLASSES[format_name]
-        image: ImageFile = getattr(importlib.import_module(module), file_class)(io.BytesIO(data))
-        check_size(*image.size, max_pixels)
-        if format_name == "WEBP" and getattr(image, "n_frames", 1) > 1:
-            raise UnsupportedImageError("it is an animated WebP; extract the frame you want, for example with webpmux")
-        if image.mode not in _EXPANDED:
-            raise UnsupportedImageError(f"its colours are {image.mode}; convert it to gray or RGB first")
-        icc_profile = image.info.get("icc_profile") or b""
-        orientation = _orientation(image)
-        if format_name == "TIFF":
-            image.load()  # warns about tags, and turns the picture upright itself
-            orientation = 1
-    image.load()
-    mode = _EXPANDED[image.mode]
-    pixels = np.array(image if image.mode == mode else image.convert(mode))
-    return Raster(pixels.reshape(*pixels.shape[:2], -1), icc_profile, orientation)
+    return Raster(_samples(_opened(data, format_name, max_pixels)))
+
+
+def decode_webp(data: bytes, max_pixels: int) -> Raster:
+    """Decodes a WebP file.
+
+    Args:
+        data: The whole file.
+        max_pixels: The most pixels allowed.
+
+    Raises:
+        ImageTooLargeError: If the header announces more than `max_pixels`.
+        UnsupportedImageError: If the picture is animated.
+        UnreadableImageError: If the file is truncated or damaged.
+    """
+    check_size(*_webp_size(data), max_pixels)  # Pillow allocates the canvas when it opens the file
+    image = _opened(data, "WEBP", max_pixels)
+    if getattr(image, "n_frames", 1) > 1:
+        raise UnsupportedImageError("it is an animated WebP; extract the frame you want, for example with webpmux")
+    icc_profile, exif, xmp = (image.info.get(name) or b"" for name in ("icc_profile", "exif", "xmp"))
+    return Raster(_samples(image), icc_profile, stated_orientation([exif], [xmp]))
 
 
 def encode_jpeg(pixels: np.ndarray, icc_profile: bytes, quality: int | None) -> bytes:
@@ -92,6 +95,27 @@ def encode_webp(pixels: np.ndarray, icc_profile: bytes, quality: int | None) -> 
     return _imageio_encode(pixels, ".webp", icc_profile, quality=quality)
 
 
+def _opened(data: bytes, format_name: str, max_pixels: int) -> ImageFile:
+    """Reads a header and checks what it says."""
+    with without_warnings():
+        module, file_class = _FILE_CLASSES[format_name]
+        image: ImageFile = getattr(importlib.import_module(module), file_class)(io.BytesIO(data))
+        check_size(*image.size, max_pixels)
+        if image.mode not in _EXPANDED:
+            raise UnsupportedImageError(f"its colours are {image.mode}; convert it to gray or RGB first")
+        if format_name == "TIFF":
+            image.load()  # warns about tags
+    return image
+
+
+def _samples(image: ImageFile) -> np.ndarray:
+    """Decodes samples [H, W, C]."""
+    image.load()
+    mode = _EXPANDED[image.mode]
+    pixels = np.array(image if image.mode == mode else image.convert(mode))
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
 def _imageio_encode(pixels: np.ndarray, extension: str, icc_profile: bytes, **options: Any) -> bytes:
     import imageio.v3 as iio
 
@@ -108,13 +132,6 @@ def _check_side(pixels: np.ndarray, format_name: str, limit: int) -> None:
         raise UnsupportedImageError(
             f"the picture is {width} x {height}, but {format_name} holds at most {limit} a side; write .png or .tiff"
         )
-
-
-def _orientation(image: ImageFile) -> int:
-    try:
-        return valid_orientation(image.getexif().get(ORIENTATION_TAG, 1))
-    except Exception:  # a damaged EXIF block is no reason to refuse the picture beside it
-        return 1
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:

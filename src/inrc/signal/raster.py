@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import warnings
 from collections.abc import Iterator
@@ -12,7 +13,6 @@ import numpy as np
 
 from inrc.errors import ImageTooLargeError, UnreadableImageError
 
-ORIENTATION_TAG = 0x0112  # EXIF 2.32, table 4: also the TIFF tag of that number
 _WARNINGS_LOCK = threading.Lock()
 
 
@@ -51,28 +51,6 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def exif_orientation(exif: bytes) -> int:
-    """Returns the orientation stated in an EXIF block, 1 where it is absent or damaged.
-
-    Args:
-        exif: The block, a small TIFF file, with or without its `Exif` prefix.
-    """
-    from PIL.Image import Exif
-
-    try:
-        with without_warnings():
-            tags = Exif()
-            tags.load(exif)
-            return valid_orientation(tags.get(ORIENTATION_TAG, 1))
-    except Exception:  # a damaged EXIF block is no reason to refuse the picture beside it
-        return 1
-
-
-def valid_orientation(value: object) -> int:
-    """Returns `value` where it is an EXIF orientation, else 1: some software writes 0."""
-    return int(value) if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
 def scaled_to_full_range(samples: np.ndarray, maximum: int | np.ndarray, dtype: type[np.unsignedinteger]) -> np.ndarray:
     """Scales samples from 0..maximum to the whole range of an integer type, exactly rounded to nearest.
 
@@ -99,7 +77,7 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
         orientation: 1 to 8.
 
     Returns:
-        Samples [H, W, C], or [W, H, C] for orientations 5 to 8, contiguous.
+        Samples [H, W, C], or [W, H, C] for orientations 5 to 8, packed.
     """
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
@@ -107,7 +85,19 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
         pixels = pixels[::-1]
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
+    return packed(pixels)
+
+
+def packed(pixels: np.ndarray) -> np.ndarray:
+    """Returns the samples in native byte order and in C order with exactly the strides that their shape asks for.
+
+    NumPy calls an array contiguous whatever the strides of its axes of length 1, and libraries that check strides
+    refuse such pictures, as those one pixel wide that were turned or cropped.
+    """
+    if not pixels.dtype.isnative:
+        pixels = pixels.astype(pixels.dtype.newbyteorder("="))
+    plain = tuple(pixels.itemsize * math.prod(pixels.shape[axis + 1 :]) for axis in range(pixels.ndim))
+    return pixels if pixels.strides == plain else pixels.copy(order="C")
 
 
 @contextmanager

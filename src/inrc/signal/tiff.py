@@ -1,34 +1,36 @@
-"""TIFF at 8 and 16 bits per sample.
+"""TIFF at 1 to 16 bits per sample.
 
-tifffile reads plain gray and RGB samples of either depth, which Pillow does not. Pillow reads samples that have to be
-interpreted first: bitmaps, 2- and 4-bit gray, palettes and YCbCr.
+tifffile reads plain gray and RGB samples of any depth, which Pillow does not. Pillow reads samples of up to 8 bits that
+have to be interpreted first: bitmaps, 2- and 4-bit gray, palettes and YCbCr.
 """
 
 from __future__ import annotations
 
 import io
 import logging
-import math
-from typing import TYPE_CHECKING
+import struct
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inrc.errors import UnreadableImageError, UnsupportedImageError
 from inrc.signal import pillow
 from inrc.signal.channels import has_alpha
-from inrc.signal.raster import ORIENTATION_TAG, Raster, check_size, scaled_to_full_range, valid_orientation
+from inrc.signal.orientation import ORIENTATION_TAG, stated_orientation, valid_orientation
+from inrc.signal.raster import Raster, check_size, scaled_to_full_range
+from inrc.signal.tiff_kinds import MINISWHITE, PALETTE, YCBCR, bits_of, check_decoder, check_kind
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
-_ICC_TAG = 34675
-_MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
+_ICC_TAG, _XMP_TAG = 34675, 700
+_IGNORED_TAG = 65001  # of the numbers that are free for private use
 _PREMULTIPLIED = 1  # ExtraSamples: associated alpha
-_MAX_PAGES_SEARCHED = 64
 
 
 def decode(data: bytes, max_pixels: int) -> Raster:
     """Decodes a TIFF file of one page; thumbnails and masks beside the page are ignored.
+
+    Samples of up to 8 bits become uint8, of 9 to 16 bits uint16, over the whole range.
 
     Args:
         data: The whole file.
@@ -36,7 +38,7 @@ def decode(data: bytes, max_pixels: int) -> Raster:
 
     Raises:
         ImageTooLargeError: If the header announces more than `max_pixels`, or tiles larger than that.
-        UnsupportedImageError: If the file has several pages, or samples that are not gray or RGB integers of
+        UnsupportedImageError: If the file has several pages or frames, or samples that are not gray or RGB integers of
             at most 16 bits with at most one alpha channel.
         UnreadableImageError: If the file is truncated or damaged.
     """
@@ -48,16 +50,15 @@ def decode(data: bytes, max_pixels: int) -> Raster:
         check_size(page.imagewidth, page.imagelength, max_pixels)
         if page.is_tiled:
             check_size(page.tilewidth, page.tilelength, max(max_pixels, 2**16))
-        _check_kind(tif, page)
-        if math.prod(page.chunked) > len(page.dataoffsets) or 0 in page.dataoffsets or 0 in page.databytecounts:
-            raise UnreadableImageError("the file is damaged: parts of its picture are missing; write it again")
-        icc_tag = page.tags.get(_ICC_TAG)
-        icc_profile = bytes(icc_tag.value) if icc_tag is not None else b""
-        if _bits(page) < 8 or page.photometric in (_PALETTE, _YCBCR):
-            return pillow.decode(data, "TIFF", max_pixels)._replace(icc_profile=icc_profile)
-        orientation_tag = page.tags.get(ORIENTATION_TAG)
-        orientation = valid_orientation(orientation_tag.value) if orientation_tag is not None else 1
-        return Raster(_plain_samples(page), icc_profile, orientation)
+        check_kind(tif, page, len(data))
+        icc_profile, orientation = _bytes_of(page, _ICC_TAG), _orientation(page)
+        is_indirect = page.photometric in (PALETTE, YCBCR)
+        if bits_of(page) <= 8 and (is_indirect or (bits_of(page) in (1, 2, 4) and page.samplesperpixel == 1)):
+            pixels = pillow.decode(_without_orientation(data, tif), "TIFF", max_pixels).pixels
+        else:
+            check_decoder(page)
+            pixels = _plain_samples(page)
+        return Raster(pixels, icc_profile, orientation)
 
 
 def encode(pixels: np.ndarray, icc_profile: bytes) -> bytes:
@@ -81,57 +82,43 @@ def encode(pixels: np.ndarray, icc_profile: bytes) -> bytes:
     return stream.getvalue()
 
 
-def _bits(page: TiffPage) -> int:
-    bits = page.bitspersample
-    return bits if isinstance(bits, int) else max(bits)
+def _orientation(page: TiffPage) -> int:
+    """Returns the orientation of the page's own tag, which is that of EXIF, or of its XMP packet."""
+    tag = page.tags.get(ORIENTATION_TAG)
+    stated = valid_orientation(tag.value) if tag is not None else 0
+    return stated or stated_orientation(xmp=[_bytes_of(page, _XMP_TAG)])
 
 
-def _check_kind(tif: TiffFile, page: TiffPage) -> None:
-    """Raises UnsupportedImageError for a file that could only be read by guessing or with a loss."""
-    if page.is_reduced:
-        raise UnsupportedImageError(
-            "its first page is only a thumbnail (a raw camera file?); develop it to a PNG first"
-        )
-    if _has_second_page(tif):
-        raise UnsupportedImageError("it has several pages; extract the one you want, for example with tiffsplit")
-    photometric = page.photometric
-    if photometric not in (_MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _YCBCR):
-        name = getattr(photometric, "name", photometric)
-        raise UnsupportedImageError(f"its colours are {name}; convert it to gray or RGB first")
-    if page.sampleformat != 1 or _bits(page) not in (1, 2, 4, 8, 16) or page.imagedepth != 1:
-        kind = {1: "unsigned", 2: "signed", 3: "floating-point"}.get(page.sampleformat, "unknown")
-        raise UnsupportedImageError(
-            f"its samples are {kind} with {_bits(page)} bits; convert it to unsigned 8 or 16 bits first"
-        )
-    if photometric in (_PALETTE, _YCBCR) and _bits(page) > 8:
-        raise UnsupportedImageError("it has a palette or YCbCr at 16 bits; convert it to RGB first")
-    if page.samplesperpixel > (3 if photometric in (_RGB, _YCBCR) else 1) + 1:
-        raise UnsupportedImageError(
-            f"it has {page.samplesperpixel} samples per pixel; keep gray or RGB and at most one alpha channel"
-        )
+def _bytes_of(page: TiffPage, code: int) -> bytes:
+    """Returns the value of a tag of bytes, empty where it is absent or of another type."""
+    tag = page.tags.get(code)
+    value: Any = tag.value if tag is not None else b""
+    try:
+        return bytes(value) if isinstance(value, (bytes, tuple)) else b""
+    except (ValueError, TypeError):
+        return b""
 
 
-def _has_second_page(tif: TiffFile) -> bool:
-    from tifffile import TiffPage
-
-    for index in range(1, _MAX_PAGES_SEARCHED):
-        try:
-            other = tif.pages.get(index)
-        except IndexError:
-            return False
-        if not (isinstance(other, TiffPage) and (other.is_reduced or other.is_mask)):
-            return True
-    return True
+def _without_orientation(data: bytes, tif: TiffFile) -> bytes:
+    """Renames the tags by which Pillow would turn the picture by a rule of its own."""
+    patched = bytearray(data)
+    for tag in tif.pages.first.tags:
+        if tag.code in (ORIENTATION_TAG, _XMP_TAG):
+            struct.pack_into(f"{tif.byteorder}H", patched, tag.offset, _IGNORED_TAG)
+    return bytes(patched)
 
 
 def _plain_samples(page: TiffPage) -> np.ndarray:
-    """Decodes gray or RGB samples of 8 or 16 bits to [H, W, C], black at 0, alpha not multiplied in."""
+    """Decodes gray or RGB samples to [H, W, C] over the whole range, black at 0, alpha not multiplied in."""
     samples = page.asarray()
     if page.axes.startswith("S"):
         samples = np.moveaxis(samples, 0, -1)
     pixels = samples.reshape(page.imagelength, page.imagewidth, -1)
     pixels = pixels.astype(pixels.dtype.newbyteorder("="))
-    if page.photometric == _MINISWHITE:
+    bits = bits_of(page)
+    if bits not in (8, 16):
+        pixels = scaled_to_full_range(pixels, 2**bits - 1, np.uint8 if bits < 8 else np.uint16)
+    if page.photometric == MINISWHITE:
         pixels[..., 0] = np.iinfo(pixels.dtype).max - pixels[..., 0]
     if has_alpha(pixels.shape[2]) and page.extrasamples[:1] == (_PREMULTIPLIED,):
         pixels = _unpremultiply(pixels)
