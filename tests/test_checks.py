@@ -1,15 +1,18 @@
 import math
+from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inrc.checks import checked_number
+import inrc
+from inrc.checks import checked_choice, checked_number
 from inrc.codec.options import EncodeOptions
 from inrc.errors import ConfigError
 from inrc.fit.task import MAX_SEED
-from inrc.models.view import view_of
+from inrc.models.view import Antialias, view_of
+from inrc.signal.colour import ColourTransform
 
 _OPTIONS: Any = EncodeOptions  # what users give has types of all kinds
 _VIEW_OF: Any = view_of
@@ -89,3 +92,49 @@ def test_every_number_of_an_encode_is_checked(name):
 def test_every_number_of_a_view_is_checked(numbers):
     with pytest.raises(ConfigError, match=r"the (scale|size|region|width|height|left)"):
         _VIEW_OF((10, 10), **numbers)
+
+
+@pytest.mark.parametrize("given", [Antialias.DAMP, "damp"])
+def test_choices_are_members_or_their_names(given):
+    assert checked_choice("antialias", given, Antialias) is Antialias.DAMP
+
+
+@pytest.mark.parametrize("given", ["box", "DAMP", None, 1, ["damp"]])
+def test_other_choices_are_refused_with_the_names_there_are(given):
+    with pytest.raises(ConfigError, match=r"there is no antialias .*; there are supersample, damp, none"):
+        checked_choice("antialias", given, Antialias)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"codec": None}, "there is no codec None; there are latent-grid"),
+        ({"codec": "jpeg"}, "there is no codec 'jpeg'"),
+        ({"loss": ["mse"]}, r"there is no loss \['mse'\]; there are mse"),
+        ({"colour": "cmyk"}, "there is no colour 'cmyk'; there are rgb, ycbcr, ycocg, ycocg-orthonormal"),
+        ({"colour": 1.0}, "there is no colour 1.0"),
+        ({"init": None}, "the init is a NoneType; give the path"),
+        ({"quality": None}, "the quality is None"),
+        ({"fit": "long"}, "fit is a str"),
+    ],
+)
+def test_every_choice_of_an_encode_is_checked(options, message):
+    with pytest.raises(ConfigError, match=message):
+        inrc.encode(np.zeros((4, 4, 3), np.uint8), **options)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_names_mean_what_they_say():
+    options = EncodeOptions(colour="ycocg-orthonormal", init=Path("a.npz"))  # pyright: ignore[reportArgumentType]
+    assert options.colour is ColourTransform.YCOCG_ORTHONORMAL
+    assert options.init == "a.npz"
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_a_render_knows_its_ways_by_name():
+    data = (Path(__file__).parent / "golden" / "v1" / "latent-portrait.inr").read_bytes()
+    plain = inrc.decode(data, scale=0.5, antialias="none")
+    assert (plain.pixels == inrc.decode(data, scale=0.5, antialias=Antialias.NONE).pixels).all()
+    with pytest.raises(ConfigError, match="there is no antialias 'box'"):
+        inrc.decode(data, antialias="box")

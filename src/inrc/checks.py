@@ -1,8 +1,10 @@
-"""Checks of the numbers that users give."""
+"""Checks of the numbers and choices that users give."""
 
+import enum
 import math
 import operator
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 from inrc.errors import ConfigError
 
@@ -31,6 +33,33 @@ def checked_number(
         given = number if isinstance(number, float) else _short(value)
         raise ConfigError(f"{name} is {given}; it must be {_range_in_words(low, high, above=above, whole=whole)}")
     return number
+
+
+_Choice = TypeVar("_Choice", bound=enum.Enum)
+
+
+def checked_choice(name: str, value: Any, choices: type[_Choice]) -> _Choice:
+    """Returns the member that a user means, by itself or by its name as the command line has it: "ycocg-orthonormal".
+
+    Raises:
+      ConfigError: The value is neither; the message lists the names.
+    """
+    if isinstance(value, choices):
+        return value
+    names = {member.name.lower().replace("_", "-"): member for member in choices}
+    return names[checked_name(name, value, names)]
+
+
+def checked_name(name: str, value: Any, names: Iterable[str]) -> str:
+    """Returns a value that is one of a few names.
+
+    Raises:
+      ConfigError: It is none of them; the message lists them.
+    """
+    names = tuple(names)
+    if not isinstance(value, str) or value not in names:
+        raise ConfigError(f"there is no {name} {_short(value)}; there are {', '.join(names)}")
+    return value
 
 
 def _python_number(value: Any) -> int | float | None:

@@ -8,6 +8,7 @@ import dataclasses
 import itertools
 import math
 
+from inrc.checks import checked_name
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, LossConfig, ModelConfig, ModelFamily
 from inrc.errors import ConfigError
 
@@ -173,9 +174,7 @@ def codec_by_name(name: str) -> Preset:
     Raises:
       ConfigError: There is none.
     """
-    if name not in CODECS:
-        raise ConfigError(f"there is no codec {name!r}; there are {', '.join(CODECS)}")
-    return CODECS[name]
+    return CODECS[checked_name("codec", name, CODECS)]
 
 
 def bpp_of_quality(quality: float) -> float:

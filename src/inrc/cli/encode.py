@@ -79,10 +79,12 @@ def encode_command(arguments: Encode) -> None:
 
     stats = encoded.stats
     if not arguments.quiet:
-        stopped = " (stopped early: the best so far)" if stats.interrupted else ""
+        remark = " (stopped early: the best so far)" if stats.interrupted else ""
+        if stats.is_full_quality:
+            remark += " (the limit allows more than quality 100 takes)"
         say(
             f"{output}: {stats.n_bytes:,} bytes, {stats.bpp:.4g} bpp, {stats.psnr_db:.2f} dB,"
-            f" {stats.encode_seconds:.1f} s{stopped}"
+            f" {stats.encode_seconds:.1f} s{remark}"
         )
     if arguments.json:
         answer(as_json({"input": arguments.input, "output": output, **dataclasses.asdict(stats)}))

@@ -11,6 +11,7 @@ import numpy as np
 from inrc import shared_init
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
+from inrc.checks import checked_choice
 from inrc.codec import file as files
 from inrc.codec.contents import File
 from inrc.codec.family_format import Description
@@ -48,7 +49,7 @@ def decode(
     size: tuple[int, int] | None = None,
     scale: float | None = None,
     region: tuple[float, float, float, float] | None = None,
-    antialias: Antialias = _DEFAULT_ANTIALIAS,
+    antialias: Antialias | str = _DEFAULT_ANTIALIAS,
     init: SharedInit | Path | str | None = None,
     limits: DecodeLimits = _DEFAULT_LIMITS,
 ) -> Image:
@@ -59,7 +60,7 @@ def decode(
       size: (width, height) to render at; native if neither this nor `scale` is given.
       scale: pixels per native pixel.
       region: (x, y, width, height) in native pixels; `size` and `scale` then refer to the region.
-      antialias: for renders below native density.
+      antialias: for renders below native density; an `Antialias` or its name.
       init: the shared init that the file needs, the path of its .npz file, or digits of its id; if not given, it is
         looked for in the folders of INRC_INIT_PATH and in the package. Files that need none ignore it.
       limits: what the decoder may spend.
@@ -74,6 +75,7 @@ def decode(
       ConfigError: The source is of another type, or the size, scale or region makes no sense for this picture.
       ForkedProcessError: The process was forked from one that had used JAX.
     """
+    antialias = checked_choice("antialias", antialias, Antialias)
     opened = files.open_bytes(data_of(source), limits, _lookup(init))
     header = opened.header
     view = view_of((header.height, header.width), size=size, scale=scale, region=region)

@@ -1,10 +1,11 @@
 """What a user may ask of an encode."""
 
 import dataclasses
+import os
 from typing import TypedDict
 
 from inrc import presets
-from inrc.checks import checked_number
+from inrc.checks import checked_choice, checked_name, checked_number
 from inrc.config import NetworkConfig
 from inrc.errors import ConfigError
 from inrc.fit.task import MAX_SEED, FitConfig
@@ -12,8 +13,6 @@ from inrc.presets import LOSSES
 from inrc.signal.colour import ColourTransform
 
 AUTO_INIT, NO_INIT = "auto", "none"
-_MAX_BYTES = 1 << 40
-"""A limit of more bytes than any file can have."""
 
 _MAX_PSNR_DB = 200.0
 """Pictures that differ at all differ by less: one step of 16 bits in one sample of the largest picture is 186 dB."""
@@ -37,7 +36,8 @@ class EncodeOptions:
       time_budget: seconds for a fit; a search for a PSNR may need several.
       loss: name of a loss of `inrc.presets.LOSSES`.
       seed: of everything random.
-      colour: transform between RGB and the network's outputs; YCbCr if not given. Latent grids know RGB alone.
+      colour: transform between RGB and the network's outputs, or its name ("ycbcr"); YCbCr if not given. Latent grids
+        know RGB alone.
       init: shared init to start from, which decoding then needs: "auto" takes one that comes with the package where it
         suits the picture, the codec, the rate and, for latent grids, the length of the fit; "none" takes none; anything
         else is digits of an id or the path of a .npz file, and the network is that init's, whatever the codec.
@@ -66,8 +66,14 @@ class EncodeOptions:
         if self.codec != presets.AUTO_CODEC:
             presets.codec_by_name(self.codec)
         self._check_numbers()
-        if self.loss not in LOSSES:
-            raise ConfigError(f"there is no loss {self.loss!r}; there are {', '.join(LOSSES)}")
+        checked_name("loss", self.loss, LOSSES)
+        if self.colour is not None:
+            object.__setattr__(self, "colour", checked_choice("colour", self.colour, ColourTransform))
+        if not isinstance(self.init, str | os.PathLike):
+            raise ConfigError(
+                f"the init is a {type(self.init).__name__}; give the path of its file, or digits of its id"
+            )
+        object.__setattr__(self, "init", os.fspath(self.init))
         targets = [self.target_psnr, self.target_bpp, self.max_bytes]
         if sum(t is not None for t in targets) > 1:
             raise ConfigError("more than one of target_psnr, target_bpp and max_bytes is given; give one of them")
@@ -99,8 +105,7 @@ class EncodeOptions:
 
     def byte_limit(self, n_pixels: int) -> int | None:
         """Bytes that the file of a picture must not exceed, if there is such a limit."""
-        limits = [self.max_bytes, None if self.target_bpp is None else self.target_bpp * n_pixels / 8]
-        return next((int(min(limit, _MAX_BYTES)) for limit in limits if limit is not None), None)
+        return self.max_bytes if self.target_bpp is None else int(self.target_bpp * n_pixels / 8)
 
     def bpp(self, n_pixels: int) -> float:
         """Bits per pixel that the options aim at: those of the quality, or of a limit up to those of quality 100."""

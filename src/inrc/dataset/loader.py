@@ -26,6 +26,7 @@ import numpy as np
 from inrc import shared_init
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
+from inrc.checks import checked_choice
 from inrc.codec import file as files
 from inrc.codec.decode import decode
 from inrc.dataset.items import Item, read_item
@@ -160,7 +161,7 @@ def open_dataset(
     size: tuple[int, int] | None = None,
     scale: float | None = None,
     region: tuple[float, float, float, float] | None = None,
-    antialias: Antialias = Antialias.SUPERSAMPLE,
+    antialias: Antialias | str = Antialias.SUPERSAMPLE,
     init: SharedInit | Path | str | None = None,
     limits: DecodeLimits = _DEFAULT_LIMITS,
 ) -> Dataset[np.ndarray]:
@@ -181,7 +182,9 @@ def open_dataset(
     Raises:
       DatasetError: There is no such place, or no `.inr` file in it.
       InitMismatchError: There is no such init.
+      ConfigError: There is no such way to render.
     """
+    antialias = checked_choice("antialias", antialias, Antialias)
     read = functools.partial(
         _pixels, size=size, scale=scale, region=region, antialias=antialias, init=_loaded(init), limits=limits
     )
