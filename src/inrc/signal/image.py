@@ -178,8 +178,7 @@ def read_image(source: ByteSource, *, max_pixels: int = MAX_PIXELS) -> Image:
     except ConfigError:  # the source is none
         raise
     except Exception as error:  # on damaged bytes the decoders of four libraries raise errors of any type
-        words = " ".join(str(error).split()) or type(error).__name__
-        reason = "".join(letter if letter.isprintable() else "?" for letter in words)
+        reason = shown(" ".join(str(error).split()) or type(error).__name__)
         if isinstance(error, NotImplementedError) or _SAYS_UNSUPPORTED.search(reason):
             raise UnsupportedImageError(
                 f"cannot read {name}: its header asks for what inrc does not read ({reason}); convert it to PNG first"
