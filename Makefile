@@ -59,11 +59,14 @@ meta-smoke: $(STAMP) ## learn a small shared init in a minute, and compare it (I
 meta-ablation: $(STAMP) ## ways to learn a start at equal seconds, 15 minutes (INRC_TRAIN)
 	@$(BIN)/python -m experiments.init_ablation
 
+# Most of the time of tests is compiling programs that run once, so LLVM leaves out its optimisations there. The slow
+# tests and the golden files run beside them as users' programs do.
 test: lint type contracts ## all checks and every test but the slow ones
-	@$(BIN)/pytest -n $(N_WORKERS) --dist loadfile
+	@XLA_FLAGS="$(XLA_FLAGS) --xla_backend_optimization_level=0" $(BIN)/pytest -n $(N_WORKERS) --dist loadfile
 
 test-slow: $(STAMP) ## the slow tests
 	@$(BIN)/pytest -m slow
+	@$(BIN)/pytest tests/golden
 
 lint: $(STAMP) ## formatting and lint rules
 	@$(BIN)/ruff format --check --quiet --diff

@@ -42,6 +42,7 @@ def compiled_programs(shared_folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     compilation_cache.reset_cache()  # JAX asks once per process whether there is one
     jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)  # a test compiles many small programs
     return folder
 
 

@@ -36,7 +36,7 @@ class Encode:
     again.
 
     Attributes:
-      input: The picture: PNG, JPEG, WebP, TIFF, BMP, PPM or PGM, of 8 or 16 bits, gray or RGB, with or without alpha;
+      input: The picture: PNG, JPEG, WebP, TIFF, BMP, PPM or PGM, of up to 16 bits, gray or RGB, with or without alpha;
         or - for stdin.
       output: The file to write, or - for stdout. It is overwritten if it exists. The default, IN with the suffix .inr,
         is not overwritten.
