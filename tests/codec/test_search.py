@@ -51,6 +51,15 @@ def test_a_limit_above_what_quality_100_takes_is_no_target(family, limit):
     assert limited.data == best.data
 
 
+def test_a_folder_of_icons_is_encoded_under_one_limit():
+    icons = [pictures.crop(1, 1, 3), IMAGE]
+    encoded = inrc.encode_batch(icons, FAST, max_bytes=50_000)
+    for icon, one in zip(icons, encoded, strict=True):
+        assert isinstance(one, Encoded)
+        assert one.stats.is_full_quality
+        assert inrc.decode(one).pixels.shape == icon.pixels.shape
+
+
 def test_a_limit_above_the_bytes_of_an_average_photograph_holds_for_others_too():
     """At quality 100 this network takes 420 bytes, although the quality stands for 1.92 bits per pixel, 184 bytes."""
     encoded = encode(IMAGE, FAST, max_bytes=300)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from inrc.errors import CheckpointMismatchError
-from inrc.fit.coordinate.fitting import CoordinateFitResult, fit_network
+from inrc.fit.coordinate.fitting import CoordinateBatch, CoordinateFitResult, fit_network
 from inrc.fit.coordinate.program import Problem, distortion, stacks_of
 from inrc.fit.coordinate.schedule import Schedule
 from inrc.fit.stacks import unstacked, unstacked_scalars
@@ -247,6 +247,24 @@ class TestTimeBudget:
         assert calls[-1].fraction == 1.0
         assert len(calls) > 20
         assert 0.9 * 8 * len(calls) <= result.n_steps <= 8 * len(calls)  # a chunk that diverged is undone
+
+    def test_it_counts_the_compilation_and_the_seconds_of_measurements(self, whole, monkeypatch):
+        del whole
+        calls, measured_after, rounded_states = [], [], CoordinateBatch.rounded
+
+        def slow(batch, state):
+            time.sleep(0.02 if measured_after else 1.0)  # it is compiled at its first call
+            measured_after.append(len(calls))
+            return rounded_states(batch, state)
+
+        monkeypatch.setattr(CoordinateBatch, "rounded", slow)
+        config = dataclasses.replace(CONFIG, n_passes=1e6, time_budget=3.0)
+        began = time.monotonic()
+        fit_network(problems.target(), MODEL, config, progress=calls.append)
+        assert time.monotonic() - began < 4.0
+        assert measured_after[0] == 0
+        assert len(measured_after) > 5
+        assert calls[-1].fraction == 1.0
 
     def test_a_generous_one_changes_nothing(self, whole):
         assert_same(fit_network(problems.target(), MODEL, dataclasses.replace(CONFIG, time_budget=1e4)), whole)

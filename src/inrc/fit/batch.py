@@ -202,10 +202,12 @@ class Batch(abc.ABC):
         return self.first_states([task.config.seed * MAX_SEEDS + start_number for task in self.tasks])
 
     def compile(self, state: Any) -> None:
-        """Compiles the program of the steps."""
+        """Compiles the program of the steps, and that of the measurements where a time budget must know of it."""
         steps = self.plan.steps(self.start_fraction, 1.0, 0)
         arrays = state, self.signals, self.priors, *self._factors()
         self._compiled = self.lanes.compiled(self.program.run_chunk, self.plan.problem, steps, *arrays)
+        if self.time_budget is not None:
+            self.rounded(state)
 
     def run(self, state: Any, start: float, stop: float, chunk: int) -> tuple[Any, ChunkReport]:
         """Takes the steps of chunk number `chunk`, from one fraction of the schedule to another."""

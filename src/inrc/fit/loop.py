@@ -67,13 +67,13 @@ def run_fits(
         while clock.fraction < 1.0 - 1e-9 and not interrupted:
             start, stop = clock.begin_chunk()
             after, report = batch.run(state, start, stop, clock.chunk)
-            clock.end_chunk(stop)
             watched = batch.divergence(report)
             admitted = [guard.admits(float(value)) for guard, value in zip(batch.guards, watched, strict=True)]
             state = after if all(admitted) else chosen(batch.filled(admitted), after, state)
-            if batch.is_measured(start, stop, clock.chunk):
+            if batch.is_measured(start, stop, clock.chunk + 1):
                 best = _better(batch, best, state)
             state = batch.steered(state, report, start, stop)
+            clock.end_chunk(stop)
             if progress is not None:
                 progress(_progress(batch, clock, state, report))
             due = time.monotonic() - saved > checkpoint_every or clock.fraction >= 1.0
