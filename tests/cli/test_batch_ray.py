@@ -31,4 +31,4 @@ def test_options_out_of_range_are_one_line(inrc_command, tmp_path):
     write(tmp_path / "in", 1)
     done = inrc_command("batch", "in", "out", "--engine", "ray", "--cores", 0, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "inrc: error: cores_per_worker is 0; it must be 1 or more\n"
+    assert done.stderr == "inrc: error: --cores is 0; it must be a number in 1..10000\n"

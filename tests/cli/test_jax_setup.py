@@ -60,7 +60,7 @@ def test_the_compiler_log_is_off_before_jax_is_imported_and_a_level_of_the_user_
             True,
             "'cuda', but JAX has cpu here: no driver of that kind; check its driver, or set",
         ),
-        ("JAX_PLATFORMS", "a\n\x1b", False, r"JAX_PLATFORMS is 'a\\\\n\\\\x1b'"),
+        ("JAX_PLATFORMS", "a\n\x1b", False, r"JAX_PLATFORMS is 'a\\n\\x1b'"),
         ("JAX_PLATFORMS", "", False, "cannot start its devices: no driver of that kind; set JAX_PLATFORMS=cpu"),
     ],
 )

@@ -33,7 +33,7 @@ def _message(error: Exception) -> str:
     variable, value = named
     available = _available()
     missing = [name for name in value.split(",") if name not in available]
-    start = f"{variable} is {shown(value)!r}, but JAX has {' and '.join(available)} here"
+    start = f"{variable} is '{shown(value)}', but JAX has {' and '.join(available)} here"
     remedy = f"set {variable}={available[0]}, or unset it"
     extra, module = _EXTRAS.get(missing[0].strip().lower(), ("", "")) if missing else ("", "")
     if not extra:
