@@ -156,7 +156,9 @@ def test_more_kinds_of_pictures_survive(inrc_command, tmp_path, n_channels, dtyp
 
 
 def _survives(inrc_command, folder, pixels):
-    profile = b"\x00" * 36 + b"acsp" + b"\x00" * 88
+    kind = b"GRAY" if pixels.shape[2] < 3 else b"RGB "
+    profile = (b"\x00" * 12 + b"mntr" + kind + b"XYZ " + b"\x00" * 12 + b"acsp").ljust(132, b"\x00")
+    profile = len(profile).to_bytes(4, "big") + profile[4:]
     write_image(folder / "in.png", Image(pixels, profile))
     done = inrc_command("encode", folder / "in.png", "-e", 1, "--json")
     assert done.returncode == 0, done.stderr

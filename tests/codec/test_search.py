@@ -52,7 +52,7 @@ def test_a_limit_above_what_quality_100_takes_is_no_target(family, limit):
 
 
 def test_a_folder_of_icons_is_encoded_under_one_limit():
-    icons = [pictures.crop(1, 1, 3), IMAGE]
+    icons = [IMAGE, inrc.Image(np.ascontiguousarray(IMAGE.pixels[::-1]))]
     encoded = inrc.encode_batch(icons, FAST, max_bytes=50_000)
     for icon, one in zip(icons, encoded, strict=True):
         assert isinstance(one, Encoded)

@@ -105,5 +105,5 @@ class FakeEncoder(BatchEncoder):
         data = b"first sample %d" % image.pixels.flat[0]
         values = {field.name: 0 for field in dataclasses.fields(EncodeStats)}
         shape = {"width": image.width, "height": image.height, "channels": image.channels, "bit_depth": 8}
-        words = {"codec": "fake", "init": None, "interrupted": False}
+        words = {"codec": "fake", "init": None, "interrupted": False, "is_full_quality": False}
         return Encoded(data, EncodeStats(**{**values, **shape, **words, "n_bytes": len(data)}))  # pyright: ignore

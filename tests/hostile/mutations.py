@@ -97,7 +97,8 @@ def mend(data: bytes, sizes: list[int]) -> bytes:
     return out
 
 
-def _flip(generator: np.random.Generator, data: bytes, n: int, start: int, stop: int) -> bytes:
+def flip(generator: np.random.Generator, data: bytes, n: int, start: int, stop: int) -> bytes:
+    """The data with `n` bits flipped at random between two bytes."""
     damaged = bytearray(data)
     for position in generator.integers(8 * start, 8 * stop, n):
         damaged[position // 8] ^= 1 << int(position % 8)
@@ -150,12 +151,12 @@ def inputs(seed: int, n: int) -> Iterator[Hostile]:
             case 0:
                 yield Hostile("truncated", data[: generator.integers(0, len(data))])
             case 1:
-                yield Hostile("flipped", _flip(generator, data, int(generator.integers(1, 9)), 0, len(data)))
+                yield Hostile("flipped", flip(generator, data, int(generator.integers(1, 9)), 0, len(data)))
             case 2:
-                damaged = _flip(generator, data, int(generator.integers(1, 4)), 4, 24)
+                damaged = flip(generator, data, int(generator.integers(1, 4)), 4, 24)
                 yield Hostile("header flipped and mended", mend(damaged, sizes))
             case 3:
-                damaged = _flip(generator, data, int(generator.integers(1, 30)), 12, core - 4)
+                damaged = flip(generator, data, int(generator.integers(1, 30)), 12, core - 4)
                 yield Hostile("flipped and mended", mend(damaged, sizes))
             case 4:
                 cut = int(generator.integers(12, core - 4))

@@ -1,16 +1,7 @@
-"""Any bytes give a picture or a typed error, in bounded time and memory.
+"""Any bytes give a picture or a typed error, in bounded time and memory; see `tests.hostile.attack`."""
 
-Most inputs go to `inrc.info` alone, which parses everything and decodes the weights. A share of those that it accepts
-is rendered as well. Rendering compiles a program for every new network and size, which takes nearly all of the time.
-"""
-
-import collections
 import dataclasses
-import resource
-import sys
-import time
 
-import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -31,73 +22,9 @@ from inrc.errors import FormatError, InitMismatchError, LimitExceededError
 from inrc.signal.colour import ColourTransform
 from tests.bitstream import latent_files
 from tests.hostile import mutations
+from tests.hostile.attack import MAX_SECONDS, Stopwatch, attack, attack_containers, peak_bytes, spend
 from tests.hostile.mutations import LIMITS
 from tests.shared_init.inits import random_init
-
-MAX_SECONDS = 2.0
-MAX_GROWTH = 1 << 30
-_PROGRAMS_KEPT = 40
-
-
-def peak_bytes() -> int:
-    """Largest resident size so far."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-class Stopwatch:
-    """Seconds since it was made, of the wall clock or of this process, whichever are fewer: the CPU may be shared."""
-
-    def __init__(self) -> None:
-        self._wall, self._process = time.perf_counter(), time.process_time()
-
-    def seconds(self) -> float:
-        return min(time.perf_counter() - self._wall, time.process_time() - self._process)
-
-
-def spend(data: bytes, *, render: bool) -> tuple[str, float]:
-    """(outcome of an input, seconds); an error that is not typed is raised."""
-    message = "none"
-    watch = Stopwatch()
-    try:
-        info = inrc.info(data, init=mutations.INIT, limits=LIMITS)
-        outcome = "parsed"
-        if render:
-            picture = inrc.decode(data, init=mutations.INIT, limits=LIMITS)
-            outcome = "rendered"
-            assert picture.pixels.shape == (info.header.height, info.header.width, info.header.channels)
-            assert picture.pixels.size <= 4 * LIMITS.max_pixels
-    except (FormatError, InitMismatchError) as error:
-        outcome, message = type(error).__name__, str(error)
-    seconds = watch.seconds()
-    assert message
-    assert "\n" not in message
-    return outcome, seconds
-
-
-def attack(seed: int, n: int, *, render_every: int) -> collections.Counter[tuple[str, str]]:
-    """Spends `n` inputs and counts (kind, outcome)."""
-    counts: collections.Counter[tuple[str, str]] = collections.Counter()
-    n_parsed = n_rendered = 0
-    for i, hostile in enumerate(mutations.inputs(seed, n)):
-        before = peak_bytes()
-        outcome, seconds = spend(hostile.data, render=False)
-        if outcome == "parsed":
-            n_parsed += 1
-            if n_parsed % render_every == 0:
-                outcome, seconds = spend(hostile.data, render=True)
-                n_rendered += 1
-                if n_rendered % _PROGRAMS_KEPT == 0:
-                    jax.clear_caches()
-        if seconds > MAX_SECONDS:  # compiled once more: a busy machine is not the input's fault
-            jax.clear_caches()
-            _, again = spend(hostile.data, render=outcome == "rendered")
-            seconds = min(seconds, again)
-        where = f"input {i} of seed {seed} ({hostile.kind})"
-        assert seconds < MAX_SECONDS, f"{where} took {seconds:.1f} s"
-        assert peak_bytes() - before < MAX_GROWTH, f"{where} took {(peak_bytes() - before) / 2**30:.1f} GiB"
-        counts[hostile.kind, outcome] += 1
-    return counts
 
 
 def test_the_sound_files_are_sound():
@@ -114,6 +41,18 @@ def test_300_inputs_give_pictures_or_typed_errors():
     for kind in ("header flipped and mended", "flipped and mended", "random bytes after a header, mended"):
         assert counts[kind, "parsed"] + counts[kind, "rendered"] >= 5
     assert sum(n for (_, outcome), n in counts.items() if outcome == "rendered") >= 10
+
+
+def test_damaged_shards_manifests_and_inits_are_read_or_typed_errors(tmp_path):
+    counts = attack_containers(0, 150, tmp_path)
+    kinds = {
+        "shard": ("read", "CorruptFileError", "UnreadableImageError"),
+        "manifest": ("read", "RecordError"),
+        "init": ("InitMismatchError",),
+    }
+    for name, outcomes in kinds.items():
+        found = {outcome for kind, outcome in counts if kind.startswith(name)}
+        assert found.issuperset(outcomes), counts
 
 
 @pytest.mark.slow

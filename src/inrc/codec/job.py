@@ -74,10 +74,13 @@ class Job:
         plan = probe if bpp == probe.bpp else self.plan(bpp)
         options, shape = dataclasses.replace(self.options, fit=None), (self.image.height, self.image.width)
         full_quality = self.family.resolve(options, shape, self.image.channels, full_bpp)
-        return plan.with_config(
-            target_bits=None if bpp == full_bpp else 8.0 * available,
-            least_lambda=min(full_quality.config.lambda_rd, plan.task.config.lambda_rd),
-        )
+        plan = plan.with_config(least_lambda=min(full_quality.config.lambda_rd, plan.task.config.lambda_rd))
+        return plan if bpp == full_bpp else self.with_limit(plan, max_bytes)
+
+    def with_limit(self, plan: Plan, max_bytes: int) -> Plan:
+        """The plan of a fit whose lambda follows the rate, so that it ends in about `max_bytes`."""
+        overhead = files.overhead(plan.header, self.image.icc_profile)
+        return plan.with_config(target_bits=8.0 * (max_bytes - overhead))
 
     def plan(self, bpp: float) -> Plan:
         """The fit that leads to about `bpp` bits per pixel on an average photograph."""

@@ -36,7 +36,17 @@ def meet_target(job: Job, plan: Plan, candidate: Candidate) -> Met:
       TargetNotReachedError: No trial reached the target; the message says what was reached.
     """
     goal = _goal_of(job)
-    return Met(candidate) if goal is None else _search(job, goal, Trial(plan, goal.value(candidate), candidate))
+    if goal is None:
+        return Met(candidate)
+    first = Trial(plan, goal.value(candidate), candidate)
+    max_bytes = job.options.byte_limit(job.n_pixels)
+    is_too_large = not goal.is_psnr and not goal.admits(first.value) and not candidate.result.interrupted
+    if max_bytes is not None and is_too_large and plan.task.config.target_bits is None:
+        # More bytes are allowed than photographs take at quality 100, but this picture takes even more.
+        plan = job.with_limit(plan, max_bytes)
+        candidate = job.fit(plan)
+        first = Trial(plan, goal.value(candidate), candidate)
+    return _search(job, goal, first)
 
 
 def _goal_of(job: Job) -> Goal | None:

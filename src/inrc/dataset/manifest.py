@@ -97,6 +97,7 @@ class Row:
         return self.shard, self.output
 
 
+_TYPES = {field.name: field.type for field in dataclasses.fields(Row) if isinstance(field.type, type)}
 _FLOATS = {field.name for field in dataclasses.fields(Row) if field.type is float}
 _REPEATED = ("status", "config_hash", "shard", "codec", "init")
 
@@ -122,8 +123,12 @@ def from_json(line: bytes | str) -> Row:
         for name in _REPEATED:  # so that a million rows share one string
             if name in values:
                 values[name] = sys.intern(values[name])
-        return Row(**values)
-    except (ValueError, TypeError, AttributeError) as error:
+        row = Row(**values)
+        for name, kind in _TYPES.items():
+            if type(getattr(row, name)) is not kind:
+                raise TypeError(f"{name} is no {kind.__name__}")
+        return row
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise RecordError(f"a line is no row of a manifest ({error}): {line[:80]!r}") from error
 
 

@@ -145,18 +145,11 @@ class CoordinateFamily(Family):
         ]
 
     def may_refit(self, trials: list[Trial], goal: Goal) -> bool:
-        return len(trials) <= _MAX_REFITS if goal.is_psnr else trials[-1].plan.task.config.target_bits is None
+        return goal.is_psnr and len(trials) <= _MAX_REFITS
 
     def refit(self, picture: Fitter, trials: list[Trial], goal: Goal) -> tuple[Plan, Candidate]:
-        """A network of another size: by the slope of an average photograph, or between two that bracket the goal.
-
-        For a number of bytes, the same network once more, whose fit follows the rate.
-        """
+        """A network of another size: by the slope of an average photograph, or between two that bracket the goal."""
         latest = trials[-1]
-        if not goal.is_psnr:
-            payload = 2.0**goal.most - files.overhead(latest.plan.header, latest.plan.icc_profile)
-            plan = latest.plan.with_config(target_bits=8.0 * payload)
-            return plan, picture.fit(plan)
         bpp, target = latest.plan.bpp, goal.least
         lowest = max((trial.plan.bpp for trial in trials if trial.value < target), default=0.0)
         highest = min((trial.plan.bpp for trial in trials if trial.value >= target), default=math.inf)

@@ -11,7 +11,10 @@ from inrc.codec.weights import QuantisedWeights, round_by
 from inrc.quant.search import coarsen_until
 
 _MAX_SHIFT = 32
-_MAX_SINGLE_SHRINKS = 24
+_SINGLE_SHRINKS = 24
+"""Integers that are tried one by one, at least: each takes a render. Small pictures have time for more."""
+_SHRINK_PIXELS = 1 << 19
+"""Pixels of all those renders together that take less than a second or two."""
 
 
 def down_to_bytes(candidate: Candidate, goal: Goal) -> Candidate | None:
@@ -72,7 +75,9 @@ def _shrunk(candidate: Candidate, goal: Goal) -> Candidate:
         middle = (low + high) // 2
         low, high = (middle, high) if is_kept(order[:middle]) else (low, middle)
     chosen = order[:low]
-    for position in order[low + 1 : low + 1 + _MAX_SINGLE_SHRINKS]:
+    header = candidate.file.header
+    n_single = max(_SINGLE_SHRINKS, _SHRINK_PIXELS // (header.height * header.width))
+    for position in order[low + 1 : low + 1 + n_single]:
         if is_kept(np.append(chosen, position)):
             chosen = np.append(chosen, position)
     return shrunk(chosen)
