@@ -53,6 +53,7 @@ def test_default_output_and_the_same_bytes_from_another_folder(inrc_command, enc
     assert again.stderr == "inrc: error: photo.inr exists; name an output with -o, or overwrite it with --force\n"
 
 
+@pytest.mark.slow
 def test_max_bytes_is_never_exceeded(inrc_command, encoded, tmp_path):
     limit = encoded.stats["n_bytes"] - 20
     done = inrc_command("encode", COFFEE_SMALL, "-o", tmp_path / "a.inr", "-e", 1, "--max-bytes", limit, "--json")

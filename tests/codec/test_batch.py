@@ -98,9 +98,10 @@ class TestAsAlone:
         for image, encoded in zip(images, sound(encoder.finish(fitted)), strict=True):
             assert encoded.data == encode(image, options).data
 
+    @pytest.mark.slow
     def test_side_by_side_they_are_as_good(self):
         options = dataclasses.replace(TINY, fit=dataclasses.replace(FIT, n_passes=150))
-        images = crops(16)
+        images = crops(48)
         alone = [encode(image, options).stats for image in images]
         together = [encoded.stats for encoded in sound(encode_batch(images, options))]
         psnr = np.mean([[a.psnr_db, b.psnr_db] for a, b in zip(alone, together, strict=True)], axis=0)

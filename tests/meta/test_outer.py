@@ -77,7 +77,13 @@ def test_first_weights_are_random_with_a_last_layer_of_zeros():
     np.testing.assert_array_equal(params["layer_1"], 0)
 
 
-@pytest.mark.parametrize("method", list(Method))
+_ONE_OF_EACH_KIND = (Method.MAML, Method.META_SGD)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [method if method in _ONE_OF_EACH_KIND else pytest.param(method, marks=pytest.mark.slow) for method in Method],
+)
 def test_steps_lower_the_loss_and_only_meta_sgd_moves_rates(method):
     learning = tiny.learning(method, outer_rate=1.0 if method is Method.REPTILE else 3e-3)
     algorithm, layout, first = make(learning)

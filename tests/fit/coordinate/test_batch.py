@@ -100,6 +100,7 @@ class TestPadding:
             (padded,) = phase_grid((n,), 1, padded=True)
             assert n <= padded <= n * 17 / 16
 
+    @pytest.mark.slow
     def test_pictures_of_nearly_one_shape_share_a_plan_and_end_as_alone(self):
         shapes = [(67, 130), (68, 129), (66, 131)]
         several = [self.sized(shape) for shape in shapes]

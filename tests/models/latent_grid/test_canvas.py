@@ -195,6 +195,7 @@ def pictures() -> list[Picture]:
     return [Picture(SMALL, shape, CANVAS, seed) for seed, shape in enumerate(SHAPES)]
 
 
+@pytest.mark.slow
 def test_one_program_serves_all_sizes_of_a_canvas(pictures):
     run = compiled(loss_and_gradients(SMALL, packing_of(SMALL, CANVAS)))
     for picture in pictures:

@@ -11,7 +11,7 @@ from inrc.models.latent_grid import filters
 from inrc.models.latent_grid.laplace import laplace_bits
 from tests.models.latent_grid import reference
 
-SHAPES = [(1, 1), (1, 6), (5, 1), (3, 4), (40, 37)]
+SHAPES = [(1, 1), (1, 6), (5, 1), (3, 4), (12, 11)]
 
 
 def normal(*shape, seed=0):
