@@ -11,6 +11,7 @@ import numpy as np
 from inrc.errors import UnsupportedImageError
 from inrc.signal.image import Image, read_image
 from inrc.signal.orientation import ORIENTATION_TAG, stated_orientation, valid_orientation
+from inrc.signal.pillow import EXPANDED_MODES
 from inrc.signal.profiles import fitted
 from inrc.signal.raster import upright, without_warnings
 from inrc.signal.sources import ByteSource
@@ -50,8 +51,6 @@ class HasDlpack(Protocol):
 ImageLike = Image | np.ndarray | ByteSource | HasArray | HasArrayInterface | HasDlpack
 """All that `image_of` takes."""
 
-_PILLOW_MODES = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "P": "RGB", "PA": "RGBA", "RGB": "RGB", "RGBX": "RGB"}
-_PILLOW_MODES |= {"RGBA": "RGBA", "RGBa": "RGBA"}
 _WITH_ALPHA = {"L": "LA", "RGB": "RGBA"}
 
 
@@ -135,9 +134,9 @@ def _pillow_pixels(picture: PIL.Image.Image) -> np.ndarray:
         if not isinstance(transparent, int):
             return gray
         return np.stack([gray, np.where(values == transparent, 0, 65535).astype(np.uint16)], axis=-1)
-    if picture.mode not in _PILLOW_MODES:
+    if picture.mode not in EXPANDED_MODES:
         raise UnsupportedImageError(f"its colours are {picture.mode}; convert it to gray or RGB first")
-    mode = _PILLOW_MODES[picture.mode]
+    mode = EXPANDED_MODES[picture.mode]
     if transparent is not None:
         mode = _WITH_ALPHA.get(mode, mode)
     return np.array(picture if picture.mode == mode else picture.convert(mode))

@@ -28,9 +28,9 @@ _FILE_CLASSES = {
     "PBM": ("PIL.PpmImagePlugin", "PpmImageFile"),
     "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
 }
-# Pillow's modes, and those that they are expanded to.
-_EXPANDED = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "P": "RGB", "PA": "RGBA", "RGB": "RGB", "RGBX": "RGB"}
-_EXPANDED |= {"RGBA": "RGBA", "RGBa": "RGBA"}
+EXPANDED_MODES = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "P": "RGB", "PA": "RGBA", "RGB": "RGB", "RGBX": "RGB"}
+EXPANDED_MODES |= {"RGBA": "RGBA", "RGBa": "RGBA"}
+"""Pillow's modes, and those that they are expanded to."""
 _JPEG_MAX_SIDE = 65500  # libjpeg's JPEG_MAX_DIMENSION
 _WEBP_MAX_SIDE = 16383
 
@@ -101,7 +101,7 @@ def _opened(data: bytes, format_name: str, max_pixels: int) -> ImageFile:
         module, file_class = _FILE_CLASSES[format_name]
         image: ImageFile = getattr(importlib.import_module(module), file_class)(io.BytesIO(data))
         check_size(*image.size, max_pixels)
-        if image.mode not in _EXPANDED:
+        if image.mode not in EXPANDED_MODES:
             raise UnsupportedImageError(f"its colours are {image.mode}; convert it to gray or RGB first")
         if format_name == "TIFF":
             image.load()  # warns about tags
@@ -111,7 +111,7 @@ def _opened(data: bytes, format_name: str, max_pixels: int) -> ImageFile:
 def _samples(image: ImageFile) -> np.ndarray:
     """Decodes samples [H, W, C]."""
     image.load()
-    mode = _EXPANDED[image.mode]
+    mode = EXPANDED_MODES[image.mode]
     pixels = np.array(image if image.mode == mode else image.convert(mode))
     return pixels.reshape(*pixels.shape[:2], -1)
 

@@ -194,7 +194,7 @@ def test_distortion_is_by_the_loss_of_the_fit(whole):
 
     @jax.jit
     def decoded(latents):
-        values, _ = values_and_bits(MODEL, packing, params, whole.signal.mask, latents)
+        values, _ = values_and_bits(MODEL, packing, params, jnp.asarray(whole.signal.mask), latents)
         return values, ssim_index(jnp.asarray(VALUES), values)
 
     values, ssim = (np.asarray(x) for x in decoded(jnp.round(whole.state_latents)))
