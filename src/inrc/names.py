@@ -22,6 +22,11 @@ def shown(name: str | os.PathLike[str]) -> str:
     return _UNSAFE.sub(_escaped, os.fspath(name))
 
 
+def one_line(error: object) -> str:
+    """Returns the message of an error or a warning, of any library, as one line."""
+    return " ".join(str(error).split())
+
+
 def _escaped(match: re.Match[str]) -> str:
     character = match[0]
     if "\udc80" <= character <= "\udcff":  # a byte that is no text, as Python keeps it (PEP 383)

@@ -92,12 +92,17 @@ def attack(
             jax.clear_caches()
             _, again = spend(hostile.data, render=outcome == "rendered")
             seconds = min(seconds, again)
-        where = f"input {i} of seed {seed} ({hostile.kind})"
-        assert seconds < max_seconds, f"{where} took {seconds:.1f} s"
-        assert peak_bytes() - before < MAX_GROWTH, f"{where} took {(peak_bytes() - before) / 2**30:.1f} GiB"
+        _check_costs(f"input {i} of seed {seed} ({hostile.kind})", seconds, max_seconds, before)
         counts[hostile.kind, outcome] += 1
         slowest[outcome] = max(slowest.get(outcome, 0.0), seconds)
     return counts
+
+
+def _check_costs(where: str, seconds: float, max_seconds: float, peak_before: int) -> None:
+    """Holds one input to its time and memory."""
+    growth = peak_bytes() - peak_before
+    assert seconds < max_seconds, f"{where} took {seconds:.1f} s"
+    assert growth < MAX_GROWTH, f"{where} took {growth / 2**30:.1f} GiB"
 
 
 def attack_containers(seed: int, n: int, folder: Path, *, slowest: dict[str, float] | None = None) -> Counts:
@@ -113,9 +118,7 @@ def attack_containers(seed: int, n: int, folder: Path, *, slowest: dict[str, flo
             before, watch = peak_bytes(), Stopwatch()
             outcome = spend_one(hostile.data, folder)
             seconds = watch.seconds()
-            where = f"input {i} of seed {seed} ({hostile.kind})"
-            assert seconds < MAX_SECONDS, f"{where} took {seconds:.1f} s"
-            assert peak_bytes() - before < MAX_GROWTH, f"{where} took {(peak_bytes() - before) / 2**30:.1f} GiB"
+            _check_costs(f"input {i} of seed {seed} ({hostile.kind})", seconds, MAX_SECONDS, before)
             counts[hostile.kind, outcome] += 1
             slowest[outcome] = max(slowest.get(outcome, 0.0), seconds)
     return counts

@@ -23,8 +23,9 @@ from inrc.cli.jax_setup import silence_compiler_log
 from inrc.cli.meta import Meta, meta_command
 from inrc.cli.plot import Plot, plot_command
 from inrc.cli.report import Report, report_command
-from inrc.cli.streams import Warner, answer, flush_stdout, one_line, say, standard_streams
+from inrc.cli.streams import Warner, answer, flush_stdout, say, standard_streams
 from inrc.errors import InrcError
+from inrc.names import one_line
 
 _DESCRIPTION = """\
 Pictures stored as the weights of a small network that is fitted to them.

@@ -12,9 +12,9 @@ from inrc.cli.argument_checks import Between, Place
 from inrc.cli.arguments import FLAG, REGION, SIZE, as_json, value
 from inrc.cli.inputs import is_stream, read_file
 from inrc.cli.outputs import check_json, is_plain_file, output_path, write_file
-from inrc.cli.streams import answer, one_line, say
+from inrc.cli.streams import answer, say
 from inrc.errors import ConfigError, ImageError, InrcError
-from inrc.names import shown
+from inrc.names import one_line, shown
 
 _FORMAT_OF_SUFFIX = {"png": "png", "tif": "tif", "tiff": "tif", "jpg": "jpg", "jpeg": "jpg"}
 _FORMAT_OF_SUFFIX |= {"webp": "webp", "ppm": "ppm", "pgm": "pgm"}
@@ -189,16 +189,8 @@ def _decode_many(arguments: Decode) -> None:
         counts = f"{totals.n_done:,} pictures decoded{kept}{failed}{skipped}"
         say(f"{public(output)}: {counts}, {seconds:.2f} s")
     if arguments.json:
-        answer(
-            as_json(
-                {
-                    "input": public(arguments.input),
-                    "output": public(output),
-                    **vars(totals),
-                    "seconds": seconds,
-                }
-            )
-        )
+        places = {"input": public(arguments.input), "output": public(output)}
+        answer(as_json({**places, **vars(totals), "seconds": seconds}))
     n_left = totals.n_items - totals.n_kept - totals.n_done - totals.n_failed
     if n_left:
         raise KeyboardInterrupt(f"interrupted with {n_left:,} files left; the same command decodes them")

@@ -4,7 +4,7 @@ import importlib.util
 import os
 
 from inrc.errors import ConfigError
-from inrc.names import shown
+from inrc.names import one_line, shown
 
 _VARIABLES = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME")
 _EXTRAS = {"cuda": ("cuda", "jax_cuda12_plugin"), "gpu": ("cuda", "jax_cuda12_plugin"), "tpu": ("tpu", "libtpu")}
@@ -27,7 +27,7 @@ def check_platforms() -> None:
 
 def _message(error: Exception) -> str:
     named = next(((name, os.environ[name]) for name in _VARIABLES if os.environ.get(name)), None)
-    reason = " ".join(str(error).split()).partition(" (set JAX_PLATFORMS")[0] or type(error).__name__
+    reason = one_line(error).partition(" (set JAX_PLATFORMS")[0] or type(error).__name__
     if named is None:
         return f"JAX cannot start its devices: {reason}; set JAX_PLATFORMS=cpu to use the CPU"
     variable, value = named

@@ -13,9 +13,10 @@ from tyro.conf import Positional
 from inrc.cli.argument_checks import InputFile, Place
 from inrc.cli.arguments import FLAG, value
 from inrc.cli.outputs import unwritable
-from inrc.cli.streams import answer, one_line, say
+from inrc.cli.streams import answer, say
 from inrc.errors import RecordError
 from inrc.evaluate.records import DEFAULT_ANCHOR
+from inrc.names import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

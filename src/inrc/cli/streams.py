@@ -13,7 +13,7 @@ from typing import Any
 
 from inrc.cli.jax_setup import wants_library_log
 from inrc.errors import UnwritableImageError
-from inrc.names import shown
+from inrc.names import one_line, shown
 
 _missing: set[int] = set()
 """Numbers of the standard streams that were closed when the command began."""
@@ -42,11 +42,6 @@ def answer(line: str) -> None:
         raise
     except OSError as error:
         raise UnwritableImageError(f"cannot write to stdout: {error.strerror}; check where it leads") from error
-
-
-def one_line(error: object) -> str:
-    """Returns a message of any library as one line."""
-    return " ".join(str(error).split())
 
 
 class Warner(logging.Handler):

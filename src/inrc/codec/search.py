@@ -40,7 +40,7 @@ def meet_target(job: Job, plan: Plan, candidate: Candidate) -> Met:
         return Met(candidate)
     first = Trial(plan, goal.value(candidate), candidate)
     max_bytes = job.options.byte_limit(job.n_pixels)
-    is_too_large = not goal.is_psnr and not goal.admits(first.value) and not candidate.result.interrupted
+    is_too_large = not goal.admits(first.value) and not candidate.result.interrupted
     if max_bytes is not None and is_too_large and plan.task.config.target_bits is None:
         # More bytes are allowed than photographs take at quality 100, but this picture takes even more.
         plan = job.with_limit(plan, max_bytes)

@@ -12,7 +12,7 @@ from fsspec.spec import AbstractFileSystem
 from fsspec.utils import glob_translate
 
 from inrc.dataset.items import Item
-from inrc.dataset.lists import stamp_of_status
+from inrc.dataset.local_files import stamp_of_status
 from inrc.dataset.places import is_pattern, reason_of, stamp_of, url_of, without_query
 from inrc.errors import DatasetError
 

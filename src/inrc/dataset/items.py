@@ -103,12 +103,12 @@ def output_names(items: Iterable[Item], suffix: str) -> list[str]:
     n_of: dict[str, int] = {}
     for item in items:
         if item.refusal is None:
-            stem = _without_suffix(item.name)
+            stem = without_suffix(item.name)
             n_of[stem] = n_of.get(stem, 0) + 1
     outputs: list[str] = []
     item_of_output: dict[str, str] = {}
     for item in items:
-        stem = _without_suffix(item.name)
+        stem = without_suffix(item.name)
         output = (stem if n_of.get(stem) == 1 and item.refusal is None else item.name) + suffix
         outputs.append(output)
         if item.refusal is not None:
@@ -121,7 +121,8 @@ def output_names(items: Iterable[Item], suffix: str) -> list[str]:
     return outputs
 
 
-def _without_suffix(name: str) -> str:
+def without_suffix(name: str) -> str:
+    """Returns a name without the suffix of its last part; hidden files have none."""
     folder, slash, last = name.rpartition("/")
     stem, dot, _ = last.rpartition(".")
     return f"{folder}{slash}{stem}" if dot and stem else name

@@ -6,10 +6,10 @@ import re
 import urllib.parse
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from inrc.dataset.items import MAX_ITEM_BYTES, Item, safe_name
+from inrc.dataset.local_files import local_stamp
 from inrc.dataset.places import filesystem, is_http, is_url, local_path, public, stamp_of, url_of, without_query
 from inrc.errors import DatasetError, InrcError
 
@@ -139,16 +139,3 @@ def stamp_at(place: str) -> str:
         return stamp_of(files.info(remote))
     except Exception:  # file systems raise errors of any type; reading the item will tell
         return ""
-
-
-def local_stamp(path: Path) -> str:
-    """Returns the stamp of a file on this machine; empty where it cannot be found out."""
-    try:
-        return stamp_of_status(path.stat())
-    except OSError:
-        return ""
-
-
-def stamp_of_status(status: os.stat_result) -> str:
-    """Returns the stamp of a file on this machine from its status."""
-    return f"{status.st_size}-{status.st_mtime_ns}"

@@ -56,3 +56,16 @@ def check_replaceable(path: Path) -> None:
     except FileNotFoundError:
         return
     check_regular(path, status)
+
+
+def local_stamp(path: Path) -> str:
+    """Returns the stamp of a file on this machine; empty where it cannot be found out."""
+    try:
+        return stamp_of_status(path.stat())
+    except OSError:
+        return ""
+
+
+def stamp_of_status(status: os.stat_result) -> str:
+    """Returns the stamp of a file on this machine from its status."""
+    return f"{status.st_size}-{status.st_mtime_ns}"

@@ -124,9 +124,9 @@ def from_json(line: bytes | str) -> Row:
             if name in values:
                 values[name] = sys.intern(values[name])
         row = Row(**values)
-        for name, kind in _TYPES.items():
-            if type(getattr(row, name)) is not kind:
-                raise TypeError(f"{name} is no {kind.__name__}")
+        for name, value in values.items():
+            if type(value) is not _TYPES[name]:
+                raise TypeError(f"{name} is no {_TYPES[name].__name__}")
         return row
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise RecordError(f"a line is no row of a manifest ({error}): {line[:80]!r}") from error

@@ -14,6 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from inrc.dataset.local_files import open_regular
 from inrc.errors import DatasetError
+from inrc.names import one_line
 
 _TAGS = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "modified", "created")
 _TAGS += ("Content-MD5", "Last-Modified")
@@ -77,7 +78,7 @@ def without_secrets(text: str) -> str:
 
 def reason_of(error: BaseException, place: str = "") -> str:
     """Returns why a place cannot be used, in a few words without secrets, from any error of a file system."""
-    text = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
+    text = (error.strerror if isinstance(error, OSError) else None) or one_line(error)
     if place:
         text = text.replace(place, public(place))
     text = without_secrets(text)

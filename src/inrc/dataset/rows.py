@@ -12,6 +12,7 @@ from inrc.dataset.tasks import EncodeTask
 
 if TYPE_CHECKING:
     from inrc.codec.stats import Encoded
+from inrc.names import one_line
 
 _OF_INPUT = ("name", "stamp", "input_hash", "input_bytes", "config_hash", "finished_at")
 """Fields that a row keeps when its picture fails."""
@@ -50,7 +51,7 @@ def row_of_encoded(row: Row, encoded: "Encoded", *, ssim: float) -> Row:
 
 def row_of_failure(row: Row, error: BaseException) -> Row:
     """Returns the row of a picture that failed: it keeps what is known of the input, and holds the error."""
-    message = without_secrets(" ".join(str(error).split())) or type(error).__name__
+    message = without_secrets(one_line(error)) or type(error).__name__
     of_input = {name: getattr(row, name) for name in _OF_INPUT}
     return Row(**of_input, status=type(error).__name__, message=message)
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from inrc.dataset.archives import ARCHIVE, archive_items, refused_archive
 from inrc.dataset.folders import matches, walk, walk_files
-from inrc.dataset.items import MAX_ITEM_BYTES, Item
+from inrc.dataset.items import MAX_ITEM_BYTES, Item, without_suffix
 from inrc.dataset.kinds import Kinds, skipped_in_words
-from inrc.dataset.lists import LIST, list_items_of, local_stamp
-from inrc.dataset.local_files import check_regular
+from inrc.dataset.lists import LIST, list_items_of
+from inrc.dataset.local_files import check_regular, local_stamp
 from inrc.dataset.places import (
     digest_of_query,
     filesystem,
@@ -182,9 +182,7 @@ def _told_apart(items: list[Item]) -> list[Item]:
     def renamed(item: Item) -> Item:
         if len(urls_of_name.get(item.name, ())) < 2 or not is_http(item.url):
             return item
-        folder, slash, last = item.name.rpartition("/")
-        stem, dot, suffix = last.rpartition(".")
-        stem, suffix = (stem, dot + suffix) if stem else (last, "")
-        return dataclasses.replace(item, name=f"{folder}{slash}{stem}-{digest_of_query(item.url)}{suffix}")
+        stem = without_suffix(item.name)
+        return dataclasses.replace(item, name=f"{stem}-{digest_of_query(item.url)}{item.name[len(stem) :]}")
 
     return [renamed(item) for item in items]

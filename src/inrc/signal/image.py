@@ -18,7 +18,7 @@ from inrc.errors import (
     UnwritableImageError,
 )
 from inrc.files import write_atomically
-from inrc.names import shown
+from inrc.names import one_line, shown
 from inrc.signal import formats, signatures
 from inrc.signal.channels import has_alpha
 from inrc.signal.raster import upright
@@ -178,7 +178,7 @@ def read_image(source: ByteSource, *, max_pixels: int = MAX_PIXELS) -> Image:
     except ConfigError:  # the source is none
         raise
     except Exception as error:  # on damaged bytes the decoders of four libraries raise errors of any type
-        reason = shown(" ".join(str(error).split()) or type(error).__name__)
+        reason = shown(one_line(error) or type(error).__name__)
         if isinstance(error, NotImplementedError) or _SAYS_UNSUPPORTED.search(reason):
             raise UnsupportedImageError(
                 f"cannot read {name}: its header asks for what inrc does not read ({reason}); convert it to PNG first"

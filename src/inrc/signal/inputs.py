@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from inrc.errors import UnsupportedImageError
+from inrc.names import one_line
 from inrc.signal.image import Image, read_image
 from inrc.signal.orientation import ORIENTATION_TAG, stated_orientation, valid_orientation
 from inrc.signal.pillow import EXPANDED_MODES
 from inrc.signal.profiles import fitted
-from inrc.signal.raster import upright, without_warnings
+from inrc.signal.raster import native, upright, without_warnings
 from inrc.signal.sources import ByteSource
 
 if TYPE_CHECKING:
@@ -68,13 +69,13 @@ def image_of(source: ImageLike) -> Image:
     if isinstance(source, Image):
         return source
     if isinstance(source, np.ndarray):
-        return Image(_native(source))
-    if isinstance(source, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(source, "read"):
+        return Image(native(source))
+    if _is_file(source):
         return read_image(source)  # pyright: ignore[reportArgumentType]
     if _is_of_pillow(source):
         return _of_pillow(source)  # pyright: ignore[reportArgumentType]
     if isinstance(source, HasArray | HasArrayInterface | HasDlpack):
-        return Image(_native(_as_numpy(source)))
+        return Image(native(_as_numpy(source)))
     raise UnsupportedImageError(
         f"a {type(source).__name__} is no picture; give a path, the bytes of a file, an open file, a Pillow picture or "
         "an array [H, W, C] of uint8 or uint16"
@@ -83,27 +84,25 @@ def image_of(source: ImageLike) -> Image:
 
 def is_one_picture(value: object) -> bool:
     """Whether a value stands for one picture, although some of them can be iterated over: paths, files and arrays."""
-    if isinstance(value, Image | str | os.PathLike | bytes | bytearray | memoryview) or hasattr(value, "read"):
-        return True
-    if _is_of_pillow(value):
+    if isinstance(value, Image) or _is_file(value) or _is_of_pillow(value):
         return True
     return isinstance(value, HasArray | HasArrayInterface | HasDlpack) and getattr(value, "ndim", 3) in (2, 3)
+
+
+def _is_file(value: object) -> bool:
+    """Whether a value is where the bytes of a file can be read from."""
+    return isinstance(value, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(value, "read")
 
 
 def _is_of_pillow(value: object) -> bool:
     return "PIL.Image" in sys.modules and isinstance(value, sys.modules["PIL.Image"].Image)
 
 
-def _native(pixels: np.ndarray) -> np.ndarray:
-    """The same samples in the byte order of this machine."""
-    return pixels if pixels.dtype.isnative else pixels.astype(pixels.dtype.newbyteorder("="))
-
-
 def _as_numpy(array: HasArray | HasArrayInterface | HasDlpack) -> np.ndarray:
     try:
         return np.asarray(array) if isinstance(array, HasArray | HasArrayInterface) else np.from_dlpack(array)
     except Exception as error:  # every library has its own way of saying that an array lies on an accelerator
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error) or type(error).__name__
         raise UnsupportedImageError(
             f"a {type(array).__name__} does not become an array of NumPy ({reason}); copy it to the CPU first"
         ) from error

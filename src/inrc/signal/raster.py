@@ -94,10 +94,14 @@ def packed(pixels: np.ndarray) -> np.ndarray:
     NumPy calls an array contiguous whatever the strides of its axes of length 1, and libraries that check strides
     refuse such pictures, as those one pixel wide that were turned or cropped.
     """
-    if not pixels.dtype.isnative:
-        pixels = pixels.astype(pixels.dtype.newbyteorder("="))
+    pixels = native(pixels)
     plain = tuple(pixels.itemsize * math.prod(pixels.shape[axis + 1 :]) for axis in range(pixels.ndim))
     return pixels if pixels.strides == plain else pixels.copy(order="C")
+
+
+def native(pixels: np.ndarray) -> np.ndarray:
+    """Returns the same samples in the byte order of this machine."""
+    return pixels if pixels.dtype.isnative else pixels.astype(pixels.dtype.newbyteorder("="))
 
 
 @contextmanager

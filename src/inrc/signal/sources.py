@@ -27,7 +27,7 @@ def bytes_of(source: object) -> bytes:
     if isinstance(source, str | os.PathLike):
         return _read(Path(source))
     if hasattr(source, "read"):
-        return read_all(source)
+        return _read_all(source)
     try:
         view = memoryview(source)  # pyright: ignore[reportArgumentType]
     except TypeError:
@@ -37,7 +37,7 @@ def bytes_of(source: object) -> bytes:
     return view.tobytes()
 
 
-def read_all(file: object) -> bytes:
+def _read_all(file: object) -> bytes:
     """Returns what is left to read of an open file.
 
     Raises:
