@@ -11,6 +11,12 @@ from typing import Protocol, runtime_checkable
 from inrc.errors import ConfigError
 
 
+def _check_limits(config: object, limits: dict[str, tuple[int, int]]) -> None:
+    for name, (low, high) in limits.items():
+        if not low <= getattr(config, name) <= high:
+            raise ConfigError(f"{name} is {getattr(config, name)}; it must lie in {low}..{high}")
+
+
 class EncodingKind(enum.IntEnum):
     """How coordinates enter the network; the integer is written to files."""
 
@@ -26,6 +32,21 @@ class ModelFamily(enum.IntEnum):
     SIREN = 0
     FOURIER = 1
     LATENT_GRID = 2
+    HASH_GRID = 3
+
+
+class WeightStorage(enum.IntEnum):
+    """How a file holds the weights of a coordinate network; the integer is written to files.
+
+    Members:
+      INTEGERS: multiples of a quantisation step per matrix.
+      HALF: binary16 numbers, without loss (COIN, Dupont et al., 2021).
+      COMPANDED: powers of integers, times a step per matrix (NIF25, Catania and Allegra, 2025).
+    """
+
+    INTEGERS = 0
+    HALF = 1
+    COMPANDED = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,33 +76,85 @@ class EncodingConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class HashGridEncoding:
+    """Features that are read from tables of a file, at several resolutions (Instant-NGP, Müller et al., 2022).
+
+    Level l lays a grid of N_l = floor(coarsest * 2^(growth * l / 8)) cells along the picture's longer side, and of
+    square cells along the other. Its nodes have features; where there are more nodes than entries of a table, several
+    nodes share one by a hash. A level whose cells are smaller than two pixels is left out.
+
+    Attributes:
+      n_levels: grids, 1..16.
+      n_features: of a node, 1..8.
+      log2_entries: a table has at most 2^log2_entries entries, 4..18.
+      coarsest: cells of the first level along the longer side, 1..1024.
+      growth: eighths of an octave between two levels, 1..16.
+    """
+
+    n_levels: int = 8
+    n_features: int = 2
+    log2_entries: int = 12
+    coarsest: int = 16
+    growth: int = 5
+
+    def __post_init__(self) -> None:
+        limits = {
+            "n_levels": (1, 16),
+            "n_features": (1, 8),
+            "log2_entries": (4, 18),
+            "coarsest": (1, 1024),
+            "growth": (1, 16),
+        }
+        _check_limits(self, limits)
+
+
+@dataclasses.dataclass(frozen=True)
 class ModelConfig:
     """A coordinate network, as a decoder must know it to rebuild it.
 
     Attributes:
-      family: `SIREN` (sine activations, Sitzmann et al., 2020) or `FOURIER` (ReLU on an encoding, Tancik et al.).
+      family: `SIREN` (sine activations, Sitzmann et al., 2020), `FOURIER` (ReLU on an encoding, Tancik et al.) or
+        `HASH_GRID` (ReLU on a `HashGridEncoding`, Müller et al., 2022).
       widths: hidden widths, first to last; falling widths are a tapered network (Catania and Allegra, 2023).
       encoding: how coordinates enter.
       omega_0: the frequency factor of every sine layer; a whole number in 1..255.
       bias: whether layers have biases.
+      modulator: hidden widths of a second SIREN whose one output moves omega_0 from place to place (NIF, Catania and
+        Allegra, 2023); none if empty.
+      sampled_phases: whether sines have fixed phases and periods in place of biases (NIF25).
+      storage: how files hold the weights.
     """
 
     family: ModelFamily = ModelFamily.SIREN
     widths: tuple[int, ...] = (64, 40, 28, 24)
-    encoding: EncodingConfig = EncodingConfig()
+    encoding: EncodingConfig | HashGridEncoding = EncodingConfig()
     omega_0: int = 30
     bias: bool = True
+    modulator: tuple[int, ...] = ()
+    sampled_phases: bool = False
+    storage: WeightStorage = WeightStorage.INTEGERS
 
     def __post_init__(self) -> None:
         if self.family is ModelFamily.LATENT_GRID:
             raise ConfigError("LATENT_GRID is no family of coordinate networks; use LatentGridConfig")
+        if (self.family is ModelFamily.HASH_GRID) != isinstance(self.encoding, HashGridEncoding):
+            raise ConfigError(
+                f"the family is {self.family.name} and the encoding a {type(self.encoding).__name__}; HASH_GRID needs "
+                "a HashGridEncoding, and no other family has one"
+            )
         if not 1 <= len(self.widths) <= 31:
             raise ConfigError(f"{len(self.widths)} hidden layers; between 1 and 31 are possible")
-        for width in self.widths:
+        if len(self.modulator) > 7:
+            raise ConfigError(f"{len(self.modulator)} hidden layers of the modulator; at most 7 are possible")
+        for width in (*self.widths, *self.modulator):
             if not 1 <= width <= 4096:
                 raise ConfigError(f"a hidden width is {width}; it must lie in 1..4096")
         if not 1 <= self.omega_0 <= 255:
             raise ConfigError(f"omega_0 is {self.omega_0}; it must be a whole number in 1..255")
+        if (self.modulator or self.sampled_phases) and self.family is not ModelFamily.SIREN:
+            raise ConfigError(f"{self.family.name} has a modulator or sampled phases; only SIREN can have them")
+        if self.sampled_phases and self.bias:
+            raise ConfigError("the network has biases and sampled phases, which take their place; set bias=False")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,9 +194,7 @@ class LatentGridConfig:
             "synthesis_width": (1, 256),
             "n_residual": (0, 4),
         }
-        for name, (low, high) in limits.items():
-            if not low <= getattr(self, name) <= high:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must lie in {low}..{high}")
+        _check_limits(self, limits)
         if (self.n_cross == 0) != (self.n_cross_levels == 0):
             raise ConfigError("n_cross and n_cross_levels must both be 0 or both be above 0")
 

@@ -5,13 +5,59 @@ Needs no JAX. `latent_layout` is the same for the `latent_grid` family.
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from inrc.config import EncodingConfig, EncodingKind, ModelConfig
+from inrc.config import EncodingConfig, EncodingKind, HashGridEncoding, ModelConfig
 
 Layout = tuple[tuple[str, tuple[int, int]], ...]
 
 _BASE = {EncodingKind.NERF: 2.0, EncodingKind.LOG_SPACED: 1.4}
 """Ratio of each frequency to the previous one, by kind of encoding."""
+
+
+MODULATOR_ENCODING = EncodingConfig(EncodingKind.LOG_SPACED, 4)
+"""How coordinates enter a modulator."""
+
+
+class HashLevel(NamedTuple):
+    """One grid of a `HashGridEncoding`.
+
+    Attributes:
+      cells: along the signal's longest axis; the cells of all axes are equally long.
+      nodes: per axis.
+      n_entries: of the level's table.
+    """
+
+    cells: int
+    nodes: tuple[int, ...]
+    n_entries: int
+
+    @property
+    def is_hashed(self) -> bool:
+        """Whether nodes share entries."""
+        return self.n_entries < math.prod(self.nodes)
+
+
+def hash_levels(config: HashGridEncoding, shape: Sequence[int]) -> tuple[HashLevel, ...]:
+    """The levels for a signal of `shape` samples per axis; at least one.
+
+    Level l has N_l = floor(coarsest * 2^(growth l / 8)) cells along the longest of n samples, none of them shorter than
+    two samples, and ceil(N_l m / n) + 1 nodes along an axis of m. All numbers are exact.
+    """
+    longest = max(shape)
+    levels = []
+    for i in range(config.n_levels):
+        cells = _eighth_root(config.coarsest**8 << config.growth * i)
+        if levels and 2 * cells > longest:
+            break
+        nodes = tuple(-(-cells * n // longest) + 1 for n in shape)
+        levels.append(HashLevel(cells, nodes, min(math.prod(nodes), 1 << config.log2_entries)))
+    return tuple(levels)
+
+
+def _eighth_root(x: int) -> int:
+    """The floored eighth root of a whole number."""
+    return math.isqrt(math.isqrt(math.isqrt(x)))
 
 
 def axis_frequencies(config: EncodingConfig, n_samples: int) -> tuple[float, ...]:
@@ -20,8 +66,10 @@ def axis_frequencies(config: EncodingConfig, n_samples: int) -> tuple[float, ...
     return tuple(base**i for i in range(config.n_frequencies) if base**i <= n_samples / 2)
 
 
-def feature_counts(config: EncodingConfig, shape: Sequence[int]) -> tuple[int, ...]:
+def feature_counts(config: EncodingConfig | HashGridEncoding, shape: Sequence[int]) -> tuple[int, ...]:
     """Number of features of each group for a signal of `shape` samples per axis."""
+    if isinstance(config, HashGridEncoding):
+        return (config.n_features * len(hash_levels(config, shape)),)
     if config.kind is EncodingKind.NONE:
         return (1,) * len(shape)
     if config.kind is EncodingKind.GAUSSIAN:
@@ -29,13 +77,14 @@ def feature_counts(config: EncodingConfig, shape: Sequence[int]) -> tuple[int, .
     return tuple(1 + 2 * len(axis_frequencies(config, n)) for n in shape)
 
 
-def band_shape(config: EncodingConfig, shape: Sequence[int]) -> tuple[int, ...]:
+def band_shape(config: EncodingConfig | HashGridEncoding, shape: Sequence[int]) -> tuple[int, ...]:
     """The smallest shape that has the same features as `shape`.
 
-    Bare coordinates have the same features for every shape. Gaussian features depend on the whole shape; the caller
-    must not ask for theirs.
+    Bare coordinates have the same features for every shape. Gaussian features and hash grids depend on the whole shape.
     """
-    if config.kind not in _BASE:
+    if isinstance(config, HashGridEncoding) or config.kind is EncodingKind.GAUSSIAN:
+        return tuple(shape)
+    if config.kind is EncodingKind.NONE:
         return (1,) * len(shape)
     counts = (len(axis_frequencies(config, n)) for n in shape)
     return tuple(math.ceil(2 * _BASE[config.kind] ** (count - 1)) if count else 1 for count in counts)
@@ -60,10 +109,19 @@ def kept_features(config: EncodingConfig, shape: Sequence[int], other: Sequence[
 
 
 def layout(config: ModelConfig, shape: Sequence[int], n_outputs: int) -> Layout:
-    """(name, (out, in (+ 1))) of every matrix, in the order of a file."""
-    fan_in = sum(feature_counts(config.encoding, shape))
-    rows = []
-    for i, width in enumerate((*config.widths, n_outputs)):
-        rows.append((f"layer_{i}", (width, fan_in + int(config.bias))))
-        fan_in = width
+    """(name, (out, in (+ 1))) of every matrix, in the order of a file: tables, layers, layers of the modulator."""
+    encoding = config.encoding
+    rows: list[tuple[str, tuple[int, int]]] = []
+    if isinstance(encoding, HashGridEncoding):
+        levels = hash_levels(encoding, shape)
+        rows += [(f"table_{i}", (encoding.n_features, level.n_entries)) for i, level in enumerate(levels)]
+    rows += _dense("layer", sum(feature_counts(encoding, shape)), (*config.widths, n_outputs), config.bias)
+    if config.modulator:
+        n_inputs = sum(feature_counts(MODULATOR_ENCODING, shape))
+        rows += _dense("modulator", n_inputs, (*config.modulator, 1), bias=True)
     return tuple(rows)
+
+
+def _dense(name: str, fan_in: int, widths: Sequence[int], bias: bool) -> list[tuple[str, tuple[int, int]]]:
+    fans = (fan_in, *widths)
+    return [(f"{name}_{i}", (width, fans[i] + int(bias))) for i, width in enumerate(widths)]

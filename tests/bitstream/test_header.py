@@ -192,7 +192,11 @@ def test_positions_in_the_small_header():
         (set_byte(4, 0x80), CorruptFileError),  # transposed without an init
         (set_byte(4, 0x48) + bytes(8), CorruptFileError),  # a colour transform of gray, with an init
         (set_byte(4, 0 | 1 << 3), CorruptFileError),  # a colour transform of gray
-        (set_byte(NETWORK, 0x80), CorruptFileError),  # reserved bit
+        (set_byte(NETWORK, 0x84)[:-1] + b"\x00", CorruptFileError),  # a variant that is none
+        (set_byte(NETWORK, 0x84)[:-1] + b"\x41", CorruptFileError),  # reserved bits of a variant
+        (set_byte(NETWORK, 0x84)[:-1] + b"\x03", CorruptFileError),  # an unknown storage of weights
+        (set_byte(NETWORK, 0x84)[:-1] + b"\x04", CorruptFileError),  # sampled phases and biases
+        (set_byte(NETWORK, 0x84)[:-1] + b"\x08\x00", CorruptFileError),  # a width of 0 in the modulator
         (set_byte(NETWORK, 3), CorruptFileError),  # family 2, in the form of families above 2
         (set_byte(NETWORK, 1 << 6), CorruptFileError),  # a sigma without Gaussian features
         (set_byte(NETWORK, 1 << 5) + b"\0", CorruptFileError),  # omega_0 = 0 (NONE: the 16 becomes omega_0)

@@ -118,7 +118,7 @@ def test_the_numbers_of_the_packages_own_families_are_taken(family):
 
 @pytest.mark.parametrize("family", [-1, 256])
 def test_numbers_that_no_byte_holds_are_refused(family):
-    with pytest.raises(ConfigError, match=r"3\.\.255"):
+    with pytest.raises(ConfigError, match=r"4\.\.255"):
         network_fields.register(WAVELETS._replace(families=(family,)))
 
 

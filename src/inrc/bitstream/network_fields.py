@@ -22,7 +22,7 @@ class NetworkFields(NamedTuple):
 
     Attributes:
       families: the family numbers, as written in files, whose configurations are of type `config`. New families take
-        numbers from 3 to 255.
+        numbers from 4 to 255.
       config: the type of the configurations. Each has the family number as its attribute `family`.
       pack: maps a configuration to its bytes, one at least. Bits 0 and 1 of the first byte must be 0: the header
         writes the family there. The other bits of the first byte are the family's own.
@@ -53,11 +53,11 @@ def register(fields: NetworkFields) -> None:
     """
     for family in fields.families:
         if not 0 <= family <= _LAST_FAMILY:
-            raise ConfigError(f"the network family is {family}; it must lie in 3..{_LAST_FAMILY}")
+            raise ConfigError(f"the network family is {family}; it must lie in 4..{_LAST_FAMILY}")
         if family in _by_family:
             taken_by = _by_family[family].config.__name__
             raise ConfigError(
-                f"the network family {family} is taken by {taken_by}; choose another of 3..{_LAST_FAMILY}"
+                f"the network family {family} is taken by {taken_by}; choose another of 4..{_LAST_FAMILY}"
             )
     if fields.config in _by_config:
         raise ConfigError(f"the fields of {fields.config.__name__} are registered already; register each type once")
@@ -124,7 +124,7 @@ def unpack(reader: ByteReader) -> NetworkConfig:
 
 register(
     NetworkFields(
-        families=(ModelFamily.SIREN, ModelFamily.FOURIER),
+        families=(ModelFamily.SIREN, ModelFamily.FOURIER, ModelFamily.HASH_GRID),
         config=ModelConfig,
         pack=coordinate_fields.pack,
         unpack=coordinate_fields.unpack,

@@ -9,7 +9,7 @@ import numpy as np
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec.contents import File
-from inrc.config import NetworkConfig
+from inrc.config import NetworkConfig, WeightStorage
 from inrc.layout import Layout
 from inrc.models.view import Antialias, View
 from inrc.shared_init import SharedInit
@@ -52,6 +52,11 @@ class FamilyFormat(abc.ABC):
     @abc.abstractmethod
     def layout(self, model: NetworkConfig, shape: tuple[int, int], n_channels: int) -> Layout:
         """(name, (rows, columns)) of every matrix, in the order of a file, for a picture of (height, width)."""
+
+    def storage(self, model: NetworkConfig) -> WeightStorage:
+        """How files hold the weights."""
+        del model
+        return WeightStorage.INTEGERS
 
     @abc.abstractmethod
     def multiplications(self, header: Header, layout: Layout) -> int:

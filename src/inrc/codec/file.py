@@ -5,6 +5,7 @@ bytes -> OpenedFile(container, layout) -> File(header, layout, weights, params, 
 
 import dataclasses
 import zlib
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,16 @@ from inrc.bitstream.limits import DecodeLimits
 from inrc.codec.contents import File
 from inrc.codec.family_format import FamilyFormat
 from inrc.codec.formats import format_of, reference_of
-from inrc.codec.weights import QuantisedWeights, dequantise, step_delta_scales, step_indices_of
+from inrc.codec.reference import Reference
+from inrc.codec.weights import (
+    QuantisedWeights,
+    check_offsets,
+    dequantise,
+    step_delta_scales,
+    steps_and_powers_of,
+    tail_widths,
+)
+from inrc.config import WeightStorage
 from inrc.entropy import coder, stream
 from inrc.errors import ConfigError, CorruptFileError
 from inrc.layout import Layout
@@ -69,6 +79,8 @@ def pack(file: File) -> bytes:
     """
     encoder, weights = stream.new_encoder(), file.weights
     coder.encode_weights(encoder, weights.step_deltas(), weights.integers, weights.exponents())
+    if weights.tails:
+        coder.encode_tails(encoder, weights.tails, tail_widths(weights.integers))
     format_of(file.header.model).encode_latents(encoder, file.header, file.params, file.latents)
     return container.pack(Container(file.header, stream.finish(encoder), _sections(file.icc_profile)))
 
@@ -130,15 +142,27 @@ def read(opened: OpenedFile, limits: DecodeLimits, view: View | None = None) -> 
             reference = reference_of(parsed.init, header.shape, header.channels)
         except ConfigError as error:
             raise CorruptFileError(f"the file names a shared init that its picture cannot have: {error}") from error
-    shapes = [shape for _, shape in layout]
     decoder = stream.new_decoder(parsed.weights)
-    step_indices = step_indices_of(coder.decode_step_deltas(decoder, step_delta_scales(len(shapes))))
-    exponents = None if reference is None else reference.exponents(step_indices)
-    weights = QuantisedWeights(step_indices, tuple(coder.decode_matrices(decoder, shapes, exponents)), reference)
+    weights = _decode_weights(decoder, layout, opened.format.storage(header.model), reference)
     params = dequantise(layout, weights)
     latents = opened.format.decode_latents(decoder, header, params, view)
     icc_profile = _inflate(parsed.sections.get(ICC_PROFILE, b""), limits)
     return File(header, layout, weights, params, latents, icc_profile)
+
+
+def _decode_weights(
+    decoder: Any, layout: Layout, storage: WeightStorage, reference: Reference | None
+) -> QuantisedWeights:
+    shapes = [shape for _, shape in layout]
+    deltas = coder.decode_step_deltas(decoder, step_delta_scales(len(shapes), storage))
+    step_indices, powers = steps_and_powers_of(deltas, storage)
+    exponents = None if reference is None else reference.exponents(step_indices)
+    integers = tuple(coder.decode_matrices(decoder, shapes, exponents))
+    tails = ()
+    if storage is WeightStorage.HALF:
+        check_offsets(step_indices, integers)
+        tails = tuple(coder.decode_tails(decoder, tail_widths(integers)))
+    return QuantisedWeights(step_indices, integers, reference, powers, tails)
 
 
 def unpack(data: bytes, limits: DecodeLimits, find_init: FindInit = find) -> File:

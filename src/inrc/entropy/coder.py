@@ -26,10 +26,17 @@ MAX_EXPONENT = weight_scales.MAX_EXPONENT
 _model_types: Any = constriction.stream.model  # pyright: ignore[reportAttributeAccessIssue]
 _BIT = _model_types.Uniform(2)
 
+_Widths = Sequence[Integer[np.ndarray, "_rows _columns"]]
+
 
 @functools.cache
 def _model(index: int) -> Any:
     return _model_types.Categorical(tables.coder_weights(index), perfect=False)
+
+
+@functools.cache
+def _uniform(width: int) -> Any:
+    return _model_types.Uniform(1 << width)
 
 
 def exponents_of(
@@ -116,6 +123,33 @@ def decode_matrices(
                     context.add(unit, expectation, abs(value))
                     matrix[unit, position] = value
     return matrices
+
+
+def encode_tails(encoder: Any, tails: Sequence[Int[np.ndarray, "_rows _columns"]], widths: _Widths) -> None:
+    """Codes matrices of whole numbers, each in 0..2^width - 1 and as likely as any other, column by column.
+
+    Args:
+      encoder: the one that `encode_weights` was given.
+      tails: the numbers.
+      widths: bits of each, at most 16, in matrices of the same shapes.
+    """
+    for matrix, bits in zip(tails, widths, strict=True):
+        for value, width in zip(matrix.T.ravel().tolist(), bits.T.ravel().tolist(), strict=True):
+            encoder.encode(value, _uniform(width))
+
+
+def decode_tails(decoder: Any, widths: _Widths) -> list[Int32[np.ndarray, "_rows _columns"]]:
+    """Inverse of `encode_tails`.
+
+    Raises:
+      CorruptFileError: `encode_tails` cannot have written the stream.
+    """
+    tails = []
+    with _damage_is_typed():
+        for bits in widths:
+            values = [int(decoder.decode(_uniform(width))) for width in bits.T.ravel().tolist()]
+            tails.append(np.array(values, np.int32).reshape(bits.T.shape).T)
+    return tails
 
 
 def ideal_bits(

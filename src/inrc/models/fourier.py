@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from inrc.config import ModelConfig
+from inrc.config import EncodingConfig, ModelConfig
 from inrc.layout import feature_counts
 from inrc.models.encoding import encode
 from inrc.models.siren import affine, grouped_affine, symmetric_uniform
@@ -33,6 +33,7 @@ class FourierMlp(nn.Module):
         """Values at coordinates: one array per axis, mutually broadcastable."""
         config = self.config
         attenuation = (0.0,) * len(self.shape) if attenuation is None else attenuation
+        assert isinstance(config.encoding, EncodingConfig)
         groups = encode(config.encoding, coordinates, self.shape, attenuation)
         fan_in = sum(feature_counts(config.encoding, self.shape))
         grid = jnp.broadcast_shapes(*(c.shape for c in coordinates))

@@ -13,10 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from inrc.config import ModelConfig
-from inrc.layout import feature_counts
+from inrc.config import EncodingConfig, ModelConfig
+from inrc.layout import MODULATOR_ENCODING, feature_counts
 from inrc.models.encoding import encode
 from inrc.models.sine import sine, sine_of_sum
+
+_MODULATION = 10.0
+"""What the output of a modulator is multiplied by (NIF)."""
 
 Initialiser = Callable[..., Float[Array, "..."]]
 
@@ -55,8 +58,24 @@ def grouped_affine(
     return terms
 
 
+def sampled_phases(n_units: int) -> tuple[Float[np.ndarray, "units 1"], Float[np.ndarray, "units 1"]]:
+    """(periods, phases) of a layer of `n_units` sines without biases (NIF25, Catania and Allegra, 2025).
+
+    Unit j of n has the position t = j / (n - 1), or 0 where n is 1; its period is 1.2 - 0.4 t and its phase
+    pi sin(2 pi (10 t - 5)).
+    """
+    position = np.linspace(0.0, 1.0, n_units)[:, None]
+    phases = np.pi * np.sin(2 * np.pi * (10 * position - 5))
+    return (1.2 - 0.4 * position).astype(np.float32), phases.astype(np.float32)
+
+
 class Siren(nn.Module):
-    """encode -> [sin(omega_0 (W x + b))] per hidden width -> linear.
+    """encode -> [sin(omega (W x + b))] per hidden width -> linear.
+
+        omega = omega_0                       usually
+                omega_0 + 10 g(coordinates)   with a modulator, a SIREN g of one output (NIF)
+
+    With sampled phases, unit j of a layer is sin(omega period_j (W x)_j + phase_j) instead (NIF25).
 
     Attributes:
       config: the network.
@@ -78,20 +97,66 @@ class Siren(nn.Module):
         """Values at coordinates: one array per axis, mutually broadcastable."""
         config = self.config
         attenuation = (0.0,) * len(self.shape) if attenuation is None else attenuation
-        groups = encode(config.encoding, coordinates, self.shape, attenuation)
-        fan_in = sum(feature_counts(config.encoding, self.shape))
-        grid = jnp.broadcast_shapes(*(c.shape for c in coordinates))
-        extra = int(config.bias)
-        omega_0 = np.float32(config.omega_0)
+        omega: float | jax.Array = config.omega_0
+        if config.modulator:
+            moved = self._sines("modulator", MODULATOR_ENCODING, (*config.modulator, 1), coordinates, attenuation)
+            omega = np.float32(config.omega_0) + np.float32(_MODULATION) * moved.reshape(1, -1)
+        widths = (*config.widths, self.n_outputs)
+        assert isinstance(config.encoding, EncodingConfig)
+        return self._sines("layer", config.encoding, widths, coordinates, attenuation, omega)
 
-        bound = 1.0 / fan_in
-        matrix = self.param("layer_0", symmetric_uniform(bound), (config.widths[0], fan_in + extra))
-        x = sine_of_sum(tuple(grouped_affine(omega_0 * matrix, groups, config.bias))).reshape(config.widths[0], -1)
-        for i, width in enumerate(config.widths[1:], start=1):
-            bound = float(np.sqrt(6.0 / x.shape[0])) / config.omega_0
-            matrix = self.param(f"layer_{i}", symmetric_uniform(bound), (width, x.shape[0] + extra))
-            x = sine(affine(omega_0 * matrix, x, config.bias))
-        bound = float(np.sqrt(6.0 / x.shape[0])) / config.omega_0
-        name = f"layer_{len(config.widths)}"
-        matrix = self.param(name, symmetric_uniform(bound), (self.n_outputs, x.shape[0] + extra))
-        return affine(matrix, x, config.bias).reshape(self.n_outputs, *grid)
+    def _sines(
+        self,
+        name: str,
+        encoding: EncodingConfig,
+        widths: Sequence[int],
+        coordinates: Sequence[Float[Array, "..."]],
+        attenuation: Sequence[float],
+        omega: float | Float[Array, "1 n"] | None = None,
+    ) -> Float[Array, "outputs ..."]:
+        """Values of layers of sines and a last linear one, whose matrices are called name_0, name_1, ...
+
+        Args:
+          name: of the matrices.
+          encoding: of the coordinates.
+          widths: of all layers, that of the outputs included.
+          coordinates: as for `__call__`.
+          attenuation: as for `encode`.
+          omega: factor within the sines, for each sample if it is an array. Layers of the modulator, which are given
+            none, have the factor omega_0, and biases in any case.
+        """
+        config, is_modulated = self.config, isinstance(omega, jax.Array)
+        bias = config.bias or omega is None
+        factor = jnp.float32(config.omega_0 if omega is None else 1.0 if is_modulated else omega)
+        groups = encode(encoding, coordinates, self.shape, attenuation)
+        grid = jnp.broadcast_shapes(*(c.shape for c in coordinates))
+        n_inputs = sum(feature_counts(encoding, self.shape))
+
+        def matrix_of(i: int, fan_in: int) -> jax.Array:
+            bound = 1.0 / fan_in if i == 0 else float(np.sqrt(6.0 / fan_in)) / config.omega_0
+            return self.param(f"{name}_{i}", symmetric_uniform(bound), (widths[i], fan_in + int(bias)))
+
+        x = jnp.zeros((0, 0))
+        for i, width in enumerate(widths[:-1]):
+            matrix, phases = matrix_of(i, len(x) if i else n_inputs), None
+            if config.sampled_phases and omega is not None:
+                periods, phases = sampled_phases(width)
+                matrix = jnp.asarray(periods) * matrix
+            if is_modulated:
+                z = affine(matrix, x, bias) if i else _flat_sum(grouped_affine(matrix, groups, bias), grid)
+                x = sine(omega * z if phases is None else omega * z + phases)
+            elif i == 0:
+                terms = grouped_affine(factor * matrix, groups, bias)
+                if phases is not None:
+                    terms[0] = terms[0] + phases.reshape((-1,) + (1,) * (terms[0].ndim - 1))
+                x = sine_of_sum(tuple(terms)).reshape(width, -1)
+            else:
+                z = affine(factor * matrix, x, bias)
+                x = sine(z if phases is None else z + phases)
+        return affine(matrix_of(len(widths) - 1, len(x)), x, bias).reshape(widths[-1], *grid)
+
+
+def _flat_sum(terms: Sequence[jax.Array], grid: tuple[int, ...]) -> jax.Array:
+    """The broadcast sum of a first layer's terms, [units, samples]."""
+    total = sum(terms[1:], terms[0])
+    return jnp.broadcast_to(total, (len(total), *grid)).reshape(len(total), -1)

@@ -8,7 +8,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, Model, ModelConfig, ModelFamily
+from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, Model, ModelConfig, ModelFamily, WeightStorage
+from inrc.errors import ConfigError
 from inrc.latent_layout import latent_layout
 from inrc.layout import Layout, layout
 
@@ -76,6 +77,10 @@ def of_type(expected: type, value: Any) -> Any:
 
 def _described_coordinate_network(model: ModelConfig) -> dict[str, object]:
     encoding = model.encoding
+    if not isinstance(encoding, EncodingConfig) or model != dataclasses.replace(
+        model, modulator=(), sampled_phases=False, storage=WeightStorage.INTEGERS
+    ):
+        raise ConfigError("a shared init is of a plain SIREN or Fourier network whose weights are held as integers")
     return {
         "family": model.family.name,
         "widths": list(model.widths),

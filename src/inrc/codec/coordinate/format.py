@@ -1,11 +1,14 @@
 """How coordinate networks are stored in files and rendered."""
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 
 from inrc.bitstream.header import Header
 from inrc.codec.contents import File
 from inrc.codec.family_format import Description, FamilyFormat
-from inrc.config import EncodingKind, ModelConfig, NetworkConfig
+from inrc.config import EncodingConfig, EncodingKind, HashGridEncoding, ModelConfig, NetworkConfig, WeightStorage
 from inrc.layout import Layout, feature_counts, kept_features, layout
 from inrc.models import coordinate_render
 from inrc.models.view import Antialias, View
@@ -24,8 +27,12 @@ class CoordinateFormat(FamilyFormat):
     def layout(self, model: NetworkConfig, shape: tuple[int, int], n_channels: int) -> Layout:
         return layout(_own(model), shape, n_channels)
 
+    def storage(self, model: NetworkConfig) -> WeightStorage:
+        return _own(model).storage
+
     def multiplications(self, header: Header, layout: Layout) -> int:
-        return sum(rows * columns for _, (rows, columns) in layout)
+        # A sample reads 2^axes nodes of a table, whatever the number of its entries.
+        return sum(rows * (4 if name.startswith("table") else columns) for name, (rows, columns) in layout)
 
     def render(self, file: File, view: View, antialias: Antialias) -> np.ndarray:
         header = file.header
@@ -44,26 +51,28 @@ class CoordinateFormat(FamilyFormat):
         widths, encoding = own.widths, own.encoding
         constant = len(widths) > 2 and len(set(widths)) == 1
         hidden = f"{len(widths)} x {max(widths)}" if constant else "-".join(map(str, widths))
-        kind = encoding.kind.name.lower()
-        is_bare = encoding.kind is EncodingKind.NONE
-        kind_of_inputs = "bare coordinates" if is_bare else f"{encoding.n_frequencies} {kind} frequencies"
-        return Description(
-            own.family.name.lower(),
-            hidden,
-            f"on {kind_of_inputs.replace('_', '-')}",
-            {
-                "widths": widths,
-                "encoding": kind,
-                "n_frequencies": 0 if is_bare else encoding.n_frequencies,
-                "omega_0": own.omega_0,
-                "bias": own.bias,
-            },
-        )
+        if isinstance(encoding, HashGridEncoding):
+            inputs = f"on {encoding.n_levels} hash tables of up to {1 << encoding.log2_entries} entries"
+            features = {"encoding": "hash_grid", **dataclasses.asdict(encoding)}
+        else:
+            kind, is_bare = encoding.kind.name.lower(), encoding.kind is EncodingKind.NONE
+            n_frequencies = 0 if is_bare else encoding.n_frequencies
+            inputs = "on bare coordinates" if is_bare else f"on {n_frequencies} {kind.replace('_', '-')} frequencies"
+            features = {"encoding": kind, "n_frequencies": n_frequencies}
+        values: dict[str, Any] = {"widths": widths, **features, "omega_0": own.omega_0, "bias": own.bias}
+        if own.modulator:
+            hidden += f", modulated by {'-'.join(map(str, own.modulator))}"
+            values["modulator"] = own.modulator
+        if own.sampled_phases:
+            values["sampled_phases"] = True
+        if own.storage is not WeightStorage.INTEGERS:
+            values["storage"] = own.storage.name.lower()
+        return Description(own.family.name.lower().replace("_", " "), hidden, inputs, values)
 
     def misfit(self, init: SharedInit, shape: tuple[int, int], n_channels: int) -> str:
         if n_channels not in (1, init.n_outputs):
             return f"has {init.n_outputs} outputs, the picture {n_channels} channels"
-        encoding = _own(init.model).encoding
+        encoding = _frequencies(init)
         have, need = (feature_counts(encoding, axes) for axes in (init.shape, shape))
         if any(n > m for n, m in zip(need, have, strict=True)):
             sizes = [f"{width}x{height}" for height, width in (init.shape, shape)]
@@ -75,7 +84,7 @@ class CoordinateFormat(FamilyFormat):
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Features above the picture's Nyquist rates have no weights; a gray picture has the first output only."""
         model = _own(init.model)
-        kept = list(kept_features(model.encoding, init.shape, shape))
+        kept = list(kept_features(_frequencies(init), init.shape, shape))
         if model.bias:
             kept.append(-1)
         first, last = "layer_0", f"layer_{len(model.widths)}"
@@ -105,3 +114,9 @@ def output_transform(colour: ColourTransform, n_channels: int) -> tuple[np.ndarr
 def _own(model: NetworkConfig) -> ModelConfig:
     assert isinstance(model, ModelConfig)
     return model
+
+
+def _frequencies(init: SharedInit) -> EncodingConfig:
+    encoding = _own(init.model).encoding
+    assert isinstance(encoding, EncodingConfig), "no init has a hash grid"
+    return encoding

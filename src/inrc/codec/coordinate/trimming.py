@@ -46,7 +46,8 @@ def down_to_psnr(candidate: Candidate, goal: Goal) -> Candidate:
 
 def with_steps(candidate: Candidate, indices: tuple[int, ...]) -> Candidate:
     """The candidate with its fitted weights rounded by other steps."""
-    return _with_weights(candidate, round_by(candidate.result.params, indices, candidate.file.weights.reference))
+    weights = candidate.file.weights
+    return _with_weights(candidate, round_by(candidate.result.params, indices, weights.reference, weights.storage))
 
 
 def _with_weights(candidate: Candidate, weights: QuantisedWeights) -> Candidate:

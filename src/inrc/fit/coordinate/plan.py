@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from inrc.config import EncodingKind, ModelConfig
+from inrc.config import ModelConfig
 from inrc.fit.batch import FitPlan
 from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.coordinate.minibatches import phase_grid
@@ -93,10 +93,16 @@ def fit_plan(task: Task, model: ModelConfig, *, padded: bool = False) -> Coordin
     grid = phase_grid(shape, factor, padded=padded and not config.loss.structural)
     n_steps = config.n_passes * factor ** len(shape)
     groups_per_chunk = _groups_per_chunk(config, n_steps)
-    canonical = shape if model.encoding.kind is EncodingKind.GAUSSIAN else band_shape(model.encoding, shape)
     n_outputs = task.target.n_channels
     return CoordinateFitPlan(
-        problem=Problem(model, canonical, n_outputs, config.loss, config.optimiser, weight_bits=config.weight_bits),
+        problem=Problem(
+            model,
+            band_shape(model.encoding, shape),
+            n_outputs,
+            config.loss,
+            config.optimiser,
+            weight_bits=config.weight_bits,
+        ),
         config=dataclasses.replace(
             config,
             n_passes=1.0,

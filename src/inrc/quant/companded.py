@@ -1,0 +1,42 @@
+"""Companded quantisation: weights are powers of integers times a step (NIF25, Catania and Allegra, 2025).
+
+A weight is step * sign(q) |q|^s with an integer q and s >= 1, so that values near zero are finer than large ones. For a
+matrix W with the largest magnitude m, s = 1 + std(W / m) / sqrt(2), kept as the whole number of 64ths above 1, its
+*power*.
+"""
+
+import math
+
+import numpy as np
+
+MAX_POWER = 64
+"""The standard deviation of numbers within -1..1 is at most 1, so that s is below 1 + 1 / sqrt(2)."""
+
+
+def power_of(weights: np.ndarray) -> int:
+    """The power of a matrix, 0..46."""
+    largest = float(np.max(np.abs(weights)))
+    return 0 if largest == 0 else round(64 * float(np.std(np.asarray(weights, np.float64) / largest)) / math.sqrt(2))
+
+
+def exponent_of(power: int) -> float:
+    """The exponent s = 1 + power / 64."""
+    return 1.0 + power / 64
+
+
+def step_of_bits(weights: np.ndarray, weight_bits: float) -> float:
+    """The step at which 2^weight_bits levels span a matrix from -m to m."""
+    largest, s = float(np.max(np.abs(weights))), exponent_of(power_of(weights))
+    return largest / ((2.0**weight_bits - 1.0) / 2.0) ** s
+
+
+def quantise(weights: np.ndarray, step: float, power: int) -> np.ndarray:
+    """The integers, int32, whose roots of weights they are nearest to: sign(w) |w / step|^(1/s), rounded."""
+    scaled = np.asarray(weights, np.float64) / step
+    return np.rint(np.sign(scaled) * np.abs(scaled) ** (1 / exponent_of(power))).astype(np.int32)
+
+
+def dequantise(integers: np.ndarray, step: float, power: int) -> np.ndarray:
+    """The weights, float32; the power of an integer is rounded before its product with the step is."""
+    powers = np.abs(integers.astype(np.float64)) ** exponent_of(power)
+    return np.sign(integers).astype(np.float32) * powers.astype(np.float32) * np.float32(step)
