@@ -4,13 +4,13 @@ Quality moves the rate: it names the bits per pixel that an average photograph t
 coordinate networks, the number of weights. Effort moves the number of passes over the picture and nothing else.
 """
 
-import dataclasses
 import itertools
 import math
 
 from inrc.checks import checked_name
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, LossConfig, ModelConfig, ModelFamily
 from inrc.errors import ConfigError
+from inrc.preset import CoordinateCodec, LatentCodec, Preset
 
 MIN_QUALITY, MAX_QUALITY = 0.0, 100.0
 MIN_EFFORT, MAX_EFFORT = 1, 9
@@ -30,49 +30,6 @@ _LATENT_REFERENCE_BPP = 0.45
 _LATENT_REFERENCE_LAMBDA = 1e-3
 _LATENT_STEPS = {1: 100, 2: 200, 3: 400, 4: 600, 5: 1000, 6: 2000, 7: 4000, 8: 10_000, 9: 30_000}
 _PASSES = {1: 6.0, 2: 15.0, 3: 35.0, 4: 70.0, 5: 140.0, 6: 300.0, 7: 600.0, 8: 1500.0, 9: 4000.0}
-
-
-@dataclasses.dataclass(frozen=True)
-class Preset:
-    """A codec by name; every family of models derives its own kind.
-
-    Attributes:
-      name: what users call it.
-      summary: one line.
-    """
-
-    name: str
-    summary: str
-
-
-@dataclasses.dataclass(frozen=True)
-class CoordinateCodec(Preset):
-    """A codec of coordinate networks of one form and many sizes.
-
-    Attributes, beside those of every `Preset`:
-      family: of the network.
-      encoding: how coordinates enter.
-      taper: hidden widths relative to the first.
-      omega_0: frequency factor.
-      bias: whether layers have biases.
-    """
-
-    family: ModelFamily
-    encoding: EncodingConfig
-    taper: tuple[float, ...]
-    omega_0: int = 30
-    bias: bool = True
-
-
-@dataclasses.dataclass(frozen=True)
-class LatentCodec(Preset):
-    """A codec of latent grids: networks of one size for pictures of all sizes and rates.
-
-    Attributes, beside those of every `Preset`:
-      model: the networks.
-    """
-
-    model: LatentGridConfig
 
 
 LATENT_CODECS = {

@@ -1,0 +1,106 @@
+"""How published systems train, as data: learning rates in stages, restarts, and when weights are rounded.
+
+Needs no JAX. The presets of published systems hold a `Training`; the codec makes the configuration of a fit of it.
+"""
+
+import dataclasses
+import enum
+
+from inrc.errors import ConfigError
+
+
+class RateCurve(enum.Enum):
+    """How a learning rate goes from the first to the last of a stage."""
+
+    COSINE = "cosine"
+    LINEAR = "linear"
+
+
+@dataclasses.dataclass(frozen=True)
+class Restart:
+    """Noise on some of the weights, from which a stage starts anew (NIF, Catania and Allegra, 2023).
+
+    A weight is chosen with probability `fraction`, and moved by U(-radius, radius) times the mean magnitude of its
+    matrix. The first layer stays as it is.
+
+    Attributes:
+      fraction: of the weights that are moved, 0..1.
+      radius: of the noise, relative to the mean magnitude of a matrix.
+      from_best: whether the stage starts from the best weights so far, not from the latest.
+    """
+
+    fraction: float
+    radius: float
+    from_best: bool = False
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.fraction <= 1 and 0 <= self.radius <= 100):
+            raise ConfigError(
+                f"a restart moves a fraction {self.fraction} of the weights by {self.radius}; the fraction must lie in "
+                "0..1 and the radius in 0..100"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class RateStage:
+    """A part of a fit, over which the learning rate rises and falls once.
+
+    Attributes:
+      share: of the fit, above 0; the shares of a schedule add up to 1.
+      first, last: learning rate after the warm-up and at the end, relative to that of the schedule.
+      curve: from the first to the last.
+      warm_up: fraction of the stage over which the rate rises from 0 to the first.
+      restart: what happens to the weights when the stage begins.
+    """
+
+    share: float = 1.0
+    first: float = 1.0
+    last: float = 0.01
+    curve: RateCurve = RateCurve.COSINE
+    warm_up: float = 0.0
+    restart: Restart | None = None
+
+    def __post_init__(self) -> None:
+        if not (0 < self.share <= 1 and 0 <= self.warm_up < 1 and self.first >= 0 and self.last >= 0):
+            raise ConfigError(
+                f"a stage has the share {self.share}, the warm-up {self.warm_up} and rates from {self.first} to "
+                f"{self.last}; shares must lie above 0 and up to 1, warm-ups in 0..1, rates at 0 or above"
+            )
+
+
+def in_shares(stages: tuple[RateStage, ...]) -> tuple[RateStage, ...]:
+    """The stages with shares that add up to 1, in the same proportions."""
+    total = sum(stage.share for stage in stages)
+    return tuple(dataclasses.replace(stage, share=stage.share / total) for stage in stages)
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How a published system trains a network.
+
+    Attributes:
+      n_passes: times that every pixel is seen in the published schedule.
+      phase_factor: minibatches keep every so many-th row and column; 1 for whole pictures.
+      learning_rate: of Adam, at its peak.
+      stages: of the learning rate.
+      betas, epsilon: of Adam.
+      weight_decay: decoupled from the gradient, as of AdamW.
+      weight_l1: weight of the sum of the magnitudes of all weights, or of their differences from a shared init.
+      loss: its name in `inrc.presets.LOSSES`.
+      weight_bits: levels of every matrix as bits; None where the rate is in the loss and steps are learned.
+      hard_from: fraction of the fit from which weights are rounded in every step.
+      adaround: whether rounded weights are chosen by AdaRound (Nagel et al., 2020).
+    """
+
+    n_passes: float
+    phase_factor: int
+    learning_rate: float
+    stages: tuple[RateStage, ...]
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    weight_l1: float = 0.0
+    loss: str = "mse"
+    weight_bits: float | None = None
+    hard_from: float = 1.0
+    adaround: bool = False
