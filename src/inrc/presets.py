@@ -10,7 +10,9 @@ import math
 from inrc.checks import checked_name
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, LossConfig, ModelConfig, ModelFamily
 from inrc.errors import ConfigError
-from inrc.preset import CoordinateCodec, LatentCodec, Preset
+from inrc.preset import CoordinateCodec, LatentCodec, Preset, Rung
+from inrc.published import SYSTEMS
+from inrc.training import Training
 
 MIN_QUALITY, MAX_QUALITY = 0.0, 100.0
 MIN_EFFORT, MAX_EFFORT = 1, 9
@@ -20,6 +22,7 @@ DEFAULT_EFFORT = 5
 _LOWEST_BPP = 0.03
 _OCTAVES = 6.0
 _BITS_PER_WEIGHT = 4.7
+_NEAR_RUNG = 1.5
 _REFERENCE_PIXELS = 768 * 512
 _REFERENCE_BPP = 0.15
 _REFERENCE_LAMBDA = 7e-3
@@ -69,10 +72,23 @@ COORDINATE_CODECS = {
         ),
         CoordinateCodec(
             "siren-plain",
-            "SIREN of constant width on bare coordinates (COIN's network, Dupont 2021)",
+            "SIREN of constant width on bare coordinates (COIN's network), trained and stored as this project does",
             ModelFamily.SIREN,
             EncodingConfig(EncodingKind.NONE),
             (1.0,) * 10,
+        ),
+        CoordinateCodec(
+            "siren-paper",
+            "SIREN of four equally wide sine layers on bare coordinates (SIREN, Sitzmann 2020)",
+            ModelFamily.SIREN,
+            EncodingConfig(EncodingKind.NONE),
+            (1.0,) * 4,
+            year=2020,
+            about=(
+                "Sitzmann et al., Implicit Neural Representations with Periodic Activation Functions. The same: the "
+                "network that the paper fits to pictures, omega_0 = 30, and its initialisation. Different: the paper "
+                "stores no files, so that widths follow the rate, and training and storage are this project's."
+            ),
         ),
         CoordinateCodec(
             "siren-nerf",
@@ -82,12 +98,35 @@ COORDINATE_CODECS = {
             (1.0, 0.625, 0.4375, 0.375),
         ),
         CoordinateCodec(
+            "nerf-pe",
+            "ReLU network on powers of two (the positional encoding of NeRF, Mildenhall 2020)",
+            ModelFamily.FOURIER,
+            EncodingConfig(EncodingKind.NERF, 10),
+            (1.0, 1.0, 1.0, 1.0),
+            year=2020,
+            about=(
+                "Mildenhall et al., NeRF: Representing Scenes as Neural Radiance Fields for View Synthesis, as an "
+                "image codec. The same: coordinates with ten powers of two, a ReLU network of equal widths. Different: "
+                "frequencies are multiples of pi, as in the paper's formula, and stop at the picture's Nyquist rate; "
+                "four layers for its eight; outputs are linear; training and storage are this project's."
+            ),
+        ),
+        CoordinateCodec(
             "fourier",
             "ReLU network on Gaussian Fourier features (Tancik 2020)",
             ModelFamily.FOURIER,
             EncodingConfig(EncodingKind.GAUSSIAN, 48, sigma=10.0),
             (1.0, 1.0, 1.0),
+            year=2020,
+            about=(
+                "Tancik et al., Fourier Features Let Networks Learn High Frequency Functions in Low Dimensional "
+                "Domains. The same: Gaussian frequencies with a standard deviation of 10 cycles, a ReLU network of "
+                "equal widths. Different: 48 frequencies for 256, since the first layer is part of the file; they are "
+                "a fixed sequence that every decoder knows; outputs are linear; training and storage are this "
+                "project's."
+            ),
         ),
+        *SYSTEMS,
     )
 }
 
@@ -100,6 +139,8 @@ LOSSES = {
     "msssim": LossConfig(mse=0.0, l1=0.8, ms_ssim=0.2),
 }
 """Losses by name."""
+
+DEFAULT_LOSS = "mse"
 
 AUTO_CODEC = "auto"
 SMALL_CODEC, LARGE_CODEC = "siren", "latent-grid"
@@ -134,11 +175,23 @@ def codec_by_name(name: str) -> Preset:
     return CODECS[checked_name("codec", name, CODECS)]
 
 
+def loss_of(codec: str) -> str:
+    """Name of the loss of the codec called `codec`."""
+    preset = CODECS.get(codec)
+    has_training = isinstance(preset, CoordinateCodec) and preset.training is not None
+    return preset.training.loss if has_training else DEFAULT_LOSS
+
+
 def bpp_of_quality(quality: float) -> float:
     """Bits per pixel that `quality` aims at on an average photograph: 0.03 at 0, doubling every 16.7, 1.92 at 100."""
     if not MIN_QUALITY <= quality <= MAX_QUALITY:
         raise ConfigError(f"the quality is {quality:g}; it must lie in {MIN_QUALITY:g}..{MAX_QUALITY:g}")
     return _LOWEST_BPP * 2.0 ** (quality / MAX_QUALITY * _OCTAVES)
+
+
+def quality_of_bpp(bpp: float) -> float:
+    """The quality that aims at so many bits per pixel; inverse of `bpp_of_quality`."""
+    return math.log2(bpp / _LOWEST_BPP) / _OCTAVES * MAX_QUALITY
 
 
 def lambda_of_bpp(bpp: float) -> float:
@@ -154,7 +207,7 @@ def latent_lambda_of_bpp(bpp: float) -> float:
 def quality_of_latent_lambda(lambda_rd: float) -> float:
     """The quality that leads to a lambda where there are latents."""
     bpp = _LATENT_REFERENCE_BPP * (lambda_rd / _LATENT_REFERENCE_LAMBDA) ** (-1 / 1.35)
-    return math.log2(bpp / _LOWEST_BPP) / _OCTAVES * MAX_QUALITY
+    return quality_of_bpp(bpp)
 
 
 def steps_of_effort(effort: int, n_pixels: int = _REFERENCE_PIXELS) -> int:
@@ -209,7 +262,9 @@ def passes_of_effort(effort: int, n_pixels: int = _REFERENCE_PIXELS) -> float:
     return _PASSES[effort] * min(max((_REFERENCE_PIXELS / n_pixels) ** 0.75, 0.25), 32.0)
 
 
-def model_for(codec: CoordinateCodec, *, n_weights: float, n_inputs: int, n_outputs: int) -> ModelConfig:
+def model_for(
+    codec: CoordinateCodec, *, n_weights: float, n_inputs: int, n_outputs: int, exact: bool = False
+) -> ModelConfig:
     """The codec's network of about `n_weights` parameters.
 
     Args:
@@ -217,26 +272,60 @@ def model_for(codec: CoordinateCodec, *, n_weights: float, n_inputs: int, n_outp
       n_weights: wanted; the result has the nearest number that whole widths allow.
       n_inputs: features that enter the first layer.
       n_outputs: channels.
+      exact: whether the sizes of a published ladder are scaled to that number where the nearest of them is within a
+        factor of 1.5; usually it is taken as it is.
     """
 
-    def widths(first: int) -> tuple[int, ...]:
-        return tuple(max(2, round(first * ratio)) for ratio in codec.taper)
-
-    def count(first: int) -> int:
-        sizes = [n_inputs, *widths(first), n_outputs]
+    def count(widths: tuple[int, ...]) -> int:
+        sizes = [n_inputs, *widths, n_outputs]
         return sum((a + int(codec.bias)) * b for a, b in itertools.pairwise(sizes))
+
+    def sized(rung: Rung, widths: tuple[int, ...]) -> ModelConfig:
+        return ModelConfig(
+            codec.family,
+            widths,
+            codec.encoding,
+            codec.omega_0,
+            codec.bias,
+            rung.modulator,
+            codec.sampled_phases,
+            codec.storage,
+        )
+
+    rung = Rung(())
+    if codec.ladder:
+        distances = [abs(math.log(count(each.widths) / n_weights)) for each in codec.ladder]
+        rung = codec.ladder[distances.index(min(distances))]
+        if not exact and min(distances) <= math.log(_NEAR_RUNG):
+            return sized(rung, rung.widths)
+    taper = tuple(width / rung.widths[0] for width in rung.widths) or codec.taper
+
+    def widths(first: int) -> tuple[int, ...]:
+        return tuple(max(2, round(first * ratio)) for ratio in taper)
 
     low, high = 2, 4096
     while low < high:
         middle = (low + high) // 2
-        if count(middle) < n_weights:
+        if count(widths(middle)) < n_weights:
             low = middle + 1
         else:
             high = middle
-    first = low if low == 2 or count(low) - n_weights < n_weights - count(low - 1) else low - 1
-    return ModelConfig(codec.family, widths(first), codec.encoding, codec.omega_0, codec.bias)
+    is_nearest = low == 2 or count(widths(low)) - n_weights < n_weights - count(widths(low - 1))
+    return sized(rung, widths(low if is_nearest else low - 1))
 
 
-def n_weights_for(bpp: float, n_pixels: int) -> float:
-    """Parameters that a rate pays for at the usual bits per weight."""
-    return max(16.0, math.ceil(bpp * n_pixels / _BITS_PER_WEIGHT))
+def training_passes(training: Training, effort: int, n_pixels: int) -> tuple[float, int]:
+    """(passes over a picture, phase factor of its minibatches) of a published training at an effort of 1..9.
+
+    Effort 9 is the published schedule. Below it, fits have as many passes as this project's own, if that is fewer, in
+    its minibatches, so that they lose as few steps as possible.
+    """
+    n_passes = passes_of_effort(effort, n_pixels)
+    if effort == MAX_EFFORT or n_passes >= training.n_passes:
+        return training.n_passes, training.phase_factor
+    return n_passes, max(training.phase_factor, phase_factor_for(effort, n_pixels))
+
+
+def n_weights_for(bpp: float, n_pixels: int, bits_per_weight: float = _BITS_PER_WEIGHT) -> float:
+    """Parameters that a rate pays for at a number of bits per weight; if not given, at that of this project's fits."""
+    return max(16.0, math.ceil(bpp * n_pixels / bits_per_weight))

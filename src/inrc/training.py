@@ -46,7 +46,7 @@ class RateStage:
     """A part of a fit, over which the learning rate rises and falls once.
 
     Attributes:
-      share: of the fit, above 0; the shares of a schedule add up to 1.
+      share: of the fit, above 0; the shares of a schedule add up to 1 (`in_shares` sees to it).
       first, last: learning rate after the warm-up and at the end, relative to that of the schedule.
       curve: from the first to the last.
       warm_up: fraction of the stage over which the rate rises from 0 to the first.
@@ -61,10 +61,10 @@ class RateStage:
     restart: Restart | None = None
 
     def __post_init__(self) -> None:
-        if not (0 < self.share <= 1 and 0 <= self.warm_up < 1 and self.first >= 0 and self.last >= 0):
+        if not (self.share > 0 and 0 <= self.warm_up < 1 and self.first >= 0 and self.last >= 0):
             raise ConfigError(
                 f"a stage has the share {self.share}, the warm-up {self.warm_up} and rates from {self.first} to "
-                f"{self.last}; shares must lie above 0 and up to 1, warm-ups in 0..1, rates at 0 or above"
+                f"{self.last}; shares must lie above 0, warm-ups in 0..1, rates at 0 or above"
             )
 
 
@@ -89,6 +89,7 @@ class Training:
       loss: its name in `inrc.presets.LOSSES`.
       weight_bits: levels of every matrix as bits; None where the rate is in the loss and steps are learned.
       hard_from: fraction of the fit from which weights are rounded in every step.
+      measured_from: fraction of the fit from which the best state is kept; None: from `hard_from` on.
       adaround: whether rounded weights are chosen by AdaRound (Nagel et al., 2020).
     """
 
@@ -103,4 +104,5 @@ class Training:
     loss: str = "mse"
     weight_bits: float | None = None
     hard_from: float = 1.0
+    measured_from: float | None = None
     adaround: bool = False

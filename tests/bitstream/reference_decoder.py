@@ -27,6 +27,7 @@ COLOUR = {
 }
 SIREN, FOURIER, LATENT_GRID = 0, 1, 2
 NONE, NERF, LOG_SPACED, GAUSSIAN = 0, 1, 2, 3
+INTEGERS, HALF, COMPANDED = 0, 1, 2
 FAMILIES, ENCODINGS = ["SIREN", "FOURIER"], ["NONE", "NERF", "LOG_SPACED", "GAUSSIAN"]
 
 
@@ -42,6 +43,8 @@ class File:
     step_indices: list[int]
     matrices: list[np.ndarray]
     means: list[np.ndarray] | None
+    powers: list[int]
+    tails: list[np.ndarray]
     grids: list[np.ndarray]
 
     @property
@@ -124,8 +127,9 @@ def read(data: bytes, init_archive: bytes = b"") -> File:
     assert reader.position == len(data), "bytes after the end"
     means, scale_indices = (None, None) if init is None else for_picture(init, f)
     decoder = RangeDecoder(stream)
-    steps, matrices = weights(decoder, shapes(f, widths), scale_indices)
-    file = File(f, widths, stream, crc32, sections, steps, matrices, means, [])
+    steps, powers, matrices = weights(decoder, shapes(f, widths), scale_indices, f.get("storage", INTEGERS))
+    tails = read_tails(decoder, matrices) if f.get("storage") == HALF else []
+    file = File(f, widths, stream, crc32, sections, steps, matrices, means, powers, tails, [])
     if f["family"] == LATENT_GRID:
         named = {name: m.tolist() for name, m in zip(reference_grids.shapes(f), dequantised(file), strict=True)}
         found = latent_reference_decoder.decode(
@@ -153,6 +157,18 @@ def read_layers(reader: Bytes, network: int, f: dict[str, int]) -> list[int]:
     f["n_frequencies"] = reader.varint() if f["encoding"] != NONE else 0
     f["omega_0"] = reader.byte() if network >> 5 & 1 else 30
     f["quarter_sigma"] = reader.varint() if network >> 6 & 1 else 40
+    variant = reader.byte() if network >> 7 else 0
+    f["storage"], f["sampled_phases"], n_modulator = variant & 3, variant >> 2 & 1, variant >> 3
+    # The modulator's widths are a field of one number: digits to the base 2^16, the first lowest.
+    f["modulator"] = sum(reader.varint() << 16 * i for i in range(n_modulator))
+    return widths
+
+
+def modulator_widths(f: dict[str, int]) -> list[int]:
+    rest, widths = f.get("modulator", 0), []
+    while rest:
+        widths.append(rest & 0xFFFF)
+        rest >>= 16
     return widths
 
 
@@ -338,12 +354,30 @@ def expected(exponent: int) -> tuple[int, int, int]:
     return w, a * w // 2**16, b
 
 
+def read_tails(decoder: RangeDecoder, matrices: list[np.ndarray]) -> list[np.ndarray]:
+    """The tails of binary16 numbers with these exponent offsets."""
+    tails = []
+    for offsets in matrices:
+        tail = np.zeros(offsets.shape, int)
+        for j, i in np.ndindex(offsets.T.shape):
+            n_bits = 11 if offsets[i, j] == 0 else 10
+            tail[i, j] = decoder.symbol([k << 24 - n_bits for k in range(2**n_bits + 1)])
+        tails.append(tail)
+    return tails
+
+
 def weights(
-    decoder: RangeDecoder, shape_list: list[tuple[int, int]], scale_indices: list[np.ndarray] | None = None
-) -> tuple[list[int], list[np.ndarray]]:
-    steps = []
+    decoder: RangeDecoder,
+    shape_list: list[tuple[int, int]],
+    scale_indices: list[np.ndarray] | None = None,
+    storage: int = 0,
+) -> tuple[list[int], list[int], list[np.ndarray]]:
+    steps, powers = [], []
     for i in range(len(shape_list)):
         steps.append(steps[-1] + decoder.integer(28) if i else 128 + decoder.integer(32))
+    if storage == COMPANDED:
+        for _ in shape_list:
+            powers.append((powers[-1] if powers else 24) + decoder.integer(28))
     matrices = []
     c = WITHOUT if scale_indices is None else WITH
     p, q = 2**c.p, 2**c.q
@@ -369,7 +403,7 @@ def weights(
                 total += w * abs(value)
                 count += n
         matrices.append(matrix)
-    return steps, matrices
+    return steps, powers, matrices
 
 
 # Network and picture (sections 3, 7, 8 and 9) --------------------------------------------------------------------
@@ -401,6 +435,11 @@ def shapes(fields: dict[str, int], widths: list[int]) -> list[tuple[int, int]]:
     for width in [*widths, channels]:
         out.append((width, fan_in + bias))
         fan_in = width
+    if fields.get("modulator"):
+        fan_in = n_features(LOG_SPACED, 4, size)
+        for width in [*modulator_widths(fields), 1]:
+            out.append((width, fan_in + 1))
+            fan_in = width
     return out
 
 
@@ -431,13 +470,35 @@ def features(encoding: int, n_frequencies: int, quarter_sigma: int, points: list
     return np.concatenate(groups)
 
 
-def network(family: int, omega_0: int, bias: int, matrices: list[np.ndarray], x: np.ndarray) -> np.ndarray:
+def network(
+    family: int,
+    omega_0: float | np.ndarray,
+    bias: int,
+    matrices: list[np.ndarray],
+    x: np.ndarray,
+    sampled_phases: int = 0,
+) -> np.ndarray:
     """Outputs [n_outputs, n_points] of features [n_features, n_points], in float64."""
     for i, matrix in enumerate(matrices):
         x = matrix[:, :-1] @ x + matrix[:, -1:] if bias else matrix @ x
-        if i < len(matrices) - 1:
+        if i < len(matrices) - 1 and sampled_phases:
+            t = np.array([j / max(1, len(x) - 1) for j in range(len(x))])[:, None]
+            x = np.sin(omega_0 * (1.2 - 0.4 * t) * x + np.pi * np.sin(2 * np.pi * (10 * t - 5)))
+        elif i < len(matrices) - 1:
             x = np.sin(omega_0 * x) if family == SIREN else np.maximum(x, 0)
     return x
+
+
+def outputs_at(
+    f: dict[str, int], matrices: list[np.ndarray], points: list[np.ndarray], size: tuple[int, ...]
+) -> np.ndarray:
+    """Outputs [n_outputs, n_points] of a coordinate network with the header's fields f, in float64."""
+    x = features(f["encoding"], f["n_frequencies"], f["quarter_sigma"], points, size)
+    omega = f["omega_0"]
+    if f.get("modulator"):
+        own, matrices = matrices[f["n_layers"] + 1 :], matrices[: f["n_layers"] + 1]
+        omega = omega + 10 * network(SIREN, omega, 1, own, features(LOG_SPACED, 4, 0, points, size))
+    return network(f["family"], omega, f["bias"], matrices, x, f.get("sampled_phases", 0))
 
 
 def step(index: int) -> float:
@@ -446,12 +507,34 @@ def step(index: int) -> float:
 
 def dequantised(file: File) -> list[np.ndarray]:
     """All matrices as binary32 numbers, in float64."""
+    if file.tails:
+        return [
+            half(largest, offsets, tails)
+            for largest, offsets, tails in zip(file.step_indices, file.matrices, file.tails, strict=True)
+        ]
+    if file.powers:
+        rows = zip(file.matrices, file.step_indices, file.powers, strict=True)
+        return [
+            np.sign(m) * ((np.abs(m) ** (1 + p / 64)).astype(np.float32) * np.float32(step(s))).astype(np.float64)
+            for m, s, p in rows
+        ]
     matrices = [
         m.astype(np.float32) * np.float32(step(s)) for m, s in zip(file.matrices, file.step_indices, strict=True)
     ]
     if file.means is not None:
         matrices = [mean.astype(np.float32) + m for mean, m in zip(file.means, matrices, strict=True)]
     return [m.astype(np.float64) for m in matrices]
+
+
+def half(largest: int, offsets: np.ndarray, tails: np.ndarray) -> np.ndarray:
+    out = np.empty(offsets.shape)
+    for i, j in np.ndindex(offsets.shape):
+        offset, tail = int(offsets[i, j]), int(tails[i, j])
+        negative = tail >> 10 if offset == 0 else offset < 0
+        exponent, significand = largest - abs(offset), tail & 1023
+        magnitude = (1024 + significand) * 2.0 ** (exponent - 25) if exponent else significand * 2.0**-24
+        out[i, j] = -magnitude if negative else magnitude
+    return out
 
 
 def values(file: File) -> np.ndarray:
@@ -463,8 +546,7 @@ def values(file: File) -> np.ndarray:
         return reference_grids.outputs(f, dict(zip(reference_grids.shapes(f), matrices, strict=True)), grids)
     centres = [((np.arange(n) + 0.5) / n * 2 - 1).astype(np.float32) for n in size]
     points = [a.ravel() for a in np.meshgrid(*centres, indexing="ij")]
-    x = features(f["encoding"], f["n_frequencies"], f["quarter_sigma"], points, size)
-    outputs = network(f["family"], f["omega_0"], f["bias"], matrices, x)
+    outputs = outputs_at(f, matrices, points, size)
     if f["channels"] >= 3:
         outputs[:3] = COLOUR[f["colour"]] @ outputs[:3]
     return (0.5 * outputs + 0.5).reshape(-1, *size)

@@ -1,19 +1,28 @@
 """Quantised weights: their steps as coded differences, rounding and back, with and without a reference."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import inrc
 from inrc.bitstream.header import Header
+from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import file as files
 from inrc.codec.coordinate.format import INIT_COLOUR
+from inrc.codec.decode import render
 from inrc.codec.formats import reference_of
-from inrc.codec.weights import dequantise, quantise, round_by
+from inrc.codec.weights import QuantisedWeights, dequantise, quantise, round_by
+from inrc.config import WeightStorage
+from inrc.errors import CorruptFileError
 from inrc.quant import uniform
-from tests.codec.test_file import HEADER, weights
+from tests.bitstream import reference_decoder
+from tests.codec.test_file import HEADER, SHAPES, weights
 from tests.shared_init.inits import MODEL, random_init
 
 INIT = random_init()
+OFFSETS = tuple(np.full(shape, 4, np.int32) for shape in SHAPES)
+TAILS = tuple(np.zeros(shape, np.int32) for shape in SHAPES)
 
 
 def test_steps_are_coded_as_differences():
@@ -37,6 +46,57 @@ def test_dequantised_weights_are_named_and_scaled():
     assert list(params) == ["layer_0", "layer_1", "layer_2"]
     for matrix, integers, index in zip(params.values(), sent.integers, sent.step_indices, strict=True):
         np.testing.assert_array_equal(matrix, integers.astype(np.float32) * np.float32(uniform.step_of_index(index)))
+
+
+@pytest.mark.parametrize("storage", [WeightStorage.HALF, WeightStorage.COMPANDED])
+def test_other_storages_come_back_and_the_reference_decoder_agrees(storage):
+    model = dataclasses.replace(HEADER.model, storage=storage, modulator=(3, 2))
+    header = dataclasses.replace(HEADER, model=model)
+    generator = np.random.default_rng(0)
+    params = {
+        name: generator.normal(0, 0.1, shape).astype(np.float32)
+        for name, shape in files.layout_of(header)
+    }  # fmt: skip
+    params["layer_0"][0, 0] = 0.0
+    sent = quantise(params, dict.fromkeys(params, 0.01), storage=storage)
+    file = files.make(header, sent)
+    data = files.pack(file)
+    assert len(data) == pytest.approx(sent.ideal_bits() / 8 + files.overhead(header), abs=6)
+    back = files.unpack(data, DecodeLimits())
+    assert back.weights.storage is storage
+    reference = reference_decoder.read(data)
+    for name, matrix, expected in zip(
+        params, back.params.values(), reference_decoder.dequantised(reference), strict=True
+    ):
+        np.testing.assert_array_equal(matrix, file.params[name])
+        np.testing.assert_allclose(matrix, expected, rtol=1e-7)
+        if storage is WeightStorage.HALF:
+            np.testing.assert_array_equal(matrix, params[name].astype(np.float16).astype(np.float32))
+    pixels = render(back)
+    assert np.abs(pixels.astype(float) - reference_decoder.samples(reference)).max() < 1
+
+
+def test_uniform_weights_take_thirteen_bits_as_binary16():
+    # One bit of the sign, ten of the significand, and an exponent that is the largest one half of the time.
+    weights = np.random.default_rng(0).uniform(-0.04, 0.04, (40, 50)).astype(np.float32)
+    sent = quantise({"layer_0": weights}, {"layer_0": 1.0}, storage=WeightStorage.HALF)
+    assert 12.8 < sent.ideal_bits() / weights.size < 13.3
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (QuantisedWeights((31,) * 3, OFFSETS, tails=TAILS), "not within 0..30"),
+        (QuantisedWeights((3,) * 3, OFFSETS, tails=TAILS), "no binary16 number"),
+        (QuantisedWeights((128,) * 3, OFFSETS, powers=(24, 65, 24)), "not within 0..64"),
+    ],
+)
+def test_weights_that_no_encoder_stores_are_corrupt(weights, message):
+    model = dataclasses.replace(HEADER.model, storage=weights.storage)
+    header = dataclasses.replace(HEADER, model=model)
+    data = files.pack(files.File(header, files.layout_of(header), weights, {}))
+    with pytest.raises(CorruptFileError, match=message):
+        files.unpack(data, DecodeLimits())
 
 
 class TestDifferencesFromAReference:

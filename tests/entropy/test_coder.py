@@ -69,7 +69,7 @@ def test_the_reference_decoder_reads_the_same_integers(matrices):
     steps = [128 + 5] * len(matrices)
     step_deltas = [(5, 32), *[(0, 28)] * (len(matrices) - 1)]
     decoder = reference_decoder.RangeDecoder(weight_stream.encode(step_deltas, matrices))
-    got_steps, got = reference_decoder.weights(decoder, [m.shape for m in matrices])
+    got_steps, _, got = reference_decoder.weights(decoder, [m.shape for m in matrices])
     assert got_steps == steps
     for matrix, back in zip(matrices, got, strict=True):
         np.testing.assert_array_equal(back, matrix)
@@ -241,7 +241,7 @@ class TestPriors:
         scale_indices = [e + 128 + 5 for e in exponents]
         stream = weight_stream.encode([(5, 32), (0, 28), (0, 28)], matrices, exponents)
         decoder = reference_decoder.RangeDecoder(stream)
-        steps, got = reference_decoder.weights(decoder, [m.shape for m in matrices], scale_indices)
+        steps, _, got = reference_decoder.weights(decoder, [m.shape for m in matrices], scale_indices)
         assert steps == [133] * 3
         for matrix, back in zip(matrices, got, strict=True):
             np.testing.assert_array_equal(back, matrix)

@@ -36,9 +36,19 @@ def _apply(model, shape, n_outputs, params, coordinates):
 def reference_values(model: ModelConfig, shape: tuple[int, ...], params, coordinates) -> np.ndarray:
     """The same outputs by the reference decoder, which was written from FORMAT.md, in float64."""
     encoding = model.encoding
-    x = reference_decoder.features(encoding.kind, encoding.n_frequencies, int(encoding.sigma * 4), coordinates, shape)
+    fields = {
+        "family": model.family,
+        "n_layers": len(model.widths),
+        "bias": model.bias,
+        "omega_0": model.omega_0,
+        "encoding": encoding.kind,
+        "n_frequencies": encoding.n_frequencies,
+        "quarter_sigma": int(encoding.sigma * 4),
+        "modulator": bool(model.modulator),
+        "sampled_phases": model.sampled_phases,
+    }
     matrices = [np.asarray(p, np.float64) for p in params.values()]
-    return reference_decoder.network(model.family, model.omega_0, model.bias, matrices, x)
+    return reference_decoder.outputs_at(fields, matrices, coordinates, shape)
 
 
 def random_points(n: int, rank: int = 2, seed: int = 3) -> list[np.ndarray]:

@@ -1,5 +1,7 @@
 """SIREN: the paper's initialisation, and values and gradients against a plain NumPy network."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,23 +9,29 @@ import pytest
 
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.models import build
+from inrc.models.siren import sampled_phases
 from tests.models.networks import random_params, random_points, reference_values, values
 
 SHAPE = (12, 20)
 PLAIN = ModelConfig(widths=(9, 6, 4), encoding=EncodingConfig(EncodingKind.NONE))
 ENCODED = ModelConfig(widths=(9, 6, 4), encoding=EncodingConfig(EncodingKind.LOG_SPACED, 5), omega_0=20)
+MODULATED = dataclasses.replace(ENCODED, modulator=(5, 3))
+PHASED = dataclasses.replace(ENCODED, bias=False, sampled_phases=True)
+BOTH = dataclasses.replace(PHASED, modulator=(4,))
 
 
 def init(model: ModelConfig, shape: tuple[int, int], n_outputs: int):
     return jax.jit(lambda key: build.init(model, shape, n_outputs, key))(jax.random.key(0))
 
 
-@pytest.mark.parametrize("model", [PLAIN, ENCODED], ids=["plain", "encoded"])
+@pytest.mark.parametrize(
+    "model", [PLAIN, ENCODED, MODULATED, PHASED, BOTH], ids=["plain", "encoded", "modulated", "phased", "both"]
+)
 def test_values_equal_the_reference_decoders(model):
     params, coordinates = random_params(model, SHAPE, 3), random_points(64)
     got = values(model, SHAPE, params, coordinates)
     assert got.shape == (3, 64)
-    np.testing.assert_allclose(got, reference_values(model, SHAPE, params, coordinates), atol=2e-5)
+    np.testing.assert_allclose(got, reference_values(model, SHAPE, params, coordinates), atol=4e-5)
 
 
 def test_without_biases():
@@ -34,13 +42,29 @@ def test_without_biases():
     np.testing.assert_allclose(values(model, SHAPE, params, coordinates), expected, atol=2e-5)
 
 
-def test_a_grid_gives_the_values_of_its_points():
-    params = random_params(ENCODED, SHAPE, 3, seed=4)
+@pytest.mark.parametrize("model", [ENCODED, BOTH], ids=["encoded", "both"])
+def test_a_grid_gives_the_values_of_its_points(model):
+    params = random_params(model, SHAPE, 3, seed=4)
     y, x = (np.linspace(-0.9, 0.7, n) for n in (5, 8))
-    grid = values(ENCODED, SHAPE, params, [y[:, None], x[None, :]])
+    grid = values(model, SHAPE, params, [y[:, None], x[None, :]])
     assert grid.shape == (3, 5, 8)
     flat = [a.ravel() for a in np.meshgrid(y, x, indexing="ij")]
-    np.testing.assert_allclose(grid.reshape(3, -1), values(ENCODED, SHAPE, params, flat), atol=2e-5)
+    np.testing.assert_allclose(grid.reshape(3, -1), values(model, SHAPE, params, flat), atol=4e-5)
+
+
+def test_a_modulator_moves_the_frequency_by_ten_times_its_output():
+    model = ModelConfig(widths=(1,), encoding=EncodingConfig(EncodingKind.NONE), omega_0=30, modulator=(1,))
+    modulator = {"modulator_0": np.zeros((1, 19), np.float32), "modulator_1": jnp.float32([[0.0, 0.5]])}
+    params = {"layer_0": jnp.float32([[0.01, -0.02, 0.03]]), "layer_1": jnp.float32([[2.0, 0.25]]), **modulator}
+    value = values(model, (64, 64), params, [[0.5], [-0.5]])
+    np.testing.assert_allclose(value, [[2 * np.sin((30 + 10 * 0.5) * 0.045) + 0.25]], atol=1e-5)
+
+
+def test_sampled_periods_fall_from_1_2_to_0_8_and_phases_follow_a_sine():
+    periods, phases = sampled_phases(5)
+    np.testing.assert_allclose(periods.ravel(), [1.2, 1.1, 1.0, 0.9, 0.8], rtol=1e-6)
+    np.testing.assert_allclose(phases.ravel(), np.pi * np.sin(2 * np.pi * np.array([-5, -2.5, 0, 2.5, 5])), atol=1e-5)
+    assert [p.ravel().tolist() for p in sampled_phases(1)] == [[np.float32(1.2)], [pytest.approx(0, abs=1e-5)]]
 
 
 def test_one_unit_by_hand():

@@ -37,10 +37,10 @@ def pack(model: ModelConfig) -> bytes:
             parts.append(write_varint(encoding.n_frequencies))
     if has_omega_0:
         parts.append(bytes([model.omega_0]))
-    is_gaussian = isinstance(encoding, EncodingConfig) and encoding.kind is EncodingKind.GAUSSIAN
-    if is_gaussian and encoding.sigma != _DEFAULT_SIGMA:
+    sigma = _sigma(encoding)
+    if sigma != _DEFAULT_SIGMA:
         first |= _SIGMA
-        parts.append(write_varint(round(encoding.sigma * 4)))
+        parts.append(write_varint(round(sigma * 4)))
     if variant:
         parts += [bytes([variant]), *map(write_varint, model.modulator)]
     return bytes([first]) + b"".join(parts)
@@ -75,6 +75,12 @@ def unpack(family: int, first: int, reader: ByteReader) -> ModelConfig:
         encoding = dataclasses.replace(encoding, sigma=reader.varint() / 4)
     model = ModelConfig(ModelFamily(family), widths, encoding, omega_0, bool(first & _BIAS))
     return _with_variant(model, reader) if first & _VARIANT else model
+
+
+def _sigma(encoding: EncodingConfig | HashGridEncoding) -> float:
+    """The sigma of Gaussian features; the default where there are none."""
+    is_gaussian = isinstance(encoding, EncodingConfig) and encoding.kind is EncodingKind.GAUSSIAN
+    return encoding.sigma if is_gaussian else _DEFAULT_SIGMA
 
 
 def _variant(model: ModelConfig) -> int:

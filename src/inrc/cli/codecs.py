@@ -1,31 +1,43 @@
 """`inrc codecs`: the presets, their networks, and what the efforts mean."""
 
 import dataclasses
+import itertools
 import json
 from typing import Annotated, Any
 
+from tyro.conf import Positional
+
 from inrc import presets
-from inrc.cli.arguments import FLAG
+from inrc.cli.arguments import FLAG, one_of
 from inrc.cli.streams import answer
 from inrc.config import NetworkConfig
+from inrc.presets import CODECS
 
 _SHAPE = (512, 768)
-_QUALITIES = (10, 30, 50, 70, 90)
+_QUALITIES = (20, 50, 80)
 
 
 @dataclasses.dataclass(frozen=True)
 class Codecs:
-    """List the codecs, their networks for a 768 x 512 picture, and what the efforts mean.
+    """List the codecs, their networks for a 768 x 512 picture, and what the efforts mean; or describe one.
 
     Attributes:
+      name: Tell of this codec what it follows, what is the same, and what differs.
       json: Print one JSON object on stdout.
     """
 
+    name: Annotated[str | None, Positional, one_of(CODECS)] = None
     json: Annotated[bool, FLAG] = False
 
 
 def codecs_command(arguments: Codecs) -> None:
-    """Prints tables, or JSON."""
+    """Prints tables, what one codec is, or JSON."""
+    if arguments.name is not None:
+        codec = presets.codec_by_name(arguments.name)
+        about = codec.about or "A codec of this project's own; experiments/NOTES.md tells of its choices."
+        values = {"name": codec.name, "summary": codec.summary, "year": codec.year, "about": codec.about}
+        answer(json.dumps(values) if arguments.json else f"{codec.name}: {codec.summary}\n\n{about}")
+        return
     latent = {name: _latent_network(codec) for name, codec in presets.LATENT_CODECS.items()}
     networks = {
         name: [_network(codec, quality) for quality in _QUALITIES] for name, codec in presets.COORDINATE_CODECS.items()
@@ -35,7 +47,11 @@ def codecs_command(arguments: Codecs) -> None:
     passes = {effort: presets.passes_of_effort(effort) for effort in efforts}
     if arguments.json:
         codecs = {
-            name: {"summary": codec.summary, **(latent[name] if name in latent else {"networks": networks[name]})}
+            name: {
+                "summary": codec.summary,
+                "year": codec.year,
+                **(latent[name] if name in latent else {"networks": networks[name]}),
+            }
             for name, codec in presets.CODECS.items()
         }
         answer(json.dumps({"codecs": codecs, "steps": steps, "passes": passes}))
@@ -61,7 +77,7 @@ def _network(codec: presets.CoordinateCodec, quality: float) -> dict[str, Any]:
     bpp = presets.bpp_of_quality(quality)
     model = presets.model_for(
         codec,
-        n_weights=presets.n_weights_for(bpp, height * width),
+        n_weights=presets.n_weights_for(bpp, height * width, codec.bits_per_weight),
         n_inputs=sum(feature_counts(codec.encoding, _SHAPE)),
         n_outputs=3,
     )
@@ -115,17 +131,19 @@ def _print_tables(
 
     height, width = _SHAPE
     console.print(f"Hidden widths of coordinate networks at a quality, for a {width} x {height} RGB picture")
-    table = new_table("-q", "bpp", "weights")
-    for name in networks:
-        table.add_column(name)
-    for i, quality in enumerate(_QUALITIES):
-        row = [network[i] for network in networks.values()]
-        widths = [network["network"].partition(" ")[2] for network in row]
-        table.add_row(f"{quality:g}", f"{row[0]['bpp']:.3f}", f"{row[0]['n_weights']:,}", *widths)
+    table = new_table()
+    table.add_column("codec")
+    for network in next(iter(networks.values())):
+        table.add_column(f"-q {network['quality']:g}, {network['bpp']:.2f} bpp")
+        table.add_column("weights", justify="right")
+    for name, row in networks.items():
+        cells = [(network["network"].partition(" ")[2], f"{network['n_weights']:,}") for network in row]
+        table.add_row(name, *itertools.chain.from_iterable(cells))
     console.print(table)
 
     console.print(
-        "Steps (latent grids) and passes over the picture (coordinate networks) at an effort; time grows with them"
+        "Steps (latent grids) and passes over the picture (coordinate networks) at an effort; time grows with them.\n"
+        "Effort 9 of a published system is its published schedule."
     )
     table = new_table("-e", *(f"{effort}{'*' if effort == presets.DEFAULT_EFFORT else ''}" for effort in passes))
     table.add_row("steps", *map(str, steps.values()))

@@ -17,6 +17,7 @@ from inrc.cli.encoding import EncodingArguments
 from inrc.cli.inputs import is_stream, read_file
 from inrc.cli.outputs import check_json, is_plain_file, output_path, write_file
 from inrc.cli.streams import answer, say
+from inrc.presets import DEFAULT_LOSS
 
 if TYPE_CHECKING:
     from inrc.codec.options import EncodeOptions
@@ -115,7 +116,7 @@ def _encode(arguments: Encode, image: "Image", options: "EncodeOptions", checkpo
     from inrc.fit.task import Progress
 
     bar = Bar(quiet=arguments.quiet, description="compiling")
-    show = FitProgress(bar, loss_is_mse=options.loss == "mse")
+    show = FitProgress(bar, loss_is_mse=options.loss_name == DEFAULT_LOSS)
 
     def work(stop: threading.Event) -> "Encoded":
         def progress(state: Progress) -> None:

@@ -27,7 +27,8 @@ class EncodingArguments:
       max_bytes: Write a file of at most so many bytes.
       time_budget: End the fit after so many seconds, whatever the effort.
       codec: The network; `inrc codecs` describes every one. auto takes latent grids for all but small pictures.
-      loss: The loss that the fit minimises. visual, ssim and msssim trade PSNR for structure.
+      loss: The loss that the fit minimises; auto is that of the codec. visual, ssim and msssim trade PSNR for
+        structure.
       colour: The transform between RGB and the outputs of the network. auto takes the codec's own, and latent grids
         allow no other.
       init: The shared init that the fit starts from; decoding needs it too. auto takes an init that comes with inrc if
@@ -43,7 +44,7 @@ class EncodingArguments:
     max_bytes: Annotated[int | None, value("N"), _TARGET] = None
     time_budget: Annotated[float | None, value("S")] = None
     codec: Annotated[str, one_of([AUTO_CODEC, *CODECS])] = AUTO_CODEC
-    loss: Annotated[str, one_of(LOSSES)] = "mse"
+    loss: Annotated[str, one_of(("auto", *LOSSES))] = "auto"
     colour: Literal["auto", "rgb", "ycbcr", "ycocg", "ycocg-orthonormal"] = "auto"
     init: Annotated[str, value("auto|none|ID|PATH")] = "auto"
     seed: Annotated[int, value("N", hint=None)] = 0
@@ -65,7 +66,7 @@ class EncodingArguments:
             target_bpp=self.target_bpp,
             max_bytes=self.max_bytes,
             time_budget=self.time_budget,
-            loss=self.loss,
+            loss=None if self.loss == "auto" else self.loss,
             seed=self.seed,
             init=self.init,
             colour=None if self.colour == "auto" else ColourTransform[self.colour.upper().replace("-", "_")],

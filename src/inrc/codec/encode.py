@@ -11,6 +11,7 @@ from inrc.bitstream import header as headers
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import file as files
 from inrc.codec.decode import render
+from inrc.codec.formats import format_of
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeKeywords, EncodeOptions
 from inrc.codec.search import Met, meet_target
@@ -75,6 +76,7 @@ def finish(job: Job, met: Met, began: float) -> Encoded:
     stats = EncodeStats(
         **values_of(file_stats(file, len(data))),  # pyright: ignore[reportArgumentType]
         psnr_db=psnr_db(job.image.pixels, render(file), bit_depth=job.image.bit_depth),
+        multiplications=format_of(file.header.model).multiplications(file.header, file.layout),
         header_bytes=len(headers.pack(file.header)) + _CHECKSUM_BYTES,
         n_steps=result.n_steps,
         encode_seconds=time.monotonic() - began,

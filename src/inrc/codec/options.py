@@ -34,7 +34,7 @@ class EncodeOptions:
       target_bpp: bits per pixel that the file does not exceed.
       max_bytes: bytes that the file does not exceed. Neither limit makes a file larger than quality 100 does.
       time_budget: seconds for a fit; a search for a PSNR may need several.
-      loss: name of a loss of `inrc.presets.LOSSES`.
+      loss: name of a loss of `inrc.presets.LOSSES`; that of the codec, usually "mse", if not given.
       seed: of everything random.
       colour: transform between RGB and the network's outputs, or its name ("ycbcr"); YCbCr if not given. Latent grids
         know RGB alone.
@@ -55,7 +55,7 @@ class EncodeOptions:
     target_bpp: float | None = None
     max_bytes: int | None = None
     time_budget: float | None = None
-    loss: str = "mse"
+    loss: str | None = None
     seed: int = 0
     colour: ColourTransform | None = None
     init: str = AUTO_INIT
@@ -66,7 +66,8 @@ class EncodeOptions:
         if self.codec != presets.AUTO_CODEC:
             presets.codec_by_name(self.codec)
         self._check_numbers()
-        checked_name("loss", self.loss, LOSSES)
+        if self.loss is not None:
+            checked_name("loss", self.loss, LOSSES)
         if self.colour is not None:
             object.__setattr__(self, "colour", checked_choice("colour", self.colour, ColourTransform))
         if not isinstance(self.init, str | os.PathLike):
@@ -99,6 +100,16 @@ class EncodeOptions:
             object.__setattr__(self, name, number)
 
     @property
+    def has_target(self) -> bool:
+        """Whether a PSNR or a number of bytes is asked for."""
+        return (self.target_psnr, self.target_bpp, self.max_bytes) != (None, None, None)
+
+    @property
+    def loss_name(self) -> str:
+        """The loss that is asked for, or that of the codec."""
+        return self.loss or presets.loss_of(self.codec)
+
+    @property
     def names_init(self) -> bool:
         """Whether one init and no other is asked for."""
         return self.init not in (AUTO_INIT, NO_INIT)
@@ -125,7 +136,7 @@ class EncodeKeywords(TypedDict, total=False):
     target_bpp: float | None
     max_bytes: int | None
     time_budget: float | None
-    loss: str
+    loss: str | None
     seed: int
     colour: ColourTransform | None
     init: str

@@ -40,6 +40,7 @@ class EncodeStats(FileStats):
 
     Attributes, beside those of `FileStats`:
       psnr_db: over all channels; infinite for an exact copy.
+      multiplications: that decode a pixel, roughly.
       header_bytes: bytes of the file that are neither weights nor latents nor optional sections.
       n_steps: optimiser steps of the last fit.
       encode_seconds: wall-clock time of everything but reading the picture.
@@ -51,6 +52,7 @@ class EncodeStats(FileStats):
     """
 
     psnr_db: float
+    multiplications: int
     header_bytes: int
     n_steps: int
     encode_seconds: float

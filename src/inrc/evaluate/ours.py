@@ -78,7 +78,7 @@ def native(data: bytes, *, init: str | None = None) -> Pixels:
 def _encode(samples: bytes, shape: tuple[int, ...], options: EncodeOptions) -> Encoding:
     """Encodes a picture. The last results are kept, for experiments that decode one file in several ways."""
     pixels = np.frombuffer(samples, np.uint8).reshape(shape)
-    loss = LOSSES[options.loss] if options.fit is None else options.fit.loss
+    loss = LOSSES[options.loss_name] if options.fit is None else options.fit.loss
     trace: list[tuple[float, float, float]] = []
 
     def note(progress: Progress) -> None:
@@ -88,7 +88,7 @@ def _encode(samples: bytes, shape: tuple[int, ...], options: EncodeOptions) -> E
     cpu_began = time.process_time()
     encoded = encode(pixels, options, progress=note)
     stats = encoded.stats
-    names = ("n_weights", "bits_per_weight", "header_bytes", "n_steps")
+    names = ("n_weights", "bits_per_weight", "header_bytes", "multiplications", "n_steps")
     names += ("n_latents", "latent_bytes") if stats.n_latents else ()
     details = {name: getattr(stats, name) for name in names}
     return Encoding(

@@ -16,7 +16,7 @@ from inrc.codec.family import Family
 from inrc.codec.options import EncodeOptions
 from inrc.codec.plan import Candidate, Fitter, Goal, Plan, Resolved, Trial
 from inrc.codec.weights import QuantisedWeights, dequantise, ideal_bits_of_many, quantise, round_by
-from inrc.config import ModelConfig, ModelFamily
+from inrc.config import ModelConfig, ModelFamily, WeightStorage
 from inrc.errors import ConfigError
 from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.coordinate.fitting import CoordinateFitResult, fit_networks
@@ -30,6 +30,7 @@ from inrc.presets import LOSSES
 from inrc.quant.search import search_together
 from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
+from inrc.training import Training
 
 _NEAR_SIZE = 1.6
 """Ratio of numbers of weights up to which a shared init serves a rate; lambda makes up for the rest."""
@@ -38,6 +39,8 @@ _MAX_EVALUATIONS, _PASSES_PER_EVALUATION = 24, 10
 keeps it a tenth of the encode, and 24 at most, after which steps hardly change any more."""
 _LEAST_EVALUATIONS = 3
 _MAX_REFITS = 3
+_BELOW_LIMIT = 0.98
+"""Share of a limit of bytes that the next network aims at where steps cannot be coarser: whole widths are not exact."""
 _DB_PER_OCTAVE = 1.9
 """PSNR that a doubling of the rate buys, for the first guess of a search."""
 _AIM_ABOVE_DB = 0.2
@@ -134,7 +137,8 @@ class CoordinateFamily(Family):
     def rounded(self, plans: Sequence[Plan], results: Sequence[FitResult]) -> list[Candidate]:
         """Weights rounded by steps that are searched by measured loss + lambda * bits, for all fits at one pace."""
         weights = [
-            quantise(result.params, result.steps, plan.reference) for plan, result in zip(plans, results, strict=True)
+            quantise(result.params, result.steps, plan.reference, _model(plan).storage)
+            for plan, result in zip(plans, results, strict=True)
         ]
         n_evaluations = _n_evaluations(plans[0])
         if n_evaluations >= _LEAST_EVALUATIONS and not results[0].interrupted:
@@ -145,12 +149,19 @@ class CoordinateFamily(Family):
         ]
 
     def may_refit(self, trials: list[Trial], goal: Goal) -> bool:
-        return goal.is_psnr and len(trials) <= _MAX_REFITS
+        has_steps = _model(trials[0].plan).storage is not WeightStorage.HALF
+        if not goal.is_psnr and (has_steps or any(goal.admits(trial.value) for trial in trials)):
+            return False
+        return len(trials) <= _MAX_REFITS
 
     def refit(self, picture: Fitter, trials: list[Trial], goal: Goal) -> tuple[Plan, Candidate]:
         """A network of another size: by the slope of an average photograph, or between two that bracket the goal."""
         latest = trials[-1]
-        bpp, target = latest.plan.bpp, goal.least
+        bpp = latest.plan.bpp
+        if not goal.is_psnr:
+            plan = picture.plan(bpp * _BELOW_LIMIT * 2.0 ** (goal.most - latest.value))
+            return plan, picture.fit(plan)
+        target = goal.least
         lowest = max((trial.plan.bpp for trial in trials if trial.value < target), default=0.0)
         highest = min((trial.plan.bpp for trial in trials if trial.value >= target), default=math.inf)
         guess = bpp * 2.0 ** ((target + _AIM_ABOVE_DB - latest.value) / _DB_PER_OCTAVE)
@@ -161,7 +172,9 @@ class CoordinateFamily(Family):
         return plan, picture.fit(plan)
 
     def trimmed(self, picture: Fitter, trials: list[Trial], best: Trial | None, goal: Goal) -> Trial | None:
-        """Steps coarse enough for the number of bytes, or as coarse as the PSNR allows."""
+        """Steps coarse enough for the number of bytes, or as coarse as the PSNR allows; binary16 numbers have none."""
+        if _model(trials[0].plan).storage is WeightStorage.HALF:
+            return best
         if goal.is_psnr:
             return best if best is None else best._replace(candidate=trimming.down_to_psnr(best.candidate, goal))
         if best is not None:
@@ -175,21 +188,23 @@ def network_and_fit(
 ) -> tuple[ModelConfig, CoordinateFitConfig]:
     """The network whose size a rate pays for, and the fit of the options' effort; arguments as for `Family.resolve`."""
     n_pixels = math.prod(shape)
+    codec = _codec(options)
     model = options.model if init is None else init.model
     if model is None:
-        codec = presets.codec_by_name(options.codec)
-        assert isinstance(codec, presets.CoordinateCodec)
         model = presets.model_for(
             codec,
-            n_weights=presets.n_weights_for(bpp, n_pixels),
+            n_weights=presets.n_weights_for(bpp, n_pixels, codec.bits_per_weight),
             n_inputs=sum(feature_counts(codec.encoding, shape)),
             n_outputs=n_channels,
+            exact=options.has_target,
         )
     assert isinstance(model, ModelConfig)
     if options.fit is not None:
         assert isinstance(options.fit, CoordinateFitConfig)
         return model, options.fit
-    loss, n_passes = LOSSES[options.loss], presets.passes_of_effort(options.effort, n_pixels)
+    if codec.training is not None:
+        return model, published_fit(codec.training, options, n_pixels)
+    loss, n_passes = LOSSES[options.loss_name], presets.passes_of_effort(options.effort, n_pixels)
     factor = presets.phase_factor_for(options.effort, n_pixels)
     return model, CoordinateFitConfig(
         n_passes=n_passes,
@@ -198,6 +213,37 @@ def network_and_fit(
         lambda_rd=presets.lambda_of_bpp(bpp) * loss.slope,
         loss=loss,
         schedule=Schedule(learning_rate=presets.learning_rate_for(model, n_pixels, factor)),
+        time_budget=options.time_budget,
+        seed=options.seed,
+    )
+
+
+def published_fit(training: Training, options: EncodeOptions, n_pixels: int) -> CoordinateFitConfig:
+    """The fit of a published system at the options' effort; rate is no part of its loss."""
+    n_passes, factor = presets.training_passes(training, options.effort, n_pixels)
+    return CoordinateFitConfig(
+        n_passes=n_passes,
+        phase_factor=factor,
+        optimiser=OptimiserConfig(
+            preconditioned=False,
+            beta_1=training.betas[0],
+            beta_2=training.betas[1],
+            epsilon=training.epsilon,
+            weight_decay=training.weight_decay,
+        ),
+        clip_norm=math.inf,
+        lambda_rd=0.0,
+        weight_l1=training.weight_l1,
+        weight_bits=training.weight_bits,
+        adaround=AdaRoundConfig() if training.adaround else None,
+        loss=LOSSES[options.loss_name],
+        schedule=Schedule(
+            training.learning_rate,
+            training.stages,
+            noise_from=training.hard_from,
+            hard_from=training.hard_from,
+            measured_from=training.measured_from,
+        ),
         time_budget=options.time_budget,
         seed=options.seed,
     )
@@ -216,7 +262,7 @@ def _searched(
 
     def rounded(all_indices: Sequence[tuple[int, ...]]) -> list[QuantisedWeights]:
         return [
-            round_by(result.params, indices, plan.reference)
+            round_by(result.params, indices, plan.reference, _model(plan).storage)
             for plan, result, indices in zip(plans, results, all_indices, strict=True)
         ]
 
@@ -233,14 +279,26 @@ def _n_evaluations(plan: Plan) -> int:
     """Measurements of the search over steps; below `_LEAST_EVALUATIONS` there is no search."""
     config = plan.task.config
     assert isinstance(config, CoordinateFitConfig)
-    if config.weight_bits is not None:
+    if config.weight_bits is not None or _model(plan).storage is WeightStorage.HALF:
         return 0
     return min(_MAX_EVALUATIONS, int(config.n_passes / _PASSES_PER_EVALUATION))
 
 
+def _codec(options: EncodeOptions) -> presets.CoordinateCodec:
+    """The preset of the options; the one for small pictures where another family's preset comes with a network."""
+    codec = presets.codec_by_name(options.codec)
+    if not isinstance(codec, presets.CoordinateCodec):
+        codec = presets.codec_by_name(presets.SMALL_CODEC)
+    assert isinstance(codec, presets.CoordinateCodec)
+    return codec
+
+
 def _colour(options: EncodeOptions) -> ColourTransform:
     """The transform of a network of three or more channels."""
-    return INIT_COLOUR if options.colour is None else options.colour
+    if options.colour is not None:
+        return options.colour
+    own = _codec(options).colour
+    return INIT_COLOUR if own is None else ColourTransform[own]
 
 
 def _model(plan: Plan) -> ModelConfig:

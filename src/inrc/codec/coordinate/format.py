@@ -67,7 +67,7 @@ class CoordinateFormat(FamilyFormat):
             values["sampled_phases"] = True
         if own.storage is not WeightStorage.INTEGERS:
             values["storage"] = own.storage.name.lower()
-        return Description(own.family.name.lower().replace("_", " "), hidden, inputs, values)
+        return Description(own.family.name.lower(), hidden, inputs, values)
 
     def misfit(self, init: SharedInit, shape: tuple[int, int], n_channels: int) -> str:
         if n_channels not in (1, init.n_outputs):

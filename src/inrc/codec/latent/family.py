@@ -190,7 +190,7 @@ def _config(options: EncodeOptions, shape: tuple[int, ...], bpp: float) -> Laten
     if options.fit is not None:
         assert isinstance(options.fit, LatentFitConfig)
         return options.fit
-    loss = LOSSES[options.loss]
+    loss = LOSSES[options.loss_name]
     return LatentFitConfig(
         n_steps=presets.steps_of_effort(options.effort, math.prod(shape)),
         lambda_rd=presets.latent_lambda_of_bpp(bpp) * loss.slope,
