@@ -16,9 +16,9 @@ quadratic form of the change D = W~ - W:
 Its two matrices are summed over the samples once for each layer. A step of Adam costs one product with D, whatever the
 number of samples, and the thousand steps of a layer take milliseconds.
 
-The error is measured in the square of the step times the mean of y^2, so that a regularisation suits all networks. The
-papers' regularisation is one of absolute errors: 1e-4 does for a SIREN what 1 does here, and leaves half of the weights
-of a ReLU network, whose weights and steps are larger, between the integers (experiments/NOTES.md, row 5.10).
+The error is divided by step^2 and by the mean diagonal of sum y y^T, so that one regularisation suits all networks. The
+published 1e-4 is one of undivided mean errors: it does for a SIREN what 1 does here, but leaves half of the weights of a
+ReLU network, whose steps are larger, between two integers (experiments/NOTES.md, row 5.10).
 """
 
 import dataclasses
