@@ -89,3 +89,17 @@ def test_what_enters_every_matrix(family, encoding, bias):
         assert np.all(inputs[following][len(expected) :] == 1)
     outputs = params["layer_2"] @ inputs["layer_2"]
     np.testing.assert_allclose(outputs.reshape(3, 4, 6), values(model, shape, params, axes), atol=2e-5)
+
+
+def test_what_enters_the_matrices_of_a_modulated_network():
+    model = ModelConfig(widths=(7, 5), encoding=ENCODINGS[2], bias=False, modulator=(4,), sampled_phases=True)
+    params = random_params(model, (4, 6), 3)
+    axes = [jnp.linspace(-1, 1, 4)[:, None], jnp.linspace(-0.5, 1, 6)[None, :]]
+    inputs = jax.jit(lambda p: build.matrix_inputs(model, (4, 6), 3, p, axes))(params)
+    assert {name: x.shape for name, x in inputs.items()} == {n: (m.shape[1], 24) for n, m in params.items()}
+    assert np.all(inputs["modulator_1"][-1] == 1)  # a modulator has biases in any case
+    np.testing.assert_allclose(
+        inputs["modulator_1"][:-1], np.sin(30.0 * np.asarray(params["modulator_0"] @ inputs["modulator_0"])), atol=1e-4
+    )
+    outputs = params["layer_2"] @ inputs["layer_2"]
+    np.testing.assert_allclose(outputs.reshape(3, 4, 6), values(model, (4, 6), params, axes), atol=2e-5)

@@ -63,4 +63,4 @@ def matrix_inputs(
         features = jnp.concatenate(rows)
         return jnp.pad(features, ((0, n_columns - len(features)), (0, 0)), constant_values=1.0)
 
-    return {name: joined(groups, params[name].shape[1]) for name, (groups,) in noted.get(INPUTS, {}).items()}
+    return {name: joined(groups, params[name].shape[1]) for name, (groups,) in noted[INPUTS].items()}

@@ -12,6 +12,8 @@ from inrc.codec.encode import encode
 from inrc.codec.job import Job
 from inrc.codec.options import EncodeOptions
 from inrc.codec.plan import Candidate, Goal
+from inrc.config import WeightStorage
+from inrc.errors import ConfigError
 from inrc.fit.coordinate.fitting import FittedSignals
 from inrc.fit.coordinate.rounding import AdaRoundConfig
 from inrc.fit.coordinate.schedule import Schedule
@@ -116,3 +118,10 @@ def test_a_target_psnr_that_only_it_reaches_is_kept(nearest, adaptive):
     goal = Goal(lambda own: JOBS[0].psnr_of(own.file), (plain + ours) / 2, np.inf, True, str)
     trimmed = trimming.down_to_psnr(adaptive[0], goal)
     assert plain < goal.least <= JOBS[0].psnr_of(trimmed.file)
+
+
+@pytest.mark.parametrize("storage", [WeightStorage.HALF, WeightStorage.COMPANDED])
+def test_weights_that_are_no_multiples_of_a_step_are_refused(storage):
+    model = dataclasses.replace(pictures.MODEL, storage=storage)
+    with pytest.raises(ConfigError, match=f"AdaRound, and files hold weights as {storage.name}"):
+        encode(JOBS[0].image, dataclasses.replace(OPTIONS, model=model))

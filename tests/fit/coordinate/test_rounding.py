@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from inrc.config import EncodingConfig, EncodingKind, ModelConfig
 from inrc.errors import ConfigError
 from inrc.fit.coordinate import rounding
 from inrc.fit.coordinate.fitting import CoordinateFitResult, fit_networks
@@ -75,7 +76,7 @@ def test_the_quadratic_form_is_the_error_of_the_layers_outputs():
     other = {n: jnp.asarray(m) for n, m in nearest(params, dict.fromkeys(params, STEP)).items()}
     # 13 x 10 pixels in tiles of few rows: the last ones have samples that are not valid.
     samples = rounding.samples_of(polyphase(problems.picture((13, 10)), 2, 16))
-    moments = jax.jit(functools.partial(rounding.moments_of, MODEL, (13, 10), 3))(params, other, samples)
+    moments = jax.jit(functools.partial(rounding.moments_of, MODEL, (13, 10), 3))(samples, params, other)
     inputs_of = jax.jit(lambda own, y, x: build.matrix_inputs(MODEL, (13, 10), 3, own, [y, x]))
     fitted, rounded = (inputs_of(p, pixel_centres(13)[:, None], pixel_centres(10)[None, :]) for p in (params, other))
     for name, own in moments.items():
@@ -156,6 +157,19 @@ class TestNetwork:
             integers = (matrix - means[name]) / steps[name]
             np.testing.assert_allclose(integers, np.rint(integers), atol=1e-4)
             assert np.abs(np.rint(integers) - (params[name] - means[name]) / steps[name]).max() < 1 + 1e-4
+
+
+def test_a_modulator_is_rounded_as_the_layers_are():
+    model = ModelConfig(widths=(4,), encoding=EncodingConfig(EncodingKind.NONE), modulator=(3,))
+    params = random_params(model, (13, 10), 1)
+    steps = {name: jnp.float32(STEP) for name in params}
+    means = {name: jnp.zeros_like(matrix) for name, matrix in params.items()}
+    samples = rounding.samples_of(polyphase(problems.picture((13, 10)), 2, 256))
+    chosen = rounding.rounded(model, (13, 10), 1, AdaRoundConfig(n_steps=10), params, steps, means, samples)
+    assert chosen.keys() == params.keys()
+    for name, matrix in chosen.items():
+        integers, exact = np.asarray(matrix) / STEP, np.asarray(params[name]) / STEP
+        assert np.all((integers == np.floor(exact)) | (integers == np.ceil(exact)))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from inrc.codec.coordinate.format import INIT_COLOUR, CoordinateFormat, output_t
 from inrc.codec.family import Family
 from inrc.codec.options import EncodeOptions
 from inrc.codec.plan import Candidate, Fitter, Goal, Plan, Resolved, Trial
-from inrc.config import ModelConfig, ModelFamily
+from inrc.config import ModelConfig, ModelFamily, WeightStorage
 from inrc.errors import ConfigError
 from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.coordinate.fitting import fit_networks
@@ -59,6 +59,10 @@ class CoordinateFamily(Family):
     ) -> Resolved:
         self.check(options)
         model, config = network_and_fit(options, shape, n_channels, bpp, init)
+        if config.adaround is not None and model.storage is not WeightStorage.INTEGERS:
+            raise ConfigError(
+                f"the fit rounds by AdaRound, and files hold weights as {model.storage.name}; AdaRound needs INTEGERS"
+            )
         return Resolved(model, config, _colour(options) if n_channels >= 3 else ColourTransform.RGB)
 
     def shipped_init(

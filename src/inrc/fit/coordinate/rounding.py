@@ -17,8 +17,8 @@ Its two matrices are summed over the samples once for each layer. A step of Adam
 number of samples, and the thousand steps of a layer take milliseconds.
 
 The error is divided by step^2 and by the mean diagonal of sum y y^T, so that one regularisation suits all networks. The
-published 1e-4 is one of undivided mean errors: it does for a SIREN what 1 does here, but leaves half of the weights of a
-ReLU network, whose steps are larger, between two integers (experiments/NOTES.md, row 5.10).
+published 1e-4 is one of undivided mean errors. It does for a SIREN what 1 does here, but leaves half of the weights of
+a ReLU network, whose steps are larger, between two integers (experiments/NOTES.md, row 5.10).
 """
 
 import dataclasses
@@ -151,21 +151,28 @@ def rounded(
       samples: where the networks are compared.
 
     Returns:
-      {name: means + steps * integers}, each integer the floor or the ceiling of (params - means) / steps.
+      {name: means + steps * integers}, each integer the floor or the ceiling of (params - means) / steps. Matrices that
+      are no layers, such as tables, are rounded to the nearest integers before all layers.
     """
-    names = [name for name, _ in layout(model, shape, n_outputs)]
+    moments_now = functools.partial(moments_of, model, shape, n_outputs, samples, params)
+    noted = jax.eval_shape(moments_now, params)
+    # A modulator acts within the layers, so its matrices come first.
+    names = sorted((n for n, _ in layout(model, shape, n_outputs) if n in noted), key=lambda n: n.startswith("layer"))
     rows, columns = (max(params[name].shape[axis] for name in names) for axis in (0, 1))
 
     # All matrices have one padded size, so that one program rounds them: compiling takes longer than running.
     def stacked(tree: Matrices, *size: int) -> jax.Array:
-        missing = {name: np.subtract(size, matrix.shape).tolist() for name, matrix in tree.items()}
+        missing = {name: np.subtract(size, tree[name].shape).tolist() for name in names}
         return jnp.stack([jnp.pad(tree[name], [(0, n) for n in missing[name]]) for name in names])
 
     positions = stacked({name: params[name] / steps[name] for name in names}, rows, columns)
     origins = stacked({name: means[name] / steps[name] for name in names}, rows, columns)
 
+    def nearest(name: str) -> jax.Array:
+        return means[name] + steps[name] * jnp.round((params[name] - means[name]) / steps[name])
+
     def round_next(current: Matrices, i: jax.Array) -> tuple[Matrices, None]:
-        moments = moments_of(model, shape, n_outputs, params, current, samples)
+        moments = moments_now(current)
         squares = stacked({name: own.square for name, own in moments.items()}, columns, columns)
         drifts = stacked({name: own.drift for name, own in moments.items()}, columns, columns)
         integers = rounded_matrix(config, positions[i], origins[i], Moments(squares[i], drifts[i]))
@@ -175,33 +182,38 @@ def rounded(
             own = means[name] + steps[name] * integers[:n_rows, :n_columns]
             return jnp.where(i == place, own, current[name])
 
-        return {name: updated(place, name) for place, name in enumerate(names)}, None
+        return {**current, **{name: updated(place, name) for place, name in enumerate(names)}}, None
 
-    return jax.lax.scan(round_next, params, jnp.arange(len(names)))[0]
+    first = {name: matrix if name in noted else nearest(name) for name, matrix in params.items()}
+    return jax.lax.scan(round_next, first, jnp.arange(len(names)))[0]
 
 
 def moments_of(
     model: ModelConfig,
     shape: tuple[int, ...],
     n_outputs: int,
+    samples: Samples,
     params: Matrices,
     rounded_params: Matrices,
-    samples: Samples,
 ) -> dict[str, Moments]:
-    """{name: moments} of what enters each matrix by the fitted weights and by those that are rounded so far."""
+    """{name: moments} of what enters each layer by the fitted weights and by those that are rounded so far."""
     both = {name: jnp.stack([params[name], rounded_params[name]]) for name in params}
+
+    def inputs_of(coordinates: list[jax.Array]) -> Matrices:
+        return jax.vmap(lambda own: build.matrix_inputs(model, shape, n_outputs, own, coordinates))(both)
 
     def add(total: dict[str, jax.Array], tile: Samples) -> tuple[dict[str, jax.Array], None]:
         coordinates = open_grid(tile.axes)
         valid = functools.reduce(jnp.multiply, open_grid(tile.valid)).reshape(1, -1)
-        inputs = jax.vmap(lambda own: build.matrix_inputs(model, shape, n_outputs, own, coordinates))(both)
+        inputs = inputs_of(coordinates)
 
         def moments(x: jax.Array, y: jax.Array) -> jax.Array:
             return jnp.stack([y, x - y]) @ (valid * y).T
 
         return {name: own + moments(*inputs[name]) for name, own in total.items()}, None
 
-    zeros = {name: jnp.zeros((2, matrix.shape[1], matrix.shape[1]), jnp.float32) for name, matrix in params.items()}
+    inputs = jax.eval_shape(inputs_of, open_grid([axis[0] for axis in samples.axes]))
+    zeros = {name: jnp.zeros((2, own.shape[1], own.shape[1]), jnp.float32) for name, own in inputs.items()}
     sums, _ = jax.lax.scan(add, zeros, samples)
 
     def in_units(square: jax.Array, drift: jax.Array) -> Moments:
