@@ -3,12 +3,14 @@
 import itertools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.layout import layout
 from inrc.models import build
+from tests.bitstream import reference_decoder
 from tests.models.networks import random_params, reference_values, values
 
 FAMILIES = ModelFamily.SIREN, ModelFamily.FOURIER
@@ -64,3 +66,40 @@ def test_the_same_key_gives_the_same_weights():
     for name in first:
         np.testing.assert_array_equal(first[name], again[name])
         assert not np.array_equal(first[name], other[name])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("encoding", [ENCODINGS[2], ENCODINGS[3]], ids=["per axis", "of all axes"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_enters_every_matrix(family, encoding, bias):
+    """The features of the encoding, then the activations of the matrix before; the outputs are of the last one."""
+    model = ModelConfig(family, (7, 5), encoding, bias=bias)
+    shape = 4, 6
+    params = random_params(model, shape, 3)
+    axes = [jnp.linspace(-1, 1, 4)[:, None], jnp.linspace(-0.5, 1, 6)[None, :]]
+    inputs = jax.jit(lambda p: build.matrix_inputs(model, shape, 3, p, axes))(params)
+    assert [inputs[name].shape for name, _ in layout(model, shape, 3)] == [(params[n].shape[1], 24) for n in params]
+    points = [np.asarray(a, np.float64).ravel() for a in np.broadcast_arrays(*axes)]
+    features = reference_decoder.features(encoding.kind, 4, 40, points, shape)
+    np.testing.assert_allclose(inputs["layer_0"][: len(features)], features, atol=1e-5)
+    activation = (lambda x: np.sin(model.omega_0 * x)) if family is ModelFamily.SIREN else (lambda x: np.maximum(x, 0))
+    for name, following in itertools.pairwise(params):
+        expected = activation(np.asarray(params[name] @ inputs[name], np.float64))
+        np.testing.assert_allclose(inputs[following][: len(expected)], expected, atol=2e-5)
+        assert np.all(inputs[following][len(expected) :] == 1)
+    outputs = params["layer_2"] @ inputs["layer_2"]
+    np.testing.assert_allclose(outputs.reshape(3, 4, 6), values(model, shape, params, axes), atol=2e-5)
+
+
+def test_what_enters_the_matrices_of_a_modulated_network():
+    model = ModelConfig(widths=(7, 5), encoding=ENCODINGS[2], bias=False, modulator=(4,), sampled_phases=True)
+    params = random_params(model, (4, 6), 3)
+    axes = [jnp.linspace(-1, 1, 4)[:, None], jnp.linspace(-0.5, 1, 6)[None, :]]
+    inputs = jax.jit(lambda p: build.matrix_inputs(model, (4, 6), 3, p, axes))(params)
+    assert {name: x.shape for name, x in inputs.items()} == {n: (m.shape[1], 24) for n, m in params.items()}
+    assert np.all(inputs["modulator_1"][-1] == 1)  # a modulator has biases in any case
+    np.testing.assert_allclose(
+        inputs["modulator_1"][:-1], np.sin(30.0 * np.asarray(params["modulator_0"] @ inputs["modulator_0"])), atol=1e-4
+    )
+    outputs = params["layer_2"] @ inputs["layer_2"]
+    np.testing.assert_allclose(outputs.reshape(3, 4, 6), values(model, (4, 6), params, axes), atol=2e-5)

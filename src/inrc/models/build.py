@@ -1,6 +1,7 @@
 """From a configuration to a coordinate network, its initial parameters and its values."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -10,7 +11,7 @@ from jaxtyping import Array, Float
 
 from inrc.config import ModelConfig, ModelFamily
 from inrc.models.fourier import FourierMlp
-from inrc.models.siren import Siren
+from inrc.models.siren import INPUTS, Siren
 
 Params = dict[str, Float[Array, "_ _"]]
 
@@ -40,3 +41,26 @@ def apply(
     values = build(config, shape, n_outputs).apply({"params": params}, coordinates, attenuation)
     assert isinstance(values, jax.Array)
     return values
+
+
+def matrix_inputs(
+    config: ModelConfig,
+    shape: Sequence[int],
+    n_outputs: int,
+    params: Mapping[str, Float[Array | np.ndarray, "_ _"]],
+    coordinates: Sequence[Float[Array, "..."]],
+) -> dict[str, Float[Array, "_ n"]]:
+    """What enters each matrix of a layer: {name: [columns of the matrix, positions]}; the input of biases is 1.
+
+    Arguments are those of `apply`. Inside a compiled function, inputs that are not used are not computed.
+    """
+    network = build(config, shape, n_outputs)
+    _, noted = network.apply({"params": params}, coordinates, mutable=[INPUTS])
+    grid = jnp.broadcast_shapes(*(c.shape for c in coordinates))
+
+    def joined(groups: Sequence[Any], n_columns: int) -> jax.Array:
+        rows = [jnp.broadcast_to(group, (len(group), *grid)).reshape(len(group), -1) for group in groups]
+        features = jnp.concatenate(rows)
+        return jnp.pad(features, ((0, n_columns - len(features)), (0, 0)), constant_values=1.0)
+
+    return {name: joined(groups, params[name].shape[1]) for name, (groups,) in noted[INPUTS].items()}

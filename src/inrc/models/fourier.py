@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from inrc.config import EncodingConfig, ModelConfig
 from inrc.layout import feature_counts
 from inrc.models.encoding import encode
-from inrc.models.siren import affine, grouped_affine, symmetric_uniform
+from inrc.models.siren import INPUTS, affine, grouped_affine, symmetric_uniform
 
 
 class FourierMlp(nn.Module):
@@ -40,14 +40,17 @@ class FourierMlp(nn.Module):
         extra = int(config.bias)
 
         matrix = self.param("layer_0", _he_uniform(fan_in), (config.widths[0], fan_in + extra))
+        self.sow(INPUTS, "layer_0", tuple(groups))
         terms = grouped_affine(matrix, groups, config.bias)
         x = nn.relu(jnp.broadcast_to(sum(terms[1:], terms[0]), (config.widths[0], *grid)))
         x = x.reshape(config.widths[0], -1)
         for i, width in enumerate(config.widths[1:], start=1):
             matrix = self.param(f"layer_{i}", _he_uniform(x.shape[0]), (width, x.shape[0] + extra))
+            self.sow(INPUTS, f"layer_{i}", (x.reshape(-1, *grid),))
             x = nn.relu(affine(matrix, x, config.bias))
         name = f"layer_{len(config.widths)}"
         matrix = self.param(name, _he_uniform(x.shape[0]), (self.n_outputs, x.shape[0] + extra))
+        self.sow(INPUTS, name, (x.reshape(-1, *grid),))
         return affine(matrix, x, config.bias).reshape(self.n_outputs, *grid)
 
 

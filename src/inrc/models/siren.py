@@ -23,6 +23,11 @@ _MODULATION = 10.0
 
 Initialiser = Callable[..., Float[Array, "..."]]
 
+INPUTS = "intermediates"
+"""Flax's collection in which networks note what enters a matrix, where it is asked for: under the matrix's name, the
+groups of features [k, ...], whose other axes broadcast to those of the coordinates. An input of 1 for biases is not
+among them."""
+
 
 def symmetric_uniform(bound: float) -> Initialiser:
     """U(-bound, bound), for weights and biases alike."""
@@ -132,13 +137,16 @@ class Siren(nn.Module):
         grid = jnp.broadcast_shapes(*(c.shape for c in coordinates))
         n_inputs = sum(feature_counts(encoding, self.shape))
 
-        def matrix_of(i: int, fan_in: int) -> jax.Array:
+        def matrix_of(i: int, x: jax.Array) -> jax.Array:
+            inputs = (x.reshape(-1, *grid),) if i else tuple(groups)
+            self.sow(INPUTS, f"{name}_{i}", inputs)
+            fan_in = len(x) if i else n_inputs
             bound = 1.0 / fan_in if i == 0 else float(np.sqrt(6.0 / fan_in)) / config.omega_0
             return self.param(f"{name}_{i}", symmetric_uniform(bound), (widths[i], fan_in + int(bias)))
 
         x = jnp.zeros((0, 0))
         for i, width in enumerate(widths[:-1]):
-            matrix, phases = matrix_of(i, len(x) if i else n_inputs), None
+            matrix, phases = matrix_of(i, x), None
             if config.sampled_phases and omega is not None:
                 periods, phases = sampled_phases(width)
                 matrix = jnp.asarray(periods) * matrix
@@ -153,7 +161,7 @@ class Siren(nn.Module):
             else:
                 z = affine(factor * matrix, x, bias)
                 x = sine(z if phases is None else z + phases)
-        return affine(matrix_of(len(widths) - 1, len(x)), x, bias).reshape(widths[-1], *grid)
+        return affine(matrix_of(len(widths) - 1, x), x, bias).reshape(widths[-1], *grid)
 
 
 def _flat_sum(terms: Sequence[jax.Array], grid: tuple[int, ...]) -> jax.Array:

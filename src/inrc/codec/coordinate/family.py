@@ -9,17 +9,16 @@ import numpy as np
 from inrc import presets, shared_init
 from inrc.bitstream import network_fields
 from inrc.bitstream.header import Header
-from inrc.codec import file as files
-from inrc.codec.coordinate import trimming
+from inrc.codec.coordinate import rounding, trimming
 from inrc.codec.coordinate.format import INIT_COLOUR, CoordinateFormat, output_transform
+from inrc.codec.coordinate.published import published_fit
 from inrc.codec.family import Family
 from inrc.codec.options import EncodeOptions
 from inrc.codec.plan import Candidate, Fitter, Goal, Plan, Resolved, Trial
-from inrc.codec.weights import QuantisedWeights, dequantise, ideal_bits_of_many, quantise, round_by
 from inrc.config import ModelConfig, ModelFamily, WeightStorage
 from inrc.errors import ConfigError
 from inrc.fit.coordinate.config import CoordinateFitConfig
-from inrc.fit.coordinate.fitting import CoordinateFitResult, fit_networks
+from inrc.fit.coordinate.fitting import fit_networks
 from inrc.fit.coordinate.plan import fit_plan
 from inrc.fit.coordinate.schedule import Schedule
 from inrc.fit.lanes import Lanes
@@ -27,17 +26,11 @@ from inrc.fit.optimiser import OptimiserConfig
 from inrc.fit.task import FitResult, Progress, Target
 from inrc.layout import feature_counts
 from inrc.presets import LOSSES
-from inrc.quant.search import search_together
 from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
-from inrc.training import Training
 
 _NEAR_SIZE = 1.6
 """Ratio of numbers of weights up to which a shared init serves a rate; lambda makes up for the rest."""
-_MAX_EVALUATIONS, _PASSES_PER_EVALUATION = 24, 10
-"""Measurements that the search over the steps of fitted weights may take: one for every ten passes of the fit, which
-keeps it a tenth of the encode, and 24 at most, after which steps hardly change any more."""
-_LEAST_EVALUATIONS = 3
 _MAX_REFITS = 3
 _BELOW_LIMIT = 0.98
 """Share of a limit of bytes that the next network aims at where steps cannot be coarser: whole widths are not exact."""
@@ -69,6 +62,10 @@ class CoordinateFamily(Family):
     ) -> Resolved:
         self.check(options)
         model, config = network_and_fit(options, shape, n_channels, bpp, init)
+        if config.adaround is not None and model.storage is not WeightStorage.INTEGERS:
+            raise ConfigError(
+                f"the fit rounds by AdaRound, and files hold weights as {model.storage.name}; AdaRound needs INTEGERS"
+            )
         return Resolved(model, config, _colour(options) if n_channels >= 3 else ColourTransform.RGB)
 
     def shipped_init(
@@ -114,7 +111,7 @@ class CoordinateFamily(Family):
         return 8 * (max_bytes - overhead) / n_pixels
 
     def bucket(self, plan: Plan) -> Hashable:
-        return fit_plan(plan.task, _model(plan), padded=True), plan.header.init_id, _n_evaluations(plan)
+        return fit_plan(plan.task, _model(plan), padded=True), plan.header.init_id, rounding.n_evaluations(plan)
 
     def side_by_side(self, plan: Plan) -> int:
         return fit_plan(plan.task, _model(plan), padded=True).side_by_side()
@@ -135,18 +132,7 @@ class CoordinateFamily(Family):
         )
 
     def rounded(self, plans: Sequence[Plan], results: Sequence[FitResult]) -> list[Candidate]:
-        """Weights rounded by steps that are searched by measured loss + lambda * bits, for all fits at one pace."""
-        weights = [
-            quantise(result.params, result.steps, plan.reference, _model(plan).storage)
-            for plan, result in zip(plans, results, strict=True)
-        ]
-        n_evaluations = _n_evaluations(plans[0])
-        if n_evaluations >= _LEAST_EVALUATIONS and not results[0].interrupted:
-            weights = _searched(plans, results, weights, n_evaluations)
-        return [
-            Candidate(files.make(plan.header, own, icc_profile=plan.icc_profile), result)
-            for plan, own, result in zip(plans, weights, results, strict=True)
-        ]
+        return rounding.candidates(plans, results)
 
     def may_refit(self, trials: list[Trial], goal: Goal) -> bool:
         has_steps = _model(trials[0].plan).storage is not WeightStorage.HALF
@@ -216,72 +202,6 @@ def network_and_fit(
         time_budget=options.time_budget,
         seed=options.seed,
     )
-
-
-def published_fit(training: Training, options: EncodeOptions, n_pixels: int) -> CoordinateFitConfig:
-    """The fit of a published system at the options' effort; rate is no part of its loss."""
-    n_passes, factor = presets.training_passes(training, options.effort, n_pixels)
-    return CoordinateFitConfig(
-        n_passes=n_passes,
-        phase_factor=factor,
-        optimiser=OptimiserConfig(
-            preconditioned=False,
-            beta_1=training.betas[0],
-            beta_2=training.betas[1],
-            epsilon=training.epsilon,
-            weight_decay=training.weight_decay,
-        ),
-        clip_norm=math.inf,
-        lambda_rd=0.0,
-        weight_l1=training.weight_l1,
-        weight_bits=training.weight_bits,
-        adaround=AdaRoundConfig() if training.adaround else None,
-        loss=LOSSES[options.loss_name],
-        schedule=Schedule(
-            training.learning_rate,
-            training.stages,
-            noise_from=training.hard_from,
-            hard_from=training.hard_from,
-            measured_from=training.measured_from,
-        ),
-        time_budget=options.time_budget,
-        seed=options.seed,
-    )
-
-
-def _searched(
-    plans: Sequence[Plan], results: Sequence[FitResult], weights: Sequence[QuantisedWeights], n_evaluations: int
-) -> list[QuantisedWeights]:
-    """The weights rounded by the steps of the lowest measured loss + lambda * bits."""
-    layouts = [files.layout_of(plan.header) for plan in plans]
-    per_bit = np.array(
-        [result.lambda_rd / plan.task.target.n_samples for plan, result in zip(plans, results, strict=True)]
-    )
-    first = results[0]
-    assert isinstance(first, CoordinateFitResult)
-
-    def rounded(all_indices: Sequence[tuple[int, ...]]) -> list[QuantisedWeights]:
-        return [
-            round_by(result.params, indices, plan.reference, _model(plan).storage)
-            for plan, result, indices in zip(plans, results, all_indices, strict=True)
-        ]
-
-    def costs(all_indices: Sequence[tuple[int, ...]]) -> np.ndarray:
-        tried = rounded(all_indices)
-        losses = first.batch.distortions([dequantise(own, w) for own, w in zip(layouts, tried, strict=True)])
-        return losses + per_bit * ideal_bits_of_many(tried)
-
-    best = search_together([own.step_indices for own in weights], costs, max_evaluations=n_evaluations)
-    return rounded([indices for indices, _ in best])
-
-
-def _n_evaluations(plan: Plan) -> int:
-    """Measurements of the search over steps; below `_LEAST_EVALUATIONS` there is no search."""
-    config = plan.task.config
-    assert isinstance(config, CoordinateFitConfig)
-    if config.weight_bits is not None or _model(plan).storage is WeightStorage.HALF:
-        return 0
-    return min(_MAX_EVALUATIONS, int(config.n_passes / _PASSES_PER_EVALUATION))
 
 
 def _codec(options: EncodeOptions) -> presets.CoordinateCodec:

@@ -45,8 +45,10 @@ def down_to_psnr(candidate: Candidate, goal: Goal) -> Candidate:
 
 
 def with_steps(candidate: Candidate, indices: tuple[int, ...]) -> Candidate:
-    """The candidate with its fitted weights rounded by other steps."""
+    """The candidate with its fitted weights rounded to the nearest integers by other steps."""
     weights = candidate.file.weights
+    if indices == weights.step_indices:
+        return candidate  # its own integers need not be the nearest
     return _with_weights(candidate, round_by(candidate.result.params, indices, weights.reference, weights.storage))
 
 

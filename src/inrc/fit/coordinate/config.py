@@ -5,6 +5,7 @@ import math
 
 from inrc.config import LossConfig
 from inrc.errors import ConfigError
+from inrc.fit.coordinate.rounding import AdaRoundConfig
 from inrc.fit.coordinate.schedule import Schedule
 from inrc.fit.optimiser import Optimiser, OptimiserConfig
 from inrc.fit.task import FitConfig
@@ -22,6 +23,8 @@ class CoordinateFitConfig(FitConfig):
       relative_step: first quantisation step over the standard deviation of a matrix.
       weight_bits: levels of every matrix as bits, 1..16; None learns steps instead, which is better (published systems
         fix them: Dupont 2021, Strümpler 2022).
+      adaround: constants of AdaRound, which rounds the fitted weights where that is better than to the nearest; None
+        leaves it out.
       tile_samples: samples per tile; None chooses by the device.
     """
 
@@ -37,6 +40,7 @@ class CoordinateFitConfig(FitConfig):
     groups_per_chunk: int = 8
     relative_step: float = 0.25
     weight_bits: int | None = None
+    adaround: AdaRoundConfig | None = None
     tile_samples: int | None = None
     time_budget: float | None = None
     target_bits: float | None = None

@@ -13,11 +13,12 @@ from jaxtyping import Float
 from inrc.config import ModelConfig
 from inrc.entropy import coder
 from inrc.fit.batch import Batch, ChunkReport, Ended, Program, shared_plan
-from inrc.fit.coordinate import program
+from inrc.fit.coordinate import program, rounding
 from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.coordinate.minibatches import polyphase
 from inrc.fit.coordinate.plan import PLANNED_RATE, CoordinateFitPlan, fit_plan
 from inrc.fit.coordinate.program import Problem, Signal, State
+from inrc.fit.coordinate.rounding import AdaRoundConfig
 from inrc.fit.coordinate.start import first_states
 from inrc.fit.lanes import Lanes, batched
 from inrc.fit.loop import run_fits
@@ -74,6 +75,19 @@ class FittedSignals:
         placed = self.lanes.put(batched([dict(p) for p in params], self.lanes.n))
         losses = self.lanes.each(program.distortion, self.problem, placed, self.signals)
         return np.asarray(losses, np.float64)[: len(params)]
+
+    def rounded(
+        self,
+        params: Sequence[dict[str, np.ndarray]],
+        steps: Sequence[dict[str, float]],
+        means: Sequence[dict[str, np.ndarray]],
+        config: AdaRoundConfig,
+    ) -> list[dict[str, np.ndarray]]:
+        """Weights of each of the fits rounded by AdaRound, in the order of their names (`rounding.rounded`)."""
+        in_float32 = [{name: np.float32(step) for name, step in own.items()} for own in steps]
+        placed = (self.lanes.put(batched(list(trees), self.lanes.n)) for trees in (params, in_float32, means))
+        matrices = self.lanes.each(rounding.rounded_for_signal, (self.problem, config), *placed, self.signals)
+        return [{name: np.asarray(matrices[name][i]) for name in own} for i, own in enumerate(params)]
 
 
 def fit_network(
