@@ -8,8 +8,9 @@ import itertools
 import math
 
 from inrc.checks import checked_name
-from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, LossConfig, ModelConfig, ModelFamily
+from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.errors import ConfigError
+from inrc.losses import LOSSES as LOSSES
 from inrc.preset import CoordinateCodec, LatentCodec, Preset
 
 MIN_QUALITY, MAX_QUALITY = 0.0, 100.0
@@ -90,16 +91,6 @@ COORDINATE_CODECS = {
         ),
     )
 }
-
-LOSSES = {
-    "mse": LossConfig(),
-    "l1": LossConfig(mse=0.0, l1=1.0),
-    "log-cosh": LossConfig(mse=0.0, log_cosh=1.0),
-    "visual": LossConfig(ssim=0.005),
-    "ssim": LossConfig(mse=0.0, l1=0.8, ssim=0.2),
-    "msssim": LossConfig(mse=0.0, l1=0.8, ms_ssim=0.2),
-}
-"""Losses by name."""
 
 AUTO_CODEC = "auto"
 SMALL_CODEC, LARGE_CODEC = "siren", "latent-grid"
