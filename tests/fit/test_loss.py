@@ -118,9 +118,10 @@ def test_every_term_is_zero_of_equal_pictures_alone_and_has_a_finite_gradient(sh
 def test_weights_of_the_study_are_converted_to_the_unit_range():
     """In [-1, 1] errors are twice as large and SSIM is the same, so that these mixes are in a fixed proportion."""
     error = np.random.default_rng(0).normal(0, 0.05, 1000)
-    ours = {"mse": np.mean(error**2), "l1": np.mean(abs(error)), "log_cosh": np.mean(np.log(np.cosh(2 * error)))}
-    mse, l1, log_cosh = 4 * ours["mse"], 2 * ours["l1"], ours["log_cosh"]
-    structure = ours["ssim"] = 0.3
+    square, magnitude = float(np.mean(error**2)), float(np.mean(abs(error)))
+    log_cosh, structure = float(np.mean(np.log(np.cosh(2 * error)))), 0.3
+    ours = {"mse": square, "l1": magnitude, "log_cosh": log_cosh, "ssim": structure}
+    mse, l1 = 4 * square, 2 * magnitude
     theirs = {
         "log-cosh-ssim": (1, log_cosh + 0.01 * structure),
         "mse-ssim": (4, mse + 0.01 * structure),
