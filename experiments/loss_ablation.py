@@ -1,8 +1,8 @@
-"""Compares the quality of losses at equal bytes: mse, l1, log-cosh, and mixes with SSIM and MS-SSIM.
+"""Compares the quality of all named losses (`inrc.losses`) at equal bytes.
 
 Catania and Allegra (2023, 2025) fit SIRENs by log-cosh and SSIM. Here every variant is steered to the same bytes.
 
-Command: inrc evaluate experiments/loss_ablation.py. Cost: 10 minutes on 2 cores.
+Command: inrc evaluate experiments/loss_ablation.py. Cost: 25 minutes on 2 cores.
 Expected: mse 27.8 dB, SSIM 0.723; mse + SSIM 27.6 dB, 0.739; l1 + SSIM 26.3 dB, 0.758 (experiments/NOTES.md).
 """
 

@@ -8,8 +8,9 @@ import itertools
 import math
 
 from inrc.checks import checked_name
-from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, LossConfig, ModelConfig, ModelFamily
+from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.errors import ConfigError
+from inrc.losses import LOSSES as LOSSES
 from inrc.preset import CoordinateCodec, LatentCodec, Preset, Rung
 from inrc.published import SYSTEMS
 from inrc.training import Training
@@ -130,18 +131,7 @@ COORDINATE_CODECS = {
     )
 }
 
-LOSSES = {
-    "mse": LossConfig(),
-    "l1": LossConfig(mse=0.0, l1=1.0),
-    "log-cosh": LossConfig(mse=0.0, log_cosh=1.0),
-    "visual": LossConfig(ssim=0.005),
-    "ssim": LossConfig(mse=0.0, l1=0.8, ssim=0.2),
-    "msssim": LossConfig(mse=0.0, l1=0.8, ms_ssim=0.2),
-}
-"""Losses by name."""
-
 DEFAULT_LOSS = "mse"
-
 AUTO_CODEC = "auto"
 SMALL_CODEC, LARGE_CODEC = "siren", "latent-grid"
 _LARGE_PIXELS = 128 * 128
@@ -178,8 +168,8 @@ def codec_by_name(name: str) -> Preset:
 def loss_of(codec: str) -> str:
     """Name of the loss of the codec called `codec`."""
     preset = CODECS.get(codec)
-    has_training = isinstance(preset, CoordinateCodec) and preset.training is not None
-    return preset.training.loss if has_training else DEFAULT_LOSS
+    training = preset.training if isinstance(preset, CoordinateCodec) else None
+    return DEFAULT_LOSS if training is None else training.loss
 
 
 def bpp_of_quality(quality: float) -> float:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from inrc.config import EncodingConfig, EncodingKind, LossConfig, ModelConfig
 from inrc.fit.coordinate.minibatches import polyphase
@@ -98,6 +99,26 @@ def test_the_structural_term_sees_the_joined_tiles():
     shown = jnp.asarray(rendered(params, problems.SHAPE), jnp.float32)
     expected = 1 - ssim_index(jnp.asarray(problems.picture()), shown)
     assert float(got) == pytest.approx(float(expected), rel=1e-4)
+
+
+@pytest.mark.parametrize("tile_samples", [10, 10_000])
+def test_padding_and_tiles_do_not_change_what_compares_neighbours(tile_samples):
+    # 11 x 14 in 3 x 3 phases: three of four rows and four of five columns are real in some phases, not in others.
+    loss = LossConfig(mse=0.0, gradient=3.0, total_variation=0.5)
+    params = random_params(problems.MODEL, ODD_SHAPE, 3)
+    got = distortion(ODD._replace(loss=loss), params, signal_of(ODD_SHAPE, 3, tile_samples))
+    shown, target = rendered(params, ODD_SHAPE), problems.picture(ODD_SHAPE)
+
+    def variation(values):
+        return sum(np.abs(np.diff(values, axis=axis)).sum((1, 2)) for axis in (1, 2)) / values[0].size
+
+    expected = []
+    for i, j in np.ndindex(3, 3):
+        one, other = shown[:, i::3, j::3], target[:, i::3, j::3]
+        derivatives = [[ndimage.sobel(x, axis, mode="nearest") / 8 for axis in (0, 1)] for x in one - other]
+        varies = np.abs(variation(one) - variation(other)).mean()
+        expected.append(3.0 * np.mean(np.square(derivatives)) + 0.5 * varies)
+    assert float(got) == pytest.approx(np.mean(expected), rel=1e-4)
 
 
 def test_the_gradient_is_that_of_the_loss():

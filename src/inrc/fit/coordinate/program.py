@@ -193,8 +193,12 @@ def _mask(valid: tuple[jax.Array, ...]) -> jax.Array:
 
 
 def _n_values(problem: Problem, signal: Signal, phase: jax.Array) -> jax.Array:
-    counts = [jnp.sum(valid[phase]) for valid in signal.phases.valid]
-    return functools.reduce(jnp.multiply, counts) * problem.n_outputs
+    return functools.reduce(jnp.multiply, _sizes(signal, phase)) * problem.n_outputs
+
+
+def _sizes(signal: Signal, phase: jax.Array) -> list[jax.Array]:
+    """The true number of samples on every axis of a phase."""
+    return [jnp.sum(valid[phase]) for valid in signal.phases.valid]
 
 
 def _tile_loss(problem: Problem, signal: Signal, params: Matrices, tile, shared) -> jax.Array:
@@ -240,4 +244,5 @@ def _phase_loss(problem: Problem, params: Matrices, signal: Signal, phase: jax.A
     # Where there is padding, the target takes the place of what is rendered: no window then differs because of it.
     decoded = jnp.where(mask[None] > 0, whole(jax.lax.map(render, tiles)), target)
     pointwise_mean = jnp.sum(pointwise(problem.loss, decoded - target)) / _n_values(problem, signal, phase)
-    return pointwise_mean + structural(problem.loss, decoded, target)
+    sizes = jnp.stack(_sizes(signal, phase)).astype(jnp.int32)
+    return pointwise_mean + structural(problem.loss, decoded, target, sizes)
