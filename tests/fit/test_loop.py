@@ -20,6 +20,7 @@ from inrc.fit.coordinate.schedule import Schedule
 from inrc.fit.stacks import unstacked, unstacked_scalars
 from inrc.fit.task import Progress, Target
 from inrc.layout import layout
+from inrc.training import RateStage, Restart
 from tests.fit import problems
 from tests.fit.problems import assert_same, interrupt_after, rounded, rounded_loss, start_at
 from tests.models.networks import random_params
@@ -88,6 +89,23 @@ class TestCheckpoints:
         uninterrupted = fit_network(problems.target(), MODEL, config)
         fit_network(problems.target(), MODEL, config, progress=interrupt_after(2), **options)
         assert_same(fit_network(problems.target(), MODEL, config, **options), uninterrupted)
+
+    def test_a_resumed_fit_with_restarts_ends_as_if_never_stopped(self, tmp_path):
+        # The first restart meets no best weights yet, the second one does.
+        noise = Restart(1.0, 0.5, from_best=True)
+        stages = (RateStage(0.5), RateStage(0.25, restart=noise), RateStage(0.25, restart=noise))
+        config = dataclasses.replace(CONFIG, schedule=Schedule(stages=stages, hard_from=1.0, measured_from=0.5))
+        options = {"checkpoint_path": tmp_path / "fit.ckpt", "checkpoint_every": -1.0}
+        uninterrupted = fit_network(problems.target(), MODEL, config)
+        for _ in range(3):
+            assert fit_network(problems.target(), MODEL, config, progress=interrupt_after(4), **options).interrupted
+        assert_same(fit_network(problems.target(), MODEL, config, **options), uninterrupted)
+        still = tuple(dataclasses.replace(stage, restart=None) for stage in stages)
+        undisturbed = dataclasses.replace(
+            config, groups_per_chunk=1, schedule=dataclasses.replace(config.schedule, stages=still)
+        )
+        other = fit_network(problems.target(), MODEL, undisturbed)
+        assert not np.array_equal(other.params["layer_1"], uninterrupted.params["layer_1"])
 
     def test_a_resumed_steering_ends_as_if_never_stopped(self, tmp_path):
         config = dataclasses.replace(CONFIG, target_bits=300.0)
@@ -178,7 +196,10 @@ class TestBestSoFar:
     # A learning rate that never falls: late states are often worse than earlier ones.
     # Four passes a chunk, so that every chunk is looked at.
     config = dataclasses.replace(
-        CONFIG, n_passes=80, groups_per_chunk=4, schedule=Schedule(learning_rate=0.2, final_rate=1.0, hard_from=0.29)
+        CONFIG,
+        n_passes=80,
+        groups_per_chunk=4,
+        schedule=Schedule(0.2, (RateStage(last=1.0, warm_up=0.03),), hard_from=0.29),
     )
 
     @pytest.fixture

@@ -1,6 +1,7 @@
 """Adam against optax, SOAP against its definition and against Adam, both as optax transformations."""
 
 import functools
+import math
 from typing import Any, cast
 
 import jax
@@ -9,6 +10,7 @@ import numpy as np
 import optax
 import pytest
 
+from inrc.errors import ConfigError
 from inrc.fit import optimiser
 from inrc.fit.optimiser import OptimiserConfig, SoapState, refresh_bases, scale_by_soap, transformation_of
 from inrc.fit.stacks import Stack, stacked, stacks_of, unstacked
@@ -250,12 +252,35 @@ class TestOptaxsProtocol:
                 expected, expected_state = reference.update(gradient, expected_state)
                 assert_near(directions, expected, atol=1e-6)
 
+    def test_with_weight_decay_it_is_optaxs_adamw(self):
+        config = SOAP._replace(preconditioned=False, weight_decay=0.3)
+        reference = optax.adamw(0.01, b1=config.beta_1, b2=config.beta_2, eps=config.epsilon, weight_decay=0.3)
+        own = theirs = gradients_of(7, 1)[0]
+        state, expected_state = soap_init(config, own), reference.init(theirs)
+        for gradient in gradients_of(8, 12):
+            directions, moments = scale_by_soap(config).update(gradient, state, own)
+            assert isinstance(moments, SoapState)
+            state = moments
+            own = {name: p - 0.01 * cast(Gradients, directions)[name] for name, p in own.items()}
+            updates, expected_state = reference.update(gradient, expected_state, theirs)
+            theirs = cast(Gradients, optax.apply_updates(theirs, updates))
+        assert_near(own, theirs, atol=1e-6)
+        with pytest.raises(ConfigError, match="give it the weights"):
+            scale_by_soap(config).update(own, state)
+
     def test_equal_constants_give_the_same_object(self):
         assert transformation_of(OptimiserConfig()) is transformation_of(OptimiserConfig())
         assert transformation_of(OptimiserConfig(beta_1=0.9)) is scale_by_soap(OptimiserConfig(beta_1=0.9))
         assert transformation_of(OptimiserConfig(beta_1=0.9)) is not transformation_of(OptimiserConfig())
         own = optax.scale_by_lion()
         assert transformation_of(own) is own
+
+
+@pytest.mark.parametrize(("limit", "norm"), [(2.0, 2.0), (100.0, 5.0), (math.inf, 5.0)])
+def test_gradients_have_a_largest_norm_unless_it_is_infinite(limit, norm):
+    clipped = optimiser.clip_by_global_norm({"a": jnp.full((2, 2), 1.5), "b": jnp.full((1, 1), 4.0)}, limit)
+    np.testing.assert_allclose(clipped["a"], np.full((2, 2), 1.5 * norm / 5), rtol=1e-6)
+    np.testing.assert_allclose(clipped["b"], [[4.0 * norm / 5]], rtol=1e-6)
 
 
 def in_stack(stack: Stack, alone: SoapState, together: SoapState) -> optimiser.MatrixState:

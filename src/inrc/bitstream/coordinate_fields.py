@@ -79,8 +79,9 @@ def unpack(family: int, first: int, reader: ByteReader) -> ModelConfig:
 
 def _sigma(encoding: EncodingConfig | HashGridEncoding) -> float:
     """The sigma of Gaussian features; the default where there are none."""
-    is_gaussian = isinstance(encoding, EncodingConfig) and encoding.kind is EncodingKind.GAUSSIAN
-    return encoding.sigma if is_gaussian else _DEFAULT_SIGMA
+    if isinstance(encoding, EncodingConfig) and encoding.kind is EncodingKind.GAUSSIAN:
+        return encoding.sigma
+    return _DEFAULT_SIGMA
 
 
 def _variant(model: ModelConfig) -> int:

@@ -6,7 +6,7 @@ measuring, how lambda follows the rate, and the results. `inrc.fit.loop` runs a 
 
 import abc
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -168,6 +168,18 @@ class Batch(abc.ABC):
     @abc.abstractmethod
     def results(self, ended: Ended) -> list[FitResult]:
         """The best of each fit, in the order of the tasks."""
+
+    def restarted(self, state: Any, best: Mapping[str, Any], start: float, stop: float) -> Any:
+        """The state after a chunk, from `start` to `stop`, with weights from which another stage starts.
+
+        Args:
+          state: of all lanes.
+          best: {name: part of the best states so far}; empty where none has been measured.
+          start: fraction of the schedule done before the chunk.
+          stop: fraction done after it.
+        """
+        del best, start, stop
+        return state
 
     def planned_share(self, task: Task) -> float:
         """Learning rates of a fit relative to those of the plan's steps."""

@@ -27,6 +27,10 @@ class Guard:
     lowest: float = float("inf")
     rate_scale: float = 1.0
 
+    def restart(self) -> None:
+        """Admits any finite loss of the next chunk: the weights are no longer those that had the lowest one."""
+        self.lowest = math.inf
+
     def admits(self, loss: float) -> bool:
         """Whether a chunk with this mean loss stands; if not, the caller undoes it."""
         if np.isfinite(loss) and loss <= _DIVERGENCE * self.lowest:

@@ -72,7 +72,7 @@ def run_fits(
             state = after if all(admitted) else chosen(batch.filled(admitted), after, state)
             if batch.is_measured(start, stop, clock.chunk + 1):
                 best = _better(batch, best, state)
-            state = batch.steered(state, report, start, stop)
+            state = batch.restarted(batch.steered(state, report, start, stop), best.parts, start, stop)
             clock.end_chunk(stop)
             if progress is not None:
                 progress(_progress(batch, clock, state, report))
@@ -126,7 +126,9 @@ def _race(
         for number in range(batch.n_seeds):
             end, cost = batch.first(number) if number else state, np.zeros(0)
             for i in range(n_race):
-                end, report = batch.run(end, i / n_chunks, (i + 1) / n_chunks, i)
+                start, stop = i / n_chunks, (i + 1) / n_chunks
+                after, report = batch.run(end, start, stop, i)
+                end = batch.restarted(after, {}, start, stop)
                 cost = report.costs
                 if progress is not None:
                     progress(_progress(batch, clock, end, report))

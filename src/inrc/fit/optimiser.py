@@ -11,12 +11,15 @@ both sides of a branch are evaluated at every step.
 """
 
 import functools
+import math
 from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
+
+from inrc.errors import ConfigError
 
 Tree = dict[str, jax.Array]
 
@@ -33,6 +36,8 @@ class OptimiserConfig(NamedTuple):
       beta_shampoo: decay of the running covariances.
       epsilon: added to the root of Adam's second moment.
       max_dimension: sides of matrices above this stay in their own basis.
+      weight_decay: of every weight per unit of learning rate, decoupled from the gradient (AdamW, Loshchilov and
+        Hutter, 2019).
     """
 
     preconditioned: bool = True
@@ -41,6 +46,7 @@ class OptimiserConfig(NamedTuple):
     beta_shampoo: float = 0.95
     epsilon: float = 1e-8
     max_dimension: int = 512
+    weight_decay: float = 0.0
 
 
 Optimiser = OptimiserConfig | optax.GradientTransformation
@@ -99,8 +105,9 @@ def scale_by_soap(config: OptimiserConfig) -> optax.GradientTransformation:
     def update(
         updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
     ) -> tuple[optax.Updates, SoapState]:
-        del params
         assert isinstance(state, SoapState)
+        if config.weight_decay and params is None:
+            raise ConfigError("an optimiser with weight decay moves weights by their size; give it the weights")
         correction_1 = 1.0 - config.beta_1 ** (state.n_updates + 1.0)
         correction_2 = 1.0 - config.beta_2 ** (state.n_updates + 1.0)
         directions, matrices = {}, {}
@@ -112,6 +119,8 @@ def scale_by_soap(config: OptimiserConfig) -> optax.GradientTransformation:
             direction = _rotate(momentum, s.left, s.right) / correction_1
             direction = direction / (jnp.sqrt(second / correction_2) + config.epsilon)
             directions[name] = _rotate_back(direction, s.left, s.right)
+            if config.weight_decay:
+                directions[name] += config.weight_decay * cast(Tree, params)[name]
             left = s.left and (_average(config, s.left[0], gradient @ gradient.mT), s.left[1])
             right = s.right and (_average(config, s.right[0], gradient.mT @ gradient), s.right[1])
             matrices[name] = MatrixState(momentum, second, left, right)
@@ -136,7 +145,9 @@ def refresh_bases(state: optax.OptState) -> optax.OptState:
 
 
 def clip_by_global_norm(gradients: Tree, limit: float) -> Tree:
-    """Scales the whole gradient so that its Euclidean norm is at most `limit`."""
+    """Scales the whole gradient so that its Euclidean norm is at most `limit`, which may be infinite."""
+    if math.isinf(limit):
+        return gradients
     norm = jnp.sqrt(sum(jnp.sum(g * g) for g in gradients.values()))
     factor = jnp.minimum(1.0, limit / jnp.maximum(norm, 1e-30))
     return {name: g * factor for name, g in gradients.items()}

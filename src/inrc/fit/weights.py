@@ -172,7 +172,7 @@ def moved(
     return WeightsState(params, log_steps, moments, (means, squares))
 
 
-def log_steps_of_bits(params: Stacks, prior: Prior, weight_bits: int) -> Stacks:
+def log_steps_of_bits(params: Stacks, prior: Prior, weight_bits: float) -> Stacks:
     """Logarithms of the steps at which 2^weight_bits levels span what a file holds of a matrix, from -m to m."""
     levels = 2.0**weight_bits - 1.0
     differences = jax.tree.map(jnp.subtract, params, prior.mean)

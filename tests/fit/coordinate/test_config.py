@@ -20,6 +20,12 @@ from inrc.fit.coordinate.config import CoordinateFitConfig
         {"groups_per_chunk": 0},
         {"time_budget": 0.0},
         {"seed": -1},
+        {"weight_l1": -1e-9},
+        {"weight_l1": float("inf")},
+        {"clip_norm": 0.0},
+        {"clip_norm": float("nan")},
+        {"weight_bits": float("nan")},
+        {"weight_bits": 16.1},
         {"seed": 2**40},
     ],
 )

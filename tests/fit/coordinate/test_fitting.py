@@ -102,13 +102,13 @@ def test_the_preconditioned_optimiser_and_structural_losses_fit_too():
 
 
 class TestFixedBits:
-    @pytest.mark.parametrize("bits", [3, 6])
+    @pytest.mark.parametrize("bits", [3, 6, 4.6])
     def test_integers_take_that_many_levels(self, bits):
         result = fit_network(problems.target(), MODEL, dataclasses.replace(CONFIG, weight_bits=bits))
         for name, matrix in result.params.items():
             largest = np.abs(matrix).max()
             assert result.steps[name] == pytest.approx(2 * largest / (2**bits - 1), rel=1e-4)
-            assert np.abs(np.rint(matrix / result.steps[name])).max() <= 2 ** (bits - 1)
+            assert np.abs(np.rint(matrix / result.steps[name])).max() <= np.ceil(2 ** (bits - 1))
 
     def test_more_bits_are_better(self):
         # By a small lambda: where eight bits cost much, a mean colour of them alone is cheapest.

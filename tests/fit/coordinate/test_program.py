@@ -1,10 +1,12 @@
 """The compiled step against plain NumPy, tiled against whole, structural against pointwise, mapped against single."""
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from scipy import ndimage
 
@@ -192,6 +194,24 @@ def test_learning_rates_have_a_factor():
     )
     for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(half), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_magnitudes_have_a_weight_in_the_gradient_and_none_in_the_distortion():
+    plain = PROBLEM._replace(optimiser=optax.identity(), clip_norm=math.inf)
+    sparse = plain._replace(weight_l1=0.5)
+    params = {name: 3.0 * matrix for name, matrix in random_params(problems.MODEL, problems.SHAPE, 3, 0).items()}
+    prior = prior_of(STACKS, problems.start_at({name: 0.5 * matrix for name, matrix in params.items()}))
+    log_steps = {name: jnp.float32(-6.0) for name in params}
+    state = init_state(first_weights(STACKS, plain.optimiser, params, log_steps), jnp.uint32(0))
+    step = jax.tree.map(lambda x: x[:1, :1], steps_between(0.3, 0.35))
+    (without, measured), (with_l1, same) = (
+        run_chunk(problem, step, state, SIGNAL(), prior, per_bit(0.0), FULL_RATES) for problem in (plain, sparse)
+    )
+    np.testing.assert_array_equal(measured.distortion, same.distortion)
+    rate = float(step.learning_rate[0, 0])
+    for key, x in without.params.items():
+        expected = -0.5 * rate * np.sign(state.params[key])
+        np.testing.assert_allclose(np.asarray(with_l1.params[key] - x), expected, atol=1e-5)
 
 
 def test_a_chunk_maps_over_seeds_and_lambdas():

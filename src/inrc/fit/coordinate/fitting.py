@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.coordinate.minibatches import polyphase
 from inrc.fit.coordinate.plan import PLANNED_RATE, CoordinateFitPlan, fit_plan
 from inrc.fit.coordinate.program import Problem, Signal, State
+from inrc.fit.coordinate.restarts import restarted
 from inrc.fit.coordinate.rounding import AdaRoundConfig
 from inrc.fit.coordinate.start import first_states
 from inrc.fit.lanes import Lanes, batched
@@ -193,8 +194,12 @@ class CoordinateBatch(Batch):
         return report.losses
 
     def is_measured(self, start: float, stop: float, n_done: int) -> bool:
+        schedule = self.plan.config.schedule
+        first = schedule.hard_from if schedule.measured_from is None else schedule.measured_from
         every = math.ceil(_MEASURE_EVERY * self.plan.n_phases / self.plan.chunk_steps)
-        return self._are_rounded(start) and (n_done % every == 0 or stop >= 1.0)
+        # A stage has its best weights at its end, where those of the next one are moved away from them.
+        ends = stop >= 1.0 or schedule.restart_between(start, stop) is not None
+        return start >= first and (n_done % every == 0 or ends)
 
     def note_rounded(self, state: State, measured: Measured) -> None:
         """Compares the coder with the rate model: the coder learns its means on the way, the model knows them."""
@@ -211,6 +216,26 @@ class CoordinateBatch(Batch):
         for steering, rate in zip(self.steerings, rates, strict=True):
             steering.follow(rate, self.plan.chunk_steps, stop)
         return state
+
+    def restarted(self, state: State, best: Mapping[str, Any], start: float, stop: float) -> State:
+        schedule = self.plan.config.schedule
+        stage = schedule.restart_between(start, stop)
+        restart = None if stage is None else schedule.stages[stage].restart
+        if stage is None or restart is None:
+            return state
+        if restart.from_best:
+            state = state._replace(**best)
+        params = {key: np.asarray(x) for key, x in state.params.items()}
+        moved = []
+        for i, (task, guard) in enumerate(zip(self.tasks, self.guards, strict=True)):
+            own = {key: x[i] for key, x in params.items()}
+            moved.append(restarted(self._stacks, own, restart, seed=task.config.seed, stage=stage))
+            guard.restart()
+        state = state._replace(params=self.on_lanes(moved))
+        problem = self.plan.problem
+        if problem.weight_bits is None:
+            return state
+        return state._replace(log_steps=self.lanes.each(program.steps_of_bits, problem, state.params, self.priors))
 
     def results(self, ended: Ended) -> list[FitResult]:
         n_steps = np.asarray(ended.state.step).astype(int).tolist()

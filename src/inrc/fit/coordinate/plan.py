@@ -101,7 +101,9 @@ def fit_plan(task: Task, model: ModelConfig, *, padded: bool = False) -> Coordin
             n_outputs,
             config.loss,
             config.optimiser,
+            clip_norm=config.clip_norm,
             weight_bits=config.weight_bits,
+            weight_l1=config.weight_l1,
         ),
         config=dataclasses.replace(
             config,
@@ -121,6 +123,12 @@ def fit_plan(task: Task, model: ModelConfig, *, padded: bool = False) -> Coordin
 
 
 def _groups_per_chunk(config: CoordinateFitConfig, n_steps: float) -> int:
-    """Groups of a chunk: fewer than configured where a fit would end before its rate has been steered or measured."""
+    """Groups of a chunk: fewer than configured where a fit would end before its rate has been steered or measured.
+
+    Restarts are at the ends of chunks: they too are met by fewer groups where stages are short.
+    """
     n_chunks = _MIN_CHUNKS if config.target_bits is None else MIN_UPDATES
+    shares = [stage.share for stage in config.schedule.stages if stage.restart is not None]
+    if shares:
+        n_chunks = max(n_chunks, _MIN_CHUNKS / min(shares))
     return min(config.groups_per_chunk, max(1, int(n_steps / (config.steps_per_group * n_chunks))))

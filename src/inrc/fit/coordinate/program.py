@@ -46,6 +46,7 @@ class Problem(NamedTuple):
       clip_norm: largest norm of the gradient of all weights.
       step_learning_rate: Adam's rate for the logarithms of quantisation steps.
       weight_bits: levels of a matrix as bits: its step then follows its largest weight and is not learned.
+      weight_l1: weight in the loss of the sum of the magnitudes of all differences from the prior's mean.
     """
 
     model: ModelConfig
@@ -55,7 +56,8 @@ class Problem(NamedTuple):
     optimiser: Optimiser = OptimiserConfig()
     clip_norm: float = 1.0
     step_learning_rate: float = 1e-2
-    weight_bits: int | None = None
+    weight_bits: float | None = None
+    weight_l1: float = 0.0
 
 
 class State(NamedTuple):
@@ -147,6 +149,12 @@ def distortion(problem: Problem, params: Matrices, signal: Signal) -> Float[Arra
     return jnp.mean(jax.lax.map(phase, jnp.arange(signal.phases.targets.shape[0])))
 
 
+def steps_of_bits(problem: Problem, params: Stacks, prior: Prior) -> Stacks:
+    """Logarithms of the quantisation steps of weights whose levels are fixed (`Problem.weight_bits`)."""
+    assert problem.weight_bits is not None
+    return log_steps_of_bits(params, prior, problem.weight_bits)
+
+
 @functools.partial(jax.jit, static_argnames="problem")
 def rounded_cost(problem: Problem, state: State, signal: Signal, prior: Prior) -> Measured:
     """What the state's weights come to as a file would hold them."""
@@ -166,10 +174,14 @@ def _step(
     (params, bits), pull = jax.vjp(forward, state.params, state.log_steps)
     loss, gradient = phase_loss_and_gradient(problem, params, signal, steps.phase)
     gradient, step_gradient = pull((gradient, jnp.asarray(bit_weights.networks, jnp.float32)))
+    if problem.weight_l1:
+        gradient = {
+            key: g + problem.weight_l1 * jnp.sign(state.params[key] - prior.mean[key]) for key, g in gradient.items()
+        }
     rates = WeightsRates(steps.learning_rate, steps.step_rate * problem.step_learning_rate, problem.clip_norm)
     weights = moved(problem.optimiser, state.weights, gradient, step_gradient, rates, state.step)
     if problem.weight_bits is not None:
-        weights = weights._replace(log_steps=log_steps_of_bits(weights.params, prior, problem.weight_bits))
+        weights = weights._replace(log_steps=steps_of_bits(problem, weights.params, prior))
     return State(*weights, state.step + 1, state.seed), Measured(loss, jnp.float32(0), bits)
 
 

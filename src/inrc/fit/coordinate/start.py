@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Float
 
 from inrc.fit.coordinate.config import CoordinateFitConfig
-from inrc.fit.coordinate.program import Problem, State, init_state, stacks_of
+from inrc.fit.coordinate.program import Problem, State, init_state, stacks_of, steps_of_bits
 from inrc.fit.lanes import batched
 from inrc.fit.stacks import unstacked
 from inrc.fit.task import Start
-from inrc.fit.weights import Matrices, Prior, first_weights, log_steps_of_bits
+from inrc.fit.weights import Matrices, Prior, first_weights
 from inrc.models import build
 
 
@@ -89,7 +89,7 @@ def _first_state(
     log_steps = {name: jnp.log(step) for name, step in (given_steps or steps).items()}
     weights = first_weights(stacks, problem.optimiser, params, log_steps)
     if problem.weight_bits is not None:
-        weights = weights._replace(log_steps=log_steps_of_bits(weights.params, prior, problem.weight_bits))
+        weights = weights._replace(log_steps=steps_of_bits(problem, weights.params, prior))
     return init_state(weights, seed)
 
 
