@@ -27,8 +27,9 @@ class EncodingArguments:
       max_bytes: Write a file of at most so many bytes.
       time_budget: End the fit after so many seconds, whatever the effort.
       codec: The network; `inrc codecs` describes every one. auto takes latent grids for all but small pictures.
-      loss: The loss that the fit minimises; auto takes the codec's, usually mse, which gives the best PSNR. visual and all names with ssim trade PSNR for
-        structure, gradient for edges, total-variation for texture; l1 and charbonnier let a few pixels differ more.
+      loss: The loss that the fit minimises; auto takes the codec's, usually mse, which gives the best PSNR. visual and
+        all names with ssim trade PSNR for structure, gradient for edges, total-variation for texture; l1 and
+        charbonnier let a few pixels differ more.
       colour: The transform between RGB and the outputs of the network. auto takes the codec's own, and latent grids
         allow no other.
       init: The shared init that the fit starts from; decoding needs it too. auto takes an init that comes with inrc if
