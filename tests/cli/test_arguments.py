@@ -24,7 +24,7 @@ from inrc.signal.colour import ColourTransform
 def test_encode_offers_what_the_package_has():
     hints = typing.get_type_hints(EncodingArguments, include_extras=True)
     (loss,) = hints["loss"].__metadata__
-    assert set(loss.choices) == set(LOSSES)
+    assert set(loss.choices) == {"auto", *LOSSES}
     colours = {name.upper().replace("-", "_") for name in typing.get_args(hints["colour"])}
     assert colours == {"AUTO", *ColourTransform.__members__}
 
@@ -33,10 +33,11 @@ def test_encode_has_the_defaults_of_the_api():
     default = EncodeOptions()
     names = {field.name for field in dataclasses.fields(EncodingArguments)}
     assert names == {field.name for field in dataclasses.fields(EncodeOptions)} - {"model", "fit"}
-    for name in names & {field.name for field in dataclasses.fields(EncodeOptions)} - {"colour"}:
+    for name in names & {field.name for field in dataclasses.fields(EncodeOptions)} - {"colour", "loss"}:
         assert getattr(EncodingArguments, name, None) == getattr(default, name), name
     assert EncodingArguments().options() == default
     assert EncodingArguments(colour="ycocg").options().colour is ColourTransform.YCOCG
+    assert EncodingArguments(loss="gradient").options().loss == "gradient"
 
 
 def test_keywords_of_the_api_are_the_fields_of_its_options(coffee_small):
