@@ -17,8 +17,8 @@ Its two matrices are summed over the samples once for each layer. A step of Adam
 number of samples, and the thousand steps of a layer take milliseconds.
 
 The error is divided by step^2 and by the mean diagonal of sum y y^T, so that one regularisation suits all networks. The
-published 1e-4 is one of undivided mean errors. It does for a SIREN what 1 does here, but leaves half of the weights of
-a ReLU network, whose steps are larger, between two integers (experiments/NOTES.md, row 5.10).
+published 1e-4 is one of undivided mean errors. It does for a SIREN what 1 does here, but leaves a third of the weights
+of a ReLU network, whose steps are larger, between two integers (experiments/NOTES.md, row 5.10).
 """
 
 import dataclasses
