@@ -13,12 +13,22 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, UInt32
 
+from inrc.config import WeightStorage
 from inrc.entropy.rate import stacked_bits
 from inrc.fit.optimiser import Optimiser, OptimiserConfig, adam, clip_by_global_norm, transformation_of
 from inrc.fit.stacks import Stack, Stacks, stacked, stacked_scalars, stacks_of, unstacked
 from inrc.fit.task import Start
 from inrc.layout import Layout
-from inrc.quant.surrogate import on_ladder, surrogate, uniform_noise
+from inrc.quant.surrogate import (
+    companded,
+    expanded,
+    exponents_of,
+    nearest_half,
+    on_ladder,
+    straight_through,
+    surrogate,
+    uniform_noise,
+)
 
 Matrices = dict[str, jax.Array]
 
@@ -112,10 +122,13 @@ def quantised(
     noise: Float[Array, ""],
     hard: Float[Array, ""],
     seed: UInt32[Array, ""],
+    storage: WeightStorage = WeightStorage.INTEGERS,
 ) -> tuple[Matrices, Float[Array, ""]]:
     """The weights with the surrogate of rounding applied, and what they cost.
 
-    Where weights are rounded, their steps are those of the file's ladder: the weights adapt to what is stored.
+    Where weights are rounded, their steps are those of the file's ladder: the weights adapt to what is stored. Weights
+    that files do not hold as integers are no differences from the prior's mean. Binary16 numbers have neither steps nor
+    noise, and the rate model knows nothing of them: they cost no bits.
 
     Args:
       stacks: of the matrices.
@@ -124,10 +137,14 @@ def quantised(
       noise: factor of the uniform noise that stands for rounding: 0 for none, a sign otherwise.
       hard: above 0 where weights are rounded instead.
       seed: uint32, of the noise.
+      storage: how files hold the weights.
 
     Returns:
       ({name: matrix}, bits of all matrices).
     """
+    if storage is WeightStorage.HALF:
+        halves = {key: straight_through(p, _half_if(hard, p)) for key, p in state.params.items()}
+        return unstacked(stacks, halves), jnp.float32(0)
     draw = noise * uniform_noise(seed, sum(p.size for p in state.params.values()))
     rounded, bits, first = {}, jnp.float32(0), 0
     for stack in stacks:
@@ -135,11 +152,23 @@ def quantised(
         step = jnp.exp(jnp.where(hard > 0, on_ladder(log_step), log_step))[:, None, None]
         mask = jnp.asarray(stack.mask())
         part = mask * draw[first : first + x.size].reshape(x.shape)
-        integers = surrogate((x - mean) / step, part, hard)
+        # XLA and the sums of gradients follow the order of operations: it decides the bytes of files.
+        exponent = exponents_of(x, mask)[:, None, None] if storage is WeightStorage.COMPANDED else None
+        scaled = (x - mean) / step if exponent is None else companded(x / step, exponent)
+        integers = surrogate(scaled, part, hard)
         bits += stacked_bits(integers, prior.scale[stack.key] / step, mask, hard)
-        rounded[stack.key] = mean + integers * step
+        if exponent is None:
+            rounded[stack.key] = mean + integers * step
+        else:
+            still = surrogate(companded(jax.lax.stop_gradient(x) / step, exponent), part, hard)
+            rounded[stack.key] = straight_through(x, expanded(still, exponent) * step)
         first += x.size
     return unstacked(stacks, rounded), bits
+
+
+def _half_if(hard: Float[Array, ""], x: jax.Array) -> jax.Array:
+    still = jax.lax.stop_gradient(x)
+    return jnp.where(hard > 0, nearest_half(still), still)
 
 
 def moved(
@@ -172,9 +201,19 @@ def moved(
     return WeightsState(params, log_steps, moments, (means, squares))
 
 
-def log_steps_of_bits(params: Stacks, prior: Prior, weight_bits: float) -> Stacks:
+def log_steps_of_bits(
+    stacks: tuple[Stack, ...],
+    params: Stacks,
+    prior: Prior,
+    weight_bits: float,
+    storage: WeightStorage = WeightStorage.INTEGERS,
+) -> Stacks:
     """Logarithms of the steps at which 2^weight_bits levels span what a file holds of a matrix, from -m to m."""
     levels = 2.0**weight_bits - 1.0
+    if storage is WeightStorage.COMPANDED:
+        masks = {stack.key: jnp.asarray(stack.mask()) for stack in stacks}
+        spans = {key: (0.5 * levels) ** exponents_of(x, masks[key]) for key, x in params.items()}
+        return {key: jnp.log(jnp.max(jnp.abs(x), axis=(1, 2)) / spans[key] + 1e-9) for key, x in params.items()}
     differences = jax.tree.map(jnp.subtract, params, prior.mean)
     return {key: jnp.log(2.0 * jnp.max(jnp.abs(x), axis=(1, 2)) / levels + 1e-9) for key, x in differences.items()}
 

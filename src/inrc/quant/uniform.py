@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 STEPS_PER_OCTAVE = 8
-_MIN_EXPONENT = -24
+MIN_EXPONENT = -24
 N_STEPS = 256
 _FRACTIONS = tuple(2.0 ** (i / STEPS_PER_OCTAVE) for i in range(STEPS_PER_OCTAVE))
 
@@ -13,7 +13,7 @@ _FRACTIONS = tuple(2.0 ** (i / STEPS_PER_OCTAVE) for i in range(STEPS_PER_OCTAVE
 def step_of_index(index: int) -> float:
     """The step 2 ** (index / 8 - 24) for 0 <= index < 256: from 6e-8 to 235, in ratios of 1.09."""
     octave, fraction = divmod(index, STEPS_PER_OCTAVE)
-    return float(np.float32(math.ldexp(_FRACTIONS[fraction], octave + _MIN_EXPONENT)))
+    return float(np.float32(math.ldexp(_FRACTIONS[fraction], octave + MIN_EXPONENT)))
 
 
 def index_of_step(step: float) -> int:
@@ -23,7 +23,7 @@ def index_of_step(step: float) -> int:
 
 def indices_of_steps(steps: np.ndarray) -> np.ndarray:
     """Indices, int32, of the steps nearest to `steps` on a log axis."""
-    octaves = np.log2(np.maximum(np.asarray(steps, np.float64), 1e-30)) - _MIN_EXPONENT
+    octaves = np.log2(np.maximum(np.asarray(steps, np.float64), 1e-30)) - MIN_EXPONENT
     return np.clip(np.rint(octaves * STEPS_PER_OCTAVE), 0, N_STEPS - 1).astype(np.int32)
 
 

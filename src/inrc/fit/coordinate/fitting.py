@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from inrc.config import ModelConfig
+from inrc.config import ModelConfig, WeightStorage
 from inrc.entropy import coder
 from inrc.fit.batch import Batch, ChunkReport, Ended, Program, shared_plan
 from inrc.fit.coordinate import program, rounding
@@ -28,6 +28,7 @@ from inrc.fit.steering import steering_of
 from inrc.fit.task import FitResult, Progress, Start, Target, Task
 from inrc.fit.weights import matrices_of, prior_of, steps_of
 from inrc.layout import layout
+from inrc.quant import companded
 from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index
 
 _MEASURE_EVERY = 4
@@ -207,7 +208,7 @@ class CoordinateBatch(Batch):
             n_bits = float(measured.network_bits[i])
             if steering.target_bits is not None and n_bits > 0:
                 params, steps = self._weights_of(i, {"params": state.params, "log_steps": state.log_steps})
-                steering.overhead = _coded_bits(params, steps, task.start) / n_bits
+                steering.overhead = _coded_bits(self.plan.problem.model.storage, params, steps, task.start) / n_bits
 
     def steered(self, state: State, report: ChunkReport, start: float, stop: float) -> State:
         rates = [float(row.mean()) for row in report.bits]
@@ -295,9 +296,14 @@ def _signal(target: Target, plan: CoordinateFitPlan) -> Signal:
     )
 
 
-def _coded_bits(params: dict[str, np.ndarray], steps: dict[str, float], start: Start | None) -> float:
+def _coded_bits(
+    storage: WeightStorage, params: dict[str, np.ndarray], steps: dict[str, float], start: Start | None
+) -> float:
     """Bits that the coder spends on weights, or on their differences from a start, rounded by their steps."""
     indices = {name: index_of_step(step) for name, step in steps.items()}
+    if storage is WeightStorage.COMPANDED:
+        rows = ((matrix, step_of_index(indices[name]), companded.power_of(matrix)) for name, matrix in params.items())
+        return coder.ideal_bits((), [companded.quantise(*row) for row in rows])
     means = dict.fromkeys(params, 0.0) if start is None else start.mean
     integers = [quantise(matrix, step_of_index(indices[name]), means[name]) for name, matrix in params.items()]
     exponents = None

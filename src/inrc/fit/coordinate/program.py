@@ -152,13 +152,14 @@ def distortion(problem: Problem, params: Matrices, signal: Signal) -> Float[Arra
 def steps_of_bits(problem: Problem, params: Stacks, prior: Prior) -> Stacks:
     """Logarithms of the quantisation steps of weights whose levels are fixed (`Problem.weight_bits`)."""
     assert problem.weight_bits is not None
-    return log_steps_of_bits(params, prior, problem.weight_bits)
+    return log_steps_of_bits(stacks_of(problem), params, prior, problem.weight_bits, problem.model.storage)
 
 
 @functools.partial(jax.jit, static_argnames="problem")
 def rounded_cost(problem: Problem, state: State, signal: Signal, prior: Prior) -> Measured:
     """What the state's weights come to as a file would hold them."""
-    params, bits = quantised(stacks_of(problem), state.weights, prior, jnp.float32(0), jnp.float32(1), state.seed)
+    noise, hard = jnp.float32(0), jnp.float32(1)
+    params, bits = quantised(stacks_of(problem), state.weights, prior, noise, hard, state.seed, problem.model.storage)
     return Measured(distortion(problem, params, signal), jnp.float32(0), bits)
 
 
@@ -169,7 +170,7 @@ def _step(
 
     def forward(params: Stacks, log_steps: Stacks):
         weights = state.weights._replace(params=params, log_steps=log_steps)
-        return quantised(stacks_of(problem), weights, prior, steps.noise, steps.hard, seed)
+        return quantised(stacks_of(problem), weights, prior, steps.noise, steps.hard, seed, problem.model.storage)
 
     (params, bits), pull = jax.vjp(forward, state.params, state.log_steps)
     loss, gradient = phase_loss_and_gradient(problem, params, signal, steps.phase)
