@@ -39,11 +39,13 @@ def settings(options: EncodeOptions, shape: tuple[int, int] = REFERENCE_SHAPE) -
 
 
 def _plain(value: Any) -> Any:
-    """Dataclasses, enumerations and tuples as JSON values."""
+    """Dataclasses, enumerations and tuples as JSON values; JSON has no infinity, which becomes a word."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, enum.Enum):
         return value.name.lower()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, tuple | list):
