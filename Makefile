@@ -7,7 +7,7 @@ N_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo bench test test-slow lint format type contracts golden lock clean \
-	rd-smoke rd-quick rd-kodak rd-anchors rd-latent rd-ablations plots report meta-smoke meta-ablation
+	history rd-smoke rd-quick rd-kodak rd-anchors rd-latent rd-ablations plots report meta-smoke meta-ablation
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ rd-anchors: $(STAMP) ## measure the classical codecs on all of Kodak
 rd-latent: $(STAMP) ## measure latent grids on six Kodak pictures, beside Cool-Chic's published points
 	@$(EVALUATE) experiments/latent_rd.py
 	@$(BIN)/python -m experiments.latent_rd
+
+history: $(STAMP) ## measure what is missing of every published system, and print the tables (hours; resumes)
+	@for name in reproduction_offsets history history_anytime history_speed reproduction; do \
+		$(EVALUATE) experiments/$$name.py || exit; done
+	@for name in history history_anytime history_speed reproduction; do \
+		$(BIN)/python -m experiments.$$name || exit; done
 
 rd-ablations: $(STAMP) ## measure losses, bits, encodings, sizes and efforts on two or three Kodak pictures
 	@for name in loss_ablation quant_ablation encoding_ablation resolution effort; do \

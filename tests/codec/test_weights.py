@@ -77,10 +77,11 @@ def test_other_storages_come_back_and_the_reference_decoder_agrees(storage):
 
 
 def test_uniform_weights_take_thirteen_bits_as_binary16():
-    # One bit of the sign, ten of the significand, and an exponent that is the largest one half of the time.
+    # Ten bits of the significand, one of the sign, two of the exponent, which halves its chances; and a third of a bit
+    # that the shape of the tables costs.
     weights = np.random.default_rng(0).uniform(-1 / 32, 1 / 32, (40, 50)).astype(np.float32)
     sent = quantise({"layer_0": weights}, {"layer_0": 1.0}, storage=WeightStorage.HALF)
-    assert 12.8 < sent.ideal_bits() / weights.size < 13.3
+    assert 13.0 < sent.ideal_bits() / weights.size < 13.4
 
 
 @pytest.mark.parametrize(
