@@ -55,7 +55,7 @@ def test_noise_of_a_seed_never_changes():
 
 
 def test_steps_come_from_the_ladder_and_not_from_beyond_its_ends():
-    steps = np.float32([1e-12, 6.1e-8, 0.013, 0.9, 77.0, 1e9])
+    steps = np.array([1e-12, 6.1e-8, 0.013, 0.9, 77.0, 1e9], np.float32)
     expected = uniform.steps_of_indices(uniform.indices_of_steps(steps))
     np.testing.assert_allclose(np.exp(on_ladder(jnp.log(steps))), expected, rtol=2e-6)
 
