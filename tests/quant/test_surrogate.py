@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inrc.quant.surrogate import surrogate, uniform_noise
+from inrc.quant import companded, uniform
+from inrc.quant.surrogate import companded as compand
+from inrc.quant.surrogate import expanded, exponents_of, on_ladder, surrogate, uniform_noise
 
 X = jnp.float32([[-1.7, -0.5, 0.0], [0.49, 0.51, 3.2]])
 NOISE = jnp.float32([[0.1, -0.2, 0.3], [-0.4, 0.0, 0.5]])
@@ -50,3 +52,25 @@ def test_the_same_seed_gives_the_same_noise_and_another_another():
 def test_noise_of_a_seed_never_changes():
     frozen = [0.44918888807296753, -0.3330134153366089, 0.3420346975326538, -0.13440382480621338]
     np.testing.assert_array_equal(uniform_noise(jnp.uint32(3), 4), np.array(frozen, np.float32))
+
+
+def test_steps_come_from_the_ladder_and_not_from_beyond_its_ends():
+    steps = np.array([1e-12, 6.1e-8, 0.013, 0.9, 77.0, 1e9], np.float32)
+    expected = uniform.steps_of_indices(uniform.indices_of_steps(steps))
+    np.testing.assert_allclose(np.exp(on_ladder(jnp.log(steps))), expected, rtol=2e-6)
+
+
+def test_exponents_are_those_of_the_file_whatever_the_padding():
+    generator = np.random.default_rng(0)
+    matrices = [generator.laplace(0, 3, (5, 9)), generator.normal(0, 0.1, (3, 4)), np.zeros((2, 2))]
+    x, mask = np.zeros((2, 3, 5, 9), np.float32)
+    for i, matrix in enumerate(matrices):
+        rows, columns = matrix.shape
+        x[i, :rows, :columns], mask[i, :rows, :columns] = matrix, 1
+    expected = [companded.exponent_of(companded.power_of(matrix.astype(np.float32))) for matrix in matrices]
+    np.testing.assert_array_equal(exponents_of(jnp.asarray(x), jnp.asarray(mask)), expected)
+
+
+def test_powers_undo_roots():
+    x = jnp.float32([-40.3, -1.0, -0.02, 0.0, 0.7, 1234.5])
+    np.testing.assert_allclose(expanded(compand(x, jnp.float32(1.3)), jnp.float32(1.3)), x, rtol=1e-5)

@@ -1,23 +1,26 @@
 """Fits of coordinate networks: what they learn, what they cost, and how they meet a number of bits."""
 
 import dataclasses
+import json
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inrc.config import LossConfig
+from inrc.codec import weights
+from inrc.config import LossConfig, WeightStorage
 from inrc.entropy import coder
 from inrc.errors import ConfigError
 from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.coordinate.fitting import CoordinateBatch, CoordinateFitResult, fit_network
-from inrc.fit.coordinate.program import stacks_of
+from inrc.fit.coordinate.program import distortion, stacks_of
 from inrc.fit.coordinate.schedule import Schedule
 from inrc.fit.lanes import Lanes
 from inrc.fit.measured import Measured
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.fit.stacks import stacked, stacked_scalars
 from inrc.fit.task import Start, Target, Task
+from inrc.fit.weights import matrices_of, steps_of
 from inrc.layout import layout
 from inrc.quant.uniform import index_of_step, quantise, step_of_index
 from tests.fit import problems
@@ -101,6 +104,20 @@ def test_the_preconditioned_optimiser_and_structural_losses_fit_too():
     assert rounded_loss(fit_network(problems.target(), MODEL, visual)) < 0.02
 
 
+@pytest.mark.parametrize("storage", [WeightStorage.COMPANDED, WeightStorage.HALF])
+def test_the_value_of_the_best_weights_is_that_of_the_file(storage, tmp_path):
+    model, path = dataclasses.replace(MODEL, storage=storage), tmp_path / "fit.ckpt"
+    config = dataclasses.replace(CONFIG, n_passes=4, weight_bits=5.5, lambda_rd=0.0, schedule=Schedule(hard_from=0.2))
+    result = fit_network(problems.target(), model, config, checkpoint_path=path, checkpoint_every=-1)
+    stored = weights.quantise(result.params, result.steps, storage=storage)
+    decoded = {n: jnp.asarray(p) for n, p in weights.dequantise(layout(model, problems.SHAPE, 3), stored).items()}
+    with np.load(path) as archive:
+        (best,) = json.loads(str(archive["meta"]))["best"]
+    assert float(distortion(result.problem, decoded, result.signal)) == pytest.approx(best, rel=1e-4)
+    exact = {name: jnp.asarray(p) for name, p in result.params.items()}
+    assert abs(float(distortion(result.problem, exact, result.signal)) / best - 1) > 1e-6  # or rounding is not tested
+
+
 class TestFixedBits:
     @pytest.mark.parametrize("bits", [3, 6, 4.6])
     def test_integers_take_that_many_levels(self, bits):
@@ -152,6 +169,22 @@ class TestOverhead:
         integers = self.integers()
         expected = coder.ideal_bits((), list(integers.values())) / 10.0
         assert self.overhead(integers, 10.0) == pytest.approx(expected)
+
+    def test_companded_weights_have_integers_of_their_own(self):
+        model = dataclasses.replace(MODEL, storage=WeightStorage.COMPANDED)
+        config = dataclasses.replace(CONFIG, target_bits=100.0)
+        batch = CoordinateBatch([Task(problems.target(), config)], model, Lanes(), padded=False)
+        state = batch.first(0)
+        batch.note_rounded(state, Measured(np.zeros(1), np.zeros(1), np.array([10.0])))
+        stacks = stacks_of(batch.plan.problem)
+        params, log_steps = (
+            {key: np.asarray(x[0]) for key, x in part.items()} for part in (state.params, state.log_steps)
+        )
+        names = tuple(name for name, _ in layout(model, problems.SHAPE, 3))
+        own = matrices_of(stacks, names, params), steps_of(stacks, names, log_steps)
+        integers = weights.quantise(*own, storage=WeightStorage.COMPANDED).integers
+        (steering,) = batch.steerings
+        assert steering.overhead == pytest.approx(coder.ideal_bits((), integers) / 10.0)
 
     def test_under_a_prior_it_is_that_of_the_file(self):
         integers = self.integers()
