@@ -3,7 +3,7 @@
 import dataclasses
 
 from inrc.config import EncodingConfig, HashGridEncoding, LatentGridConfig, ModelFamily, WeightStorage
-from inrc.training import Training
+from inrc.training import LatentTraining, Training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +72,8 @@ class LatentCodec(Preset):
 
     Attributes, beside those of every `Preset`:
       model: the networks.
+      training: of a published system; this project's own if None.
     """
 
     model: LatentGridConfig
+    training: LatentTraining | None = None

@@ -7,6 +7,7 @@ coordinate networks, the number of weights. Effort moves the number of passes ov
 import itertools
 import math
 
+from inrc import published_latents
 from inrc.checks import checked_name
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.errors import ConfigError
@@ -44,20 +45,8 @@ LATENT_CODECS = {
             "pyramid of latents with hyper grids and cross features (after COOL-CHIC 5); the default from 128x128 on",
             LatentGridConfig(),
         ),
-        LatentCodec(
-            "cool-chic",
-            "pyramid of latents, a context network, a wide pixel-wise synthesis (COOL-CHIC, Ladune 2023)",
-            LatentGridConfig(
-                n_hyper=0, n_cross=0, n_cross_levels=0, synthesis_width=40, n_residual=0, refinement=False
-            ),
-        ),
-        LatentCodec(
-            "c3",
-            "pyramid of latents, more neighbours, 3x3 layers at the end (C3, Kim 2024)",
-            LatentGridConfig(
-                n_hyper=0, n_spatial=14, n_cross=0, n_cross_levels=0, synthesis_width=32, refinement=False
-            ),
-        ),
+        published_latents.COOL_CHIC,
+        published_latents.C3,
     )
 }
 

@@ -1,4 +1,4 @@
-"""How published systems train, as data: learning rates in stages, restarts, and when weights are rounded.
+"""How published systems train, as data: learning rates in stages, restarts, noise, and when weights are rounded.
 
 Needs no JAX. The presets of published systems hold a `Training`; the codec makes the configuration of a fit of it.
 """
@@ -106,3 +106,107 @@ class Training:
     hard_from: float = 1.0
     measured_from: float | None = None
     adaround: bool = False
+
+
+class LatentNoise(enum.Enum):
+    """What is added to latents where they are not rounded; the noise of a stage is its size.
+
+    GAUSSIAN noise has a standard deviation, UNIFORM noise a width (1 covers a quantisation step), and KUMARASWAMY noise
+    (C3, Kim et al., 2024) the distribution's parameter a, from 1, where it is uniform, to sharper peaks at 0.
+    """
+
+    GAUSSIAN = "gaussian"
+    UNIFORM = "uniform"
+    KUMARASWAMY = "kumaraswamy"
+
+
+class SoftRounding(enum.Enum):
+    """What is done to latents before and after the noise.
+
+    NONE: nothing. TWICE: soft rounding before and after it. CONDITIONAL_MEAN: soft rounding before it, and after it the
+    mean of the latents that may have led there (Agustsson and Theis, 2020, section 4.1), as in C3.
+    """
+
+    NONE = "none"
+    TWICE = "twice"
+    CONDITIONAL_MEAN = "conditional_mean"
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentRounding:
+    """What stands for the rounding of latents while they are fitted.
+
+    Attributes:
+      noise: its kind.
+      soft: soft rounding before and after it.
+      soft_gradient: whether latents that are rounded have the gradient of soft rounding, not that of the identity.
+      paired: whether every second step repeats the noise of the one before with the other sign.
+    """
+
+    noise: LatentNoise = LatentNoise.GAUSSIAN
+    soft: SoftRounding = SoftRounding.TWICE
+    soft_gradient: bool = False
+    paired: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentTrainingStage:
+    """A part of the training of latents and their networks. Pairs are values at its start and at its end.
+
+    Attributes:
+      n_steps: of the published schedule.
+      rate: learning rate of latents and networks; it follows a cosine, the others a line.
+      temperature: of soft rounding.
+      noise: its size.
+      hard: whether latents are rounded.
+    """
+
+    n_steps: int
+    rate: tuple[float, float]
+    temperature: tuple[float, float] = (1.0, 1.0)
+    noise: tuple[float, float] = (0.0, 0.0)
+    hard: bool = False
+
+    def __post_init__(self) -> None:
+        if self.n_steps < 1 or min(self.rate) < 0 or min(self.temperature) <= 0 or min(self.noise) < 0:
+            raise ConfigError(
+                f"a stage has {self.n_steps} steps, rates {self.rate}, temperatures {self.temperature} and noise "
+                f"{self.noise}; steps must be 1 or more, rates and noise 0 or more, temperatures above 0"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentTraining:
+    """How a published system trains latents and their networks: by one Adam, on distortion + lambda * bits of latents.
+
+    The networks are neither rounded nor paid for in that loss. Once the fit has ended, their quantisation steps are
+    searched by distortion + lambda * all bits.
+
+    A latent of level l is gain * gain_per_level^l of what Adam moves: learning rates, epsilon and the norm of the
+    gradient are of the latter.
+
+    Attributes:
+      stages: one after the other.
+      rounding: what stands for the rounding of latents.
+      gain: of the finest grid.
+      gain_per_level: from a grid to the next coarser one.
+      betas, epsilon: of Adam.
+      clip_norm: largest norm of the gradient of latents and networks together.
+      n_starts: random starts, of which the best goes on.
+      start_steps: of each of them, in the published schedule.
+    """
+
+    stages: tuple[LatentTrainingStage, ...]
+    rounding: LatentRounding
+    gain: float
+    gain_per_level: float
+    clip_norm: float
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-8
+    n_starts: int = 1
+    start_steps: int = 0
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the published schedule."""
+        return sum(stage.n_steps for stage in self.stages)

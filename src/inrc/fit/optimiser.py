@@ -157,9 +157,10 @@ def adam(
     x: Float[Array, "*shape"],
     gradient: Float[Array, "*shape"],
     moments: tuple[Float[Array, "*shape"], Float[Array, "*shape"]],
-    learning_rate: Float[Array, ""],
+    learning_rate: Float[Array, ""] | Float[Array, "*shape"],
     count: Float[Array, ""],
     betas: tuple[float | Float[Array, ""], float | Float[Array, ""]],
+    epsilon: float = 1e-12,
 ) -> tuple[Float[Array, "*shape"], tuple[Float[Array, "*shape"], Float[Array, "*shape"]]]:
     """One bias-corrected step of Adam (Kingma and Ba, 2015) whose betas may be values of a schedule.
 
@@ -167,9 +168,10 @@ def adam(
       x: what is optimised.
       gradient: of the loss with respect to it.
       moments: running means of the gradient and of its square.
-      learning_rate: of this step.
+      learning_rate: of this step, for all or for each.
       count: steps taken before this one.
       betas: decays of the two means.
+      epsilon: added to the root of the second mean.
 
     Returns:
       (x after the step, moments after it).
@@ -177,7 +179,7 @@ def adam(
     mean = betas[0] * moments[0] + (1 - betas[0]) * gradient
     square = betas[1] * moments[1] + (1 - betas[1]) * gradient * gradient
     corrected = mean / (1 - betas[0] ** (count + 1)), square / (1 - betas[1] ** (count + 1))
-    return x - learning_rate * corrected[0] / (jnp.sqrt(corrected[1]) + 1e-12), (mean, square)
+    return x - learning_rate * corrected[0] / (jnp.sqrt(corrected[1]) + epsilon), (mean, square)
 
 
 def _empty_side(config: OptimiserConfig, stack: tuple[int, ...], size: int) -> Side:

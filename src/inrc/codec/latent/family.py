@@ -9,8 +9,10 @@ from inrc import presets, shared_init
 from inrc.bitstream import network_fields
 from inrc.codec import file as files
 from inrc.codec.family import Family
+from inrc.codec.latent import published
 from inrc.codec.latent.format import LatentFormat
 from inrc.codec.latent.rdoq import loss_of, refine
+from inrc.codec.latent.step_search import with_searched_steps
 from inrc.codec.options import EncodeOptions
 from inrc.codec.plan import Candidate, Fitter, Goal, Plan, Resolved, Trial
 from inrc.codec.reference import Reference
@@ -74,10 +76,10 @@ class LatentFamily(Family):
     def shipped_init(
         self, options: EncodeOptions, shape: tuple[int, int], n_channels: int, bpp: float
     ) -> SharedInit | None:
-        """The init of the nearest lambda, for short fits."""
+        """The init of the nearest lambda, for short fits; published systems start at random."""
         codec, config = presets.codec_by_name(options.codec), _config(options, shape, bpp)
         assert isinstance(codec, presets.LatentCodec)
-        if config.n_steps > _STEPS_WITH_INIT:
+        if config.n_steps > _STEPS_WITH_INIT or codec.training is not None:
             return None
         suitable = [
             init
@@ -110,6 +112,8 @@ class LatentFamily(Family):
 
     def rounded(self, plans: Sequence[Plan], results: Sequence[FitResult]) -> list[Candidate]:
         """Weights rounded by the steps that the fits have learned, latents by what they cost.
+
+        Where the configuration says so, the steps are searched instead, and latents stay as they were fitted.
 
         Weights are differences from the shared init, if the plan has one. Where the file may do without it, they are
         written in full if that leads to the lower loss.
@@ -167,13 +171,15 @@ def _next_log_lambda(trials: list[Trial], goal: Goal) -> float:
 
 def _rounded(plan: Plan, result: FitResult) -> Candidate:
     assert isinstance(result, LatentFitResult)
+    config = plan.task.config
+    assert isinstance(config, LatentFitConfig)
+    if config.searched_steps:
+        result = with_searched_steps(plan, result)
     candidate = _with_weights(plan, plan.reference, result)
     if plan.reference is not None and plan.may_drop_init:
         in_full = _with_weights(plan, None, result)
         candidate = min((candidate, in_full), key=lambda one: loss_of(one, result.lambda_rd))
-    config = plan.task.config
-    assert isinstance(config, LatentFitConfig)
-    if config.n_steps < _REFINED_FROM_STEPS or result.interrupted:
+    if config.searched_steps or config.n_steps < _REFINED_FROM_STEPS or result.interrupted:
         return candidate
     return refine(candidate, result.lambda_rd)
 
@@ -190,15 +196,18 @@ def _config(options: EncodeOptions, shape: tuple[int, ...], bpp: float) -> Laten
     if options.fit is not None:
         assert isinstance(options.fit, LatentFitConfig)
         return options.fit
-    loss = LOSSES[options.loss_name]
-    return LatentFitConfig(
-        n_steps=presets.steps_of_effort(options.effort, math.prod(shape)),
-        lambda_rd=presets.latent_lambda_of_bpp(bpp) * loss.slope,
-        loss=loss,
-        groups_per_chunk=_GROUPS_PER_CHUNK,
-        time_budget=options.time_budget,
-        seed=options.seed,
-    )
+    loss, n_pixels, codec = LOSSES[options.loss_name], math.prod(shape), presets.codec_by_name(options.codec)
+    others = {
+        "lambda_rd": presets.latent_lambda_of_bpp(bpp) * loss.slope,
+        "loss": loss,
+        "groups_per_chunk": _GROUPS_PER_CHUNK,
+        "time_budget": options.time_budget,
+        "seed": options.seed,
+    }
+    if isinstance(codec, presets.LatentCodec) and codec.training is not None:
+        n_steps = published.n_steps_of(codec.training, options.effort, n_pixels)
+        return published.fit_of(codec.training, n_steps, **others)
+    return LatentFitConfig(n_steps=presets.steps_of_effort(options.effort, n_pixels), **others)
 
 
 def _model(plan: Plan) -> LatentGridConfig:

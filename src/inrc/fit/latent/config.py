@@ -4,9 +4,11 @@ import dataclasses
 
 from inrc.config import LossConfig
 from inrc.errors import ConfigError
+from inrc.fit.latent.adam import LatentAdam
 from inrc.fit.latent.schedule import LatentSchedule
 from inrc.fit.optimiser import Optimiser, OptimiserConfig
 from inrc.fit.task import FitConfig
+from inrc.training import LatentRounding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,9 +21,13 @@ class LatentFitConfig(FitConfig):
         small picture stands for a larger one.
       optimiser: constants of ours, or an optax transformation of the `scale_by_` kind; of the networks.
       schedule: learning rates and stages.
-      clip_norm: largest norm of the gradient of all networks.
+      rounding: what stands for the rounding of latents.
+      latent_adam: of the latents.
+      clip_norm: largest norm of the gradient of all networks, and of the latents where `latent_adam` says so.
       step_learning_rate: Adam's rate for the logarithms of the networks' quantisation steps.
       first_step: quantisation step of the networks where a fit starts.
+      searched_steps: whether the networks' quantisation steps are searched once the fit has ended, and latents stay as
+        they were fitted. Otherwise the fit learns the steps, and latents are refined after long fits.
     """
 
     n_steps: int = 2000
@@ -34,11 +40,14 @@ class LatentFitConfig(FitConfig):
     loss: LossConfig = LossConfig()
     optimiser: Optimiser = OptimiserConfig()
     schedule: LatentSchedule = LatentSchedule()
+    rounding: LatentRounding = LatentRounding()
+    latent_adam: LatentAdam = LatentAdam()
     clip_norm: float = 0.1
     step_learning_rate: float = 3e-2
     steps_per_group: int = 5
     groups_per_chunk: int = 16
     first_step: float = 2.0**-8
+    searched_steps: bool = False
     time_budget: float | None = None
     seed: int = 0
 

@@ -68,6 +68,8 @@ def fit_plan(task: Task, model: LatentGridConfig) -> LatentFitPlan:
             config.clip_norm,
             config.step_learning_rate,
             config.loss,
+            config.rounding,
+            config.latent_adam,
         ),
         config=dataclasses.replace(
             config,

@@ -2,7 +2,7 @@
 
 A step fits the whole picture. Soft rounding and noise stand for the rounding of latents, uniform noise for that of the
 networks' weights. The loss is the distortion plus bits of latents and of networks, each times its weight. All that
-differs between stages, pictures, seeds and lambdas is an array argument.
+differs between stages, pictures, seeds and lambdas is an array argument; kinds of noise and of rounding are static.
 """
 
 import functools
@@ -15,16 +15,21 @@ import optax
 from jaxtyping import Array, Float, Num, UInt32
 
 from inrc.config import LatentGridConfig, LossConfig
+from inrc.fit.latent.adam import LatentAdam, gains_of
 from inrc.fit.latent.schedule import LatentSteps
 from inrc.fit.loss import distortion
 from inrc.fit.measured import BitWeights, Measured
-from inrc.fit.optimiser import Optimiser, OptimiserConfig, adam, refresh_bases
+from inrc.fit.optimiser import Optimiser, OptimiserConfig, adam, clip_by_global_norm, refresh_bases
 from inrc.fit.stacks import Stack, Stacks
 from inrc.fit.weights import Matrices, Prior, WeightsRates, WeightsState, moved, quantised, stacks_for
 from inrc.latent_layout import latent_layout
 from inrc.models.latent_grid.forward import values_and_bits
 from inrc.models.latent_grid.packing import packing_of
-from inrc.quant.soft_round import gaussian_noise, latent_surrogate
+from inrc.quant.soft_round import latent_noise, latent_surrogate
+from inrc.training import LatentRounding
+
+_LATENTS = "latents"
+"""Key of the latents' gradient beside those of the stacks."""
 
 
 class LatentProblem(NamedTuple):
@@ -33,9 +38,11 @@ class LatentProblem(NamedTuple):
     Attributes:
       model, shape, n_channels: the networks and the (height, width) of the picture, or of the canvas that holds it.
       optimiser: of the networks.
-      clip_norm: largest norm of the gradient of all networks.
+      clip_norm: largest norm of the gradient of all networks, and of the latents where `latent_adam` says so.
       step_learning_rate: Adam's rate for the logarithms of the networks' quantisation steps.
       loss: distortion.
+      rounding: what stands for the rounding of latents.
+      latent_adam: of the latents.
     """
 
     model: LatentGridConfig
@@ -45,6 +52,8 @@ class LatentProblem(NamedTuple):
     clip_norm: float = 0.1
     step_learning_rate: float = 1e-2
     loss: LossConfig = LossConfig()
+    rounding: LatentRounding = LatentRounding()
+    latent_adam: LatentAdam = LatentAdam()
 
 
 class LatentState(NamedTuple):
@@ -156,7 +165,7 @@ def _step(
     state: LatentState,
     steps: LatentSteps,
 ) -> tuple[LatentState, Measured]:
-    seed, sign = noise_of(state.seed, state.step)
+    seed, sign = noise_of(state.seed, state.step, problem.rounding.paired)
     bit_weights = bit_weights._replace(latents=bit_weights.latents * steps.rate)
 
     def loss(latents: jax.Array, params: Stacks, log_steps: Stacks):
@@ -164,27 +173,42 @@ def _step(
         matrices, network_bits = quantised(
             stacks_of(problem), weights, prior, sign * steps.network_noise, steps.network_hard, seed
         )
-        noise = sign * steps.noise * gaussian_noise(seed + 1, latents.size)
-        rounded = latent_surrogate(latents, steps.temperature, noise, steps.hard)
+        noise = latent_noise(problem.rounding.noise, seed + 1, latents.size, steps.noise, sign)
+        rounded = latent_surrogate(latents, steps.temperature, noise, steps.hard, problem.rounding)
         measured = _measured(problem, matrices, network_bits, rounded, signal)
         return measured.cost(bit_weights), measured
 
     gradients, measured = jax.grad(loss, (0, 1, 2), has_aux=True)(state.latents, state.params, state.log_steps)
     latent_gradient, gradient, step_gradient = gradients
+    gains = gains_of(problem.latent_adam, packing_of(problem.model, problem.shape))
+    latent_gradient = gains * latent_gradient
+    if problem.latent_adam.clipped:
+        clipped = clip_by_global_norm({**gradient, _LATENTS: latent_gradient}, problem.clip_norm)
+        latent_gradient, gradient = clipped[_LATENTS], {key: clipped[key] for key in gradient}
     rates = WeightsRates(steps.network_rate, steps.step_rate * problem.step_learning_rate, problem.clip_norm)
     weights = moved(problem.optimiser, state.weights, gradient, step_gradient, rates, state.step)
     betas = steps.latent_beta_1, steps.latent_beta_2
     latents, latent_moments = adam(
-        state.latents, latent_gradient, state.latent_moments, steps.latent_rate, state.step, betas
+        state.latents,
+        latent_gradient,
+        state.latent_moments,
+        gains * steps.latent_rate,
+        state.step,
+        betas,
+        problem.latent_adam.epsilon,
     )
     return LatentState(latents, latent_moments, *weights, state.step + 1, state.seed), measured
 
 
-def noise_of(seed: UInt32[Array, ""], step: Num[Array, ""]) -> tuple[UInt32[Array, ""], Float[Array, ""]]:
+def noise_of(
+    seed: UInt32[Array, ""], step: Num[Array, ""], paired: bool = True
+) -> tuple[UInt32[Array, ""], Float[Array, ""]]:
     """(seed of a step's noise, its sign): every second step repeats the noise of the one before with the other sign.
 
-    The effect of noise on the gradient then cancels, to first order, after two steps. Seeds are two apart, so that
-    latents and weights never share their noise.
+    The effect of noise on the gradient then cancels, to first order, after two steps. Where steps are not paired, each
+    has noise of its own. Seeds are two apart, so that latents and weights never share their noise.
     """
     count = step.astype(jnp.uint32)
+    if not paired:
+        return seed + 2 * count, jnp.float32(1)
     return seed + 2 * (count // 2), 1.0 - 2.0 * (count % 2).astype(jnp.float32)

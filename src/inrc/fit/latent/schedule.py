@@ -18,7 +18,7 @@ class LatentSteps(NamedTuple):
         `step_learning_rate`.
       latent_beta_1, latent_beta_2: Adam's betas for latents.
       rate: weight of a bit of the latents, as a multiple of lambda.
-      temperature, noise: of the latents' soft rounding, and the standard deviation of its noise.
+      temperature, noise: of the latents' soft rounding, and the size of the noise (`LatentNoise`).
       hard: 1 where latents are rounded instead.
       network_noise, network_hard: the same for the networks' weights.
     """
@@ -43,9 +43,9 @@ class LatentStage:
     Attributes:
       share: fraction of all steps.
       network_rate: learning rate of the networks.
-      latent_rate: learning rate of the latents, in units of their quantiser.
+      latent_rate: learning rate of the latents, in units of their quantiser over the gains of `LatentAdam`.
       temperature: of soft rounding.
-      noise: standard deviation of the noise between two soft roundings.
+      noise: size of the noise between two soft roundings, as `LatentNoise` says.
       hard: whether latents are rounded instead, with a straight-through gradient.
       latent_betas: Adam's betas for latents. The gradient of a latent changes with its neighbours, so that long running
         means of it mislead.
