@@ -30,18 +30,20 @@ COOL_CHIC = LatentCodec(
         start_steps=200,
     ),
     about=(
-        "The first paper's system (version 1.0 of its code). The same: 7 grids, 12 causal neighbours, a context "
-        "network with two hidden layers of 12; distortion + lambda * bits of the latents alone; Adam at 1e-2 for "
-        "everything, latents in units that double from grid to grid; uniform noise, then rounding with the gradient "
-        "of the identity from a rate of 6.25e-4 on; the whole gradient clipped at 10; the best of five starts; steps "
-        "of the networks searched afterwards. Different: rates are halved at fixed shares of the steps, where the "
-        "paper waits for 1,500 steps without a gain and goes back to the best networks; no number of steps is "
-        "published, effort 9 takes 30,000. The gains of grids stay at their first values, which the paper learns "
-        "from. One hidden layer of 40 per pixel and a linear path beside it stand for the paper's two hidden layers "
-        "of 12 (264 multiplications per pixel); the context network has a linear path, too, and its neighbours are "
-        "those that wavefronts allow, up to 3 away. Upsampling starts as the paper's bicubic one and is learned. "
-        "Each matrix has a step of its own, biases included. The context network runs on integers, so that files "
-        "decode on other machines, which the paper's do not."
+        "Ladune et al., COOL-CHIC: Coordinate-based Low Complexity Hierarchical Image Codec; the first paper, version "
+        "1.0 of its code. The same: 7 grids, 12 causal neighbours, a residual context network with two hidden layers "
+        "of 12; squared error + lambda * bits of the latents alone; one Adam at 1e-2 for all, latents in units that "
+        "double from grid to grid; uniform noise, then rounding with the gradient of the identity from a rate of "
+        "6.25e-4 on; the whole gradient clipped at 10; the best of five starts of 200 steps; steps of the networks "
+        "searched afterwards. Different: rates are halved at fixed shares of the steps, where the paper waits for "
+        "1,500 steps without a gain and goes back to the best state; the number of steps is not published, and effort "
+        "9 takes 30,000. Grids keep their first units, which the paper learns from there on. One hidden layer of 40 "
+        "per pixel with a linear path beside it stands for two of 12, since files know no second one; the context "
+        "network has a linear path, too, and neighbours that wavefronts allow, up to 3 away. Upsampling starts as the "
+        "paper's bicubic one and is learned. The clamp to [0, 1] lets the gradient pass, so that bright pictures do "
+        "not end as a constant. Each matrix has a step of its own, biases included, and networks start at this "
+        "project's first weights. The context network runs on integers, so that files decode on other machines, which "
+        "the paper's do not."
     ),
     year=2023,
 )
@@ -65,18 +67,20 @@ C3 = LatentCodec(
         clip_norm=0.1,
     ),
     about=(
-        "The image codec of the paper at its one fixed size, not C3-adaptive, which tries six. The same: 7 grids; "
-        "distortion + lambda * bits of the latents alone; 100,000 steps of Adam from 1e-2 to 0 by a cosine, latents "
-        "in units of 0.4 of a quantisation step that double from grid to grid; soft rounding from a temperature of "
-        "0.3 to 0.1, Kumaraswamy noise with a from 2 to 1, and a second soft rounding that is a conditional mean; "
-        "then up to 10,000 steps on rounded latents with the gradient of soft rounding at 1e-4, from a rate of 1e-4; "
-        "the whole gradient clipped at 0.1; steps of the networks searched afterwards; two residual 3x3 layers at "
-        "the end. Different: the rate of the last stage falls by a cosine to 1e-8, where the paper lowers it after 20 "
-        "steps without a gain and goes back to the best. Files know ReLU, not GELU; 14 neighbours at most that "
-        "wavefronts allow, not the 24 of a 7x7 window; a context network of 14 with linear paths, not 18; one hidden "
-        "layer of 32 per pixel and a linear path beside it, not two of 18. Upsampling doubles from grid to grid by a "
-        "learned kernel that starts as bicubic, not from each grid to the picture by a fixed bilinear one. Each "
-        "matrix has a step of its own, biases included. C3 has no file format; here are files."
+        "Kim et al., C3: High-Performance and Low-Complexity Neural Compression from a Single Image or Video; images, "
+        "at the one fixed size, where C3-adaptive chooses among twelve. The same: 7 grids; squared error + lambda * "
+        "bits of the latents alone; 100,000 steps of Adam from 1e-2 to 0 by a cosine, with a quantisation step of 0.4 "
+        "in units that double from grid to grid; soft rounding from a temperature of 0.3 to 0.1, Kumaraswamy noise "
+        "with a from 2 to 1, and a second soft rounding that is a conditional mean; then up to 10,000 steps on "
+        "rounded latents with the gradient of soft rounding at 1e-4, from a rate of 1e-4; the whole gradient clipped "
+        "at 0.1; steps of the networks searched afterwards; two residual 3x3 layers at the end. Different: the rate "
+        "of the last stage falls by a cosine to 1e-8, where the paper lowers it after 20 steps without a gain and "
+        "goes back to the best. Files know ReLU, not GELU; at most 14 neighbours that wavefronts allow, not the 24 of "
+        "a 7x7 window; a residual context network of 14 with a linear path, not one of 18; one hidden layer of 32 per "
+        "pixel with a linear path beside it, not two of 18. Upsampling doubles from grid to grid by a learned kernel "
+        "that starts as bicubic, not from each grid to the picture by a fixed bilinear one. The clamp to [0, 1] lets "
+        "the gradient pass, so that bright pictures do not end as a constant. Each matrix has a step of its own, "
+        "biases included, and networks start at this project's first weights. C3 writes no files."
     ),
     year=2024,
 )
