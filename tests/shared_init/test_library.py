@@ -1,5 +1,6 @@
 """The places where inits are looked for, and their order."""
 
+import dataclasses
 import os
 import tomllib
 from pathlib import Path
@@ -150,4 +151,12 @@ def test_those_that_are_shipped_come_in_the_order_of_their_hashes(folders):
     for name, init in (("a", FIRST), ("b", SECOND), ("c", THIRD)):
         shared_init.save(init, folders[2] / f"{name}.npz")
     shared_init.save(random_init(seed=9), folders[0] / "mine.npz")
-    assert [i.sha256 for i in shared_init.shipped()] == sorted(i.sha256 for i in (FIRST, SECOND, THIRD))
+    assert [i.sha256 for i in shared_init.shipped("siren")] == sorted(i.sha256 for i in (FIRST, SECOND, THIRD))
+
+
+def test_those_that_are_for_one_codec_are_taken_by_no_other(folders):
+    for name, init in (("a", FIRST), ("b", dataclasses.replace(SECOND, codec="mine"))):
+        shared_init.save(init, folders[2] / f"{name}.npz")
+    assert {i.sha256 for i in shared_init.shipped("siren")} == {FIRST.sha256}
+    assert {i.sha256 for i in shared_init.shipped("mine")} == {FIRST.sha256, SECOND.sha256}
+    assert shared_init.find(SECOND.id).codec == "mine"
