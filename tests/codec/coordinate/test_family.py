@@ -37,6 +37,16 @@ def test_an_init_is_for_codecs_whose_networks_have_its_form(chosen):
     assert not chosen(dataclasses.replace(TAPERED, bias=False), "")
 
 
+def test_of_inits_of_one_size_that_of_the_nearest_canvas_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr(library, "_shipped_folders", lambda: [tmp_path])
+    for canvas in ((64, 64), (128, 192), (512, 768)):
+        shared_init.save(random_init(TAPERED, canvas), tmp_path / f"{canvas[0]}.npz")
+    for shape, canvas in (((60, 64), (64, 64)), ((64, 90), (128, 192)), ((128, 128), (128, 192))):
+        init = choose_init(EncodeOptions(codec="siren"), shape, 3, BPP * 64 * 64 / (shape[0] * shape[1]))
+        assert init is not None
+        assert init.shape == canvas
+
+
 def test_an_init_for_one_codec_is_for_no_other(chosen):
     assert not chosen(TAPERED, "another")
     assert chosen(TAPERED, "siren")

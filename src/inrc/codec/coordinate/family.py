@@ -72,7 +72,7 @@ class CoordinateFamily(Family):
     def shipped_init(
         self, options: EncodeOptions, shape: tuple[int, int], n_channels: int, bpp: float
     ) -> SharedInit | None:
-        """The init whose network is nearest in size to what the rate pays for."""
+        """The init of the network nearest in size to what the rate pays for; of several, that of the nearest canvas."""
         codec = presets.codec_by_name(options.codec)
         assert isinstance(codec, presets.CoordinateCodec)
         has_levels = isinstance(options.fit, CoordinateFitConfig) and options.fit.weight_bits is not None
@@ -80,9 +80,10 @@ class CoordinateFamily(Family):
             return None
         wanted = presets.n_weights_for(bpp, math.prod(shape), codec.bits_per_weight)
 
-        def distance(init: SharedInit) -> float:
+        def distance(init: SharedInit) -> tuple[float, float]:
             mean, _ = self.format.matrices_of_init(init, shape, n_channels)
-            return abs(math.log(sum(matrix.size for matrix in mean.values()) / wanted))
+            size, canvas = sum(matrix.size for matrix in mean.values()), math.prod(init.shape)
+            return abs(math.log(size / wanted)), abs(math.log(canvas / math.prod(shape)))
 
         suitable = [
             init
@@ -90,7 +91,7 @@ class CoordinateFamily(Family):
             if isinstance(init.model, ModelConfig)
             and codec.has_form_of(init.model)
             and not self.format.misfit(init, shape, n_channels)
-            and distance(init) <= math.log(_NEAR_SIZE)
+            and distance(init)[0] <= math.log(_NEAR_SIZE)
         ]
         return min(suitable, key=distance, default=None)
 
