@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from inrc.config import EncodingConfig, HashGridEncoding, LatentGridConfig, ModelFamily, WeightStorage
+from inrc.config import EncodingConfig, HashGridEncoding, LatentGridConfig, ModelConfig, ModelFamily, WeightStorage
 from inrc.training import LatentTraining, Training
 
 
@@ -35,6 +35,16 @@ class Rung:
     widths: tuple[int, ...]
     modulator: tuple[int, ...] = ()
 
+    @property
+    def taper(self) -> tuple[float, ...]:
+        """Hidden widths relative to the first."""
+        return tuple(width / self.widths[0] for width in self.widths)
+
+
+def tapered(taper: tuple[float, ...], first: int) -> tuple[int, ...]:
+    """Hidden widths, none below 2, that relate to the first as `taper` says."""
+    return tuple(max(2, round(first * ratio)) for ratio in taper)
+
 
 @dataclasses.dataclass(frozen=True)
 class CoordinateCodec(Preset):
@@ -64,6 +74,24 @@ class CoordinateCodec(Preset):
     bits_per_weight: float = 4.7
     colour: str | None = None
     training: Training | None = None
+
+    def network(self, widths: tuple[int, ...], modulator: tuple[int, ...] = ()) -> ModelConfig:
+        """The codec's network of these hidden widths."""
+        return ModelConfig(
+            self.family,
+            widths,
+            self.encoding,
+            self.omega_0,
+            self.bias,
+            modulator,
+            self.sampled_phases,
+            self.storage,
+        )
+
+    def has_form_of(self, model: ModelConfig) -> bool:
+        """Whether a network is one of the codec's, of whatever size."""
+        forms = [(rung.taper, rung.modulator) for rung in self.ladder] or [(self.taper, ())]
+        return any(model == self.network(tapered(taper, model.widths[0]), modulator) for taper, modulator in forms)
 
 
 @dataclasses.dataclass(frozen=True)

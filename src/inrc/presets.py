@@ -12,7 +12,7 @@ from inrc.checks import checked_name
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.errors import ConfigError
 from inrc.losses import LOSSES as LOSSES
-from inrc.preset import CoordinateCodec, LatentCodec, Preset, Rung
+from inrc.preset import CoordinateCodec, LatentCodec, Preset, Rung, tapered
 from inrc.published import SYSTEMS
 from inrc.training import Training
 
@@ -259,28 +259,16 @@ def model_for(
         sizes = [n_inputs, *widths, n_outputs]
         return sum((a + int(codec.bias)) * b for a, b in itertools.pairwise(sizes))
 
-    def sized(rung: Rung, widths: tuple[int, ...]) -> ModelConfig:
-        return ModelConfig(
-            codec.family,
-            widths,
-            codec.encoding,
-            codec.omega_0,
-            codec.bias,
-            rung.modulator,
-            codec.sampled_phases,
-            codec.storage,
-        )
-
     rung = Rung(())
     if codec.ladder:
         distances = [abs(math.log(count(each.widths) / n_weights)) for each in codec.ladder]
         rung = codec.ladder[distances.index(min(distances))]
         if not exact and min(distances) <= math.log(_NEAR_RUNG):
-            return sized(rung, rung.widths)
-    taper = tuple(width / rung.widths[0] for width in rung.widths) or codec.taper
+            return codec.network(rung.widths, rung.modulator)
+    taper = rung.taper or codec.taper
 
     def widths(first: int) -> tuple[int, ...]:
-        return tuple(max(2, round(first * ratio)) for ratio in taper)
+        return tapered(taper, first)
 
     low, high = 2, 4096
     while low < high:
@@ -290,7 +278,7 @@ def model_for(
         else:
             high = middle
     is_nearest = low == 2 or count(widths(low)) - n_weights < n_weights - count(widths(low - 1))
-    return sized(rung, widths(low if is_nearest else low - 1))
+    return codec.network(widths(low if is_nearest else low - 1), rung.modulator)
 
 
 def training_passes(training: Training, effort: int, n_pixels: int) -> tuple[float, int]:

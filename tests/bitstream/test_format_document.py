@@ -24,7 +24,7 @@ from inrc.quant import uniform
 from inrc.signal.colour import ColourTransform
 from tests.bitstream import reference_decoder, reference_grids
 from tests.bitstream.latent_files import SMALL, header_of, random_contents
-from tests.shared_init.inits import GAUSSIAN, MODEL, random_init
+from tests.shared_init.inits import GAUSSIAN, MODEL, random_init, with_rates
 
 DOCUMENT = (Path(inrc.__file__).parent / "bitstream" / "FORMAT.md").read_text(encoding="utf-8")
 EXAMPLE, INITS = DOCUMENT.split("## 12. Example")[1].split("## 13. Shared inits")
@@ -180,7 +180,7 @@ def test_the_printed_description_of_an_init_is_what_is_hashed():
 
 
 def test_the_arrays_of_an_init_are_those_of_the_table(tmp_path):
-    init = random_init()
+    init = dataclasses.replace(with_rates(random_init()), codec="siren")
     shared_init.save(init, tmp_path / "init.npz")
     with np.load(tmp_path / "init.npz") as archive:
         entries = {
@@ -188,7 +188,8 @@ def test_the_arrays_of_an_init_are_those_of_the_table(tmp_path):
             for name in archive
         }
         about = json.loads(str(archive["about"]))
-    assert {entry for entry in entries if entry[0] != "about"} == {("mean/NAME", "f", 2), ("scale/NAME", "u", 1)}
+    kinds = {("mean/NAME", "f", 2), ("scale/NAME", "u", 1), ("rate/NAME", "u", 1)}
+    assert {entry for entry in entries if entry[0] != "about"} == kinds
     table, *_ = INITS.split("and no others")
     printed = {name for row in table.splitlines() if row.startswith("| `") for name in re.findall(r"`([\w/]+)`", row)}
     assert printed == {name for name, _, _ in entries}

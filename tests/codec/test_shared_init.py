@@ -29,7 +29,7 @@ from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image
 from tests.bitstream import reference_decoder
 from tests.codec import pictures
-from tests.shared_init.inits import CANVAS, MODEL, random_init
+from tests.shared_init.inits import CANVAS, MODEL, random_init, with_rates
 
 INIT, OTHER = random_init(), random_init(seed=1)
 LIMITS = inrc.DecodeLimits()
@@ -207,6 +207,17 @@ class TestStart:
         options = EncodeOptions(init=str(archive), fit=CoordinateFitConfig(lambda_rd=0.0))
         assert planned(LANDSCAPE, options).task.start.steps is None
 
+    @pytest.mark.parametrize("name", ["portrait", "gray portrait"])
+    def test_rates_of_inner_steps_are_those_of_the_weights_that_the_picture_has(self, planned, tmp_path, name):
+        init = with_rates(INIT)
+        shared_init.save(init, tmp_path / "rates.npz")
+        start = planned(PICTURES[name], EncodeOptions(init=str(tmp_path / "rates.npz"))).task.start
+        for layer, mean in start.mean.items():
+            assert start.inner_rates[layer].shape == (2, *mean.shape)
+        last = 2.0 ** (init.rate_indices["layer_0"][..., -1] / 8.0 - 24)
+        np.testing.assert_allclose(start.inner_rates["layer_0"][..., -1], last, rtol=1e-6)
+        assert not planned(PICTURES[name]).task.start.inner_rates
+
     def test_gray_has_one_output(self, planned):
         task = planned(PICTURES["gray portrait"]).task
         assert task.target.values.shape == (1, 11, 24)
@@ -299,8 +310,8 @@ class TestAuto:
     def shipped(self, monkeypatch):
         """Inits of the default codec's encoding, of about 3,000, 1,600 and 900 weights, and one of another."""
         inits = [random_init(ModelConfig(widths=widths, encoding=self.ENCODING), self.SHAPE) for widths in
-                 ((40, 25, 17, 15), (26, 16, 11, 10), (17, 11, 7, 6))]  # fmt: skip
-        monkeypatch.setattr(shared_init, "shipped", lambda: (random_init(), *inits))
+                 ((40, 25, 18, 15), (26, 16, 11, 10), (17, 11, 7, 6))]  # fmt: skip
+        monkeypatch.setattr(shared_init, "shipped", lambda codec: (random_init(), *inits))
         return inits
 
     @staticmethod

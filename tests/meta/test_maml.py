@@ -118,3 +118,29 @@ def test_the_outer_gradient_is_clipped_and_scaled_by_adam():
     assert isinstance(moments, tuple)
     assert isinstance(moments[1], optax.ScaleByAdamState)
     np.testing.assert_allclose([float(m.sum()) for m in jax.tree.leaves(moments[1].mu)], 0.1 / np.sqrt(2), rtol=1e-4)
+
+
+def test_every_inner_step_learns_the_best_rate_of_its_own():
+    """Two steps reach the minimum of parabolas of curvature 1 and 3 alike by rates of 1 and 1/3 alone."""
+
+    def parabola(params, samples: Samples) -> jax.Array:
+        return jnp.sum(samples.rows * (params["w"] - samples.targets) ** 2) / 2
+
+    @jax.jit
+    def outer_steps(state):
+        return jax.lax.scan(lambda state, _: (outer_step(state), None), state, length=600)[0]
+
+    def outer_step(state):
+        point, moments = state
+        slopes = jax.vmap(algorithm.gradient, in_axes=(None, 0))(point, tasks)[0]
+        update, moments = algorithm.optimiser.update(jax.tree.map(lambda leaf: leaf.mean(0), slopes), moments)
+        assert isinstance(update, Learned)
+        moved = jax.tree.map(lambda leaf, change: leaf - 0.02 * change, point.log_rates, update.log_rates)
+        return point._replace(log_rates=moved), moments
+
+    algorithm = maml(tiny.quadratic_learning(Method.META_SGD, 2), parabola)
+    curvatures, targets = (jnp.asarray(pair, jnp.float32) for pair in ([1, 3, 1, 3], [2, 2, -2, -2]))
+    tasks = Samples(*(jnp.broadcast_to(x[:, None, None, None], (4, 3, 1, 1)) for x in (targets, curvatures, targets)))
+    point = tiny.quadratic_learned(0.0, (0.3, 0.5))
+    learned, _ = outer_steps((point, algorithm.optimiser.init(point)))
+    np.testing.assert_allclose(np.exp(learned.log_rates["w"]).ravel(), [1 / 3, 1], rtol=1e-2)

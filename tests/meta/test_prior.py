@@ -211,3 +211,18 @@ def test_inits_have_the_network_and_the_lambda_of_the_recipe():
     assert isinstance(init, SharedInit)
     assert (init.model, init.shape, init.n_outputs) == (tiny.MODEL, tiny.SHAPE, 3)
     assert init.lambda_rd == CoordinateFitConfig().lambda_rd
+
+
+def test_kept_rates_are_stored_and_fits_take_the_inner_steps():
+    rates = {name: np.full((2, *matrix.shape), 0.05, np.float32) for name, matrix in weights().items()}
+    stage = dataclasses.replace(tiny.RECIPE.prior, n_pictures=2, centre=Centre.START)
+    recipe = dataclasses.replace(tiny.RECIPE, prior=stage, codec="mine")
+    init, _ = learn_prior(recipe, weights(), PICTURES, rates=rates)
+    assert (init.codec, init.n_inner_steps) == ("mine", 2)
+    found = start_of(init)
+    for name, own in found.inner_rates.items():
+        assert own.shape == rates[name].shape
+        np.testing.assert_allclose(own, 0.05, rtol=2 ** (0.5 / STEPS_PER_OCTAVE) - 1)
+    without, _ = learn_prior(recipe, weights(), PICTURES)
+    assert without.n_inner_steps == 0
+    assert any((init.scale_indices[name] != without.scale_indices[name]).any() for name in init.mean)

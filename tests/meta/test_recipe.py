@@ -75,6 +75,7 @@ def test_a_prior_stage_out_of_range_is_refused(changes, message):
         ({"name": "a/b"}, "name is 'a/b'"),
         ({"name": ""}, "name is ''"),
         ({"name": ".."}, "name is '..'"),
+        ({"keep_rates": True}, "keep_rates is for .* these are META_SGD, LOG_MSE, MEAN"),
     ],
 )
 def test_a_recipe_out_of_range_is_refused(changes, message):
@@ -140,3 +141,12 @@ def test_cards_show_recipes_as_json(tmp_path):
     assert shown["prior"]["fit"]["optimiser"]["preconditioned"] is True
     assert shown["shape"] == [16, 24]
     assert shown["data"] == str(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "shape", "n_weights"), [("kodak", (512, 768), 5411), ("small", (64, 64), 4771)])
+def test_the_recipes_for_strumpler_have_the_papers_network_and_inner_steps(name, shape, n_weights):
+    found = recipe.load_recipe(RECIPES / f"strumpler_{name}.py")
+    assert isinstance(found, CoordinateRecipe)
+    assert (found.codec, found.keep_rates, found.shape) == ("strumpler-meta", True, shape)
+    assert (found.learning.method, found.learning.inner_steps) == (Method.META_SGD, 3)
+    assert sum(rows * columns for _, (rows, columns) in layout(found.model, shape, 3)) == n_weights

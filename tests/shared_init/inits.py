@@ -1,5 +1,7 @@
 """Small shared inits: random networks with random scales, the same for the same seed on every machine."""
 
+import dataclasses
+
 import numpy as np
 
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
@@ -41,3 +43,10 @@ def random_latent_init(
     mean = {name: generator.normal(0, 0.1, shape).astype(np.float16) for name, shape in shapes.items()}
     scale_indices = {name: generator.integers(112, 160, shape, np.uint8) for name, shape in shapes.items()}
     return SharedInit(model, shape, n_outputs, mean, scale_indices, dict.fromkeys(shapes, 2.0**-8), lambda_rd=1e-3)
+
+
+def with_rates(init: SharedInit, k: int = 2, seed: int = 0) -> SharedInit:
+    """The init with rates of k inner steps, from 2^-6 to 2^-4."""
+    generator = np.random.default_rng(seed)
+    rates = {name: generator.integers(144, 161, (k, *mean.shape), np.uint8) for name, mean in init.mean.items()}
+    return dataclasses.replace(init, rate_indices=rates)

@@ -13,7 +13,7 @@ from inrc import shared_init
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.errors import ConfigError, InitMismatchError
 from inrc.shared_init import SharedInit
-from tests.shared_init.inits import GAUSSIAN, LATENT_GRID, random_init, random_latent_init
+from tests.shared_init.inits import GAUSSIAN, LATENT_GRID, random_init, random_latent_init, with_rates
 
 INIT = random_init()
 LATENT = random_latent_init()
@@ -32,6 +32,16 @@ def test_everything_comes_back(tmp_path, init):
         assert (back.mean[name].dtype, back.scale_indices[name].dtype) == (np.float16, np.uint8)
     assert back.sha256 == init.sha256
     assert [p.name for p in tmp_path.iterdir()] == ["any name.npz"]
+
+
+def test_rates_and_codec_come_back_and_leave_the_identity_as_it_is(tmp_path):
+    init = dataclasses.replace(with_rates(INIT, 3), codec="strumpler-meta")
+    shared_init.save(init, tmp_path / "init.npz")
+    back = shared_init.load(tmp_path / "init.npz")
+    assert (back.codec, back.n_inner_steps, back.sha256) == ("strumpler-meta", 3, INIT.sha256)
+    for name, rates in init.rate_indices.items():
+        np.testing.assert_array_equal(back.rate_indices[name], rates)
+    assert (INIT.codec, INIT.n_inner_steps) == ("", 0)
 
 
 def test_the_id_is_the_beginning_of_the_hash():
@@ -134,6 +144,11 @@ def test_hints_for_encoders_and_names_of_files_are_not_hashed(tmp_path):
         {"mean": {**INIT.mean, "layer_2": INIT.mean["layer_2"].T}},
         {"mean": {**INIT.mean, "layer_2": np.full((3, 8), np.inf, np.float16)}},
         {"scale_indices": {name: matrix.astype(np.int32) for name, matrix in INIT.scale_indices.items()}},
+        {"rate_indices": INIT.scale_indices},
+        {"rate_indices": {name: np.zeros((101, *m.shape), np.uint8) for name, m in INIT.mean.items()}},
+        {"rate_indices": {**with_rates(INIT, 2).rate_indices, "layer_2": with_rates(INIT, 3).rate_indices["layer_2"]}},
+        {"rate_indices": {"layer_0": with_rates(INIT).rate_indices["layer_0"]}},
+        {"rate_indices": {name: np.uint8(7) for name in INIT.mean}},
     ],
 )
 def test_contradictions_are_config_errors(change):

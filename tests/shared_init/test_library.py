@@ -1,5 +1,6 @@
 """The places where inits are looked for, and their order."""
 
+import dataclasses
 import os
 import tomllib
 from pathlib import Path
@@ -137,8 +138,8 @@ def test_a_wheel_has_the_exported_inits_where_they_are_looked_for():
 
 def test_the_hashes_of_the_shipped_inits_never_change():
     folder = Path(inrc.__file__).parents[2] / "meta_init" / "exported"
-    names = ("14ca69de07028866", "202c70e814fac9f4", "5084ee8465e3d554", "60217105f8c3c4a4", "623f5d3cb959b7d0",
-             "c5851304e4115932", "cdbc49330a66a333")  # fmt: skip
+    names = ("14ca69de07028866", "18ac7aac8c065fdf", "202c70e814fac9f4", "34098079054b385e", "5084ee8465e3d554",
+             "60217105f8c3c4a4", "623f5d3cb959b7d0", "c5851304e4115932", "cdbc49330a66a333")  # fmt: skip
     for name in names:
         assert shared_init.load(folder / f"{name}.npz").id.hex() == name
     assert {path.stem for path in folder.glob("*.npz")} >= set(names)
@@ -150,4 +151,21 @@ def test_those_that_are_shipped_come_in_the_order_of_their_hashes(folders):
     for name, init in (("a", FIRST), ("b", SECOND), ("c", THIRD)):
         shared_init.save(init, folders[2] / f"{name}.npz")
     shared_init.save(random_init(seed=9), folders[0] / "mine.npz")
-    assert [i.sha256 for i in shared_init.shipped()] == sorted(i.sha256 for i in (FIRST, SECOND, THIRD))
+    assert [i.sha256 for i in shared_init.shipped("siren")] == sorted(i.sha256 for i in (FIRST, SECOND, THIRD))
+
+
+def test_those_that_are_for_one_codec_are_taken_by_no_other(folders):
+    for name, init in (("a", FIRST), ("b", dataclasses.replace(SECOND, codec="mine"))):
+        shared_init.save(init, folders[2] / f"{name}.npz")
+    assert {i.sha256 for i in shared_init.shipped("siren")} == {FIRST.sha256}
+    assert {i.sha256 for i in shared_init.shipped("mine")} == {FIRST.sha256, SECOND.sha256}
+    assert shared_init.find(SECOND.id).codec == "mine"
+
+
+@pytest.mark.parametrize(("name", "canvas"), [("18ac7aac8c065fdf", (512, 768)), ("34098079054b385e", (64, 64))])
+def test_the_starts_of_strumpler_meta_have_inner_steps_and_are_for_it_alone(name, canvas):
+    init = shared_init.by_name(name)
+    assert (init.codec, init.n_inner_steps, init.shape) == ("strumpler-meta", 3, canvas)
+    assert init.sha256 in {each.sha256 for each in shared_init.shipped("strumpler-meta")}
+    for codec in ("siren", "strumpler"):
+        assert init.sha256 not in {each.sha256 for each in shared_init.shipped(codec)}

@@ -83,6 +83,11 @@ class FamilyFormat(abc.ABC):
         """({name: float32 mean}, {name: scale indices}) of the weights that the network of a picture has."""
         raise AssertionError(f"{type(self).__name__} has no shared inits")
 
+    def rates_of_init(self, init: SharedInit, shape: tuple[int, int], n_channels: int) -> dict[str, np.ndarray]:
+        """{name: [k, rows, columns]}: rates of the inner steps of these weights; empty if there are none."""
+        del init, shape, n_channels
+        return {}
+
     # What families with latents have -----------------------------------------------------------------------------
 
     def check_latents(self, header: Header, limits: DecodeLimits) -> None:

@@ -48,4 +48,5 @@ def reference_of(init: SharedInit, shape: tuple[int, int], n_channels: int) -> R
     reason = own.misfit(init, shape, n_channels)
     if reason:
         raise ConfigError(f"the shared init {init.id.hex()} {reason}; use another init or none (--init none)")
-    return Reference(init, *own.matrices_of_init(init, shape, n_channels))
+    matrices = own.matrices_of_init(init, shape, n_channels)
+    return Reference(init, *matrices, own.rates_of_init(init, shape, n_channels))

@@ -136,4 +136,5 @@ def start_of(reference: Reference, config: FitConfig) -> Start:
         mean=reference.mean,
         scale=reference.scales,
         steps={name: step * coarser for name, step in init.steps.items()} if coarser else None,
+        inner_rates=reference.inner_rates,
     )

@@ -18,11 +18,14 @@ class Reference:
       init: the shared init.
       mean: {name: float32 matrix}, in the order of the picture's layout.
       scale_indices: {name: uint8 matrix} of the same shapes, on the ladder of `quant.uniform`.
+      inner_rates: {name: [k, *shape of the matrix]}: rates of the init's inner steps, for encoders; empty if there
+        are none.
     """
 
     init: SharedInit
     mean: Mapping[str, np.ndarray]
     scale_indices: Mapping[str, np.ndarray]
+    inner_rates: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def n_weights(self) -> int:

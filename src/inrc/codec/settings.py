@@ -68,6 +68,6 @@ def settings_hash(options: EncodeOptions) -> str:
         values = settings(options)
         if options.codec == presets.AUTO_CODEC and options.model is None and options.fit is None:
             values["small"] = settings(dataclasses.replace(options, codec=presets.SMALL_CODEC))
-        inits = [init.sha256 for init in shared_init.shipped()] if options.init == AUTO_INIT else []
+        inits = [init.sha256 for init in shared_init.shipped(options.codec)] if options.init == AUTO_INIT else []
     values |= {"inrc": version("inrc"), "format": header.VERSION, "inits": inits}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

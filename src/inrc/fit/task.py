@@ -87,17 +87,21 @@ class Target:
 class Start:
     """Where the weights of a fit start, and what they are coded against.
 
-    Weights start at the means. Where all means are 0 they start at random instead, for a network of zeros cannot learn.
+    Weights start at the means, or after inner steps from there. Where all means are 0 they start at random instead, for
+    a network of zeros cannot learn.
 
     Attributes:
       mean: {name: matrix}: centre of the prior.
       scale: {name: matrix of the same shape}: expected absolute difference from the mean, positive.
       steps: {name: first quantisation step}; the fit's configuration decides if not given.
+      inner_rates: {name: [k, *shape of the matrix]}: learning rates of k inner steps that are taken before the fit:
+        plain gradient descent on the mean squared error of the whole signal. For coordinate networks alone.
     """
 
     mean: Mapping[str, np.ndarray]
     scale: Mapping[str, np.ndarray]
     steps: Mapping[str, float] | None = None
+    inner_rates: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def is_random(self) -> bool:
@@ -106,7 +110,7 @@ class Start:
 
     def arrays(self) -> Iterator[np.ndarray]:
         """Everything that a fit depends on."""
-        for tree in (self.mean, self.scale):
+        for tree in (self.mean, self.scale, self.inner_rates):
             yield from tree.values()
         yield np.array([*(self.steps or {}).values()], np.float64)
 

@@ -22,7 +22,7 @@ from inrc.meta.data import Photographs, name_hash
 from inrc.meta.recipe import Matrices, Recipe
 from inrc.meta.stages import Centre, PriorStage, Scales
 from inrc.meta.starts import as_stored
-from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index
+from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index, steps_of_indices
 from inrc.shared_init import SharedInit, layout_of
 
 _FLOOR = 1 / 64
@@ -70,6 +70,7 @@ def learn_prior(
     params: Matrices,
     training: Photographs,
     *,
+    rates: Matrices | None = None,
     folder: Path | None = None,
     progress: Callable[[PriorProgress], None] | None = None,
 ) -> tuple[SharedInit, float]:
@@ -82,6 +83,7 @@ def learn_prior(
       recipe: its second stage says how.
       params: {name: matrix}, the learned start.
       training: pictures.
+      rates: {name: [k, *shape of the matrix]} of inner steps that fits take first and the shared init keeps, if any.
       folder: where finished fits are kept, so that an interrupted run does not repeat them; nowhere if not given.
       progress: called after every chunk of a fit.
 
@@ -94,6 +96,9 @@ def learn_prior(
     stage = recipe.prior
     names = [name for name, _ in layout_of(recipe.model, recipe.shape, training.pixels.shape[1])]
     start = recipe.first_start({name: params[name] for name in names})
+    if rates:
+        stored = {name: steps_of_indices(indices_of_steps(rates[name])) for name in names}
+        start = dataclasses.replace(start, inner_rates=stored)
     if stage.centre is Centre.ZERO:
         start = dataclasses.replace(start, mean={name: np.zeros_like(matrix) for name, matrix in start.mean.items()})
     chosen = sorted(range(len(training)), key=lambda i: name_hash(training.names[i]))[: stage.n_pictures]
@@ -212,7 +217,7 @@ def empirical_bayes(fits: Sequence[PictureFit], start: Start, stage: PriorStage)
         steps[name] = step_of_index(index_of_step(step))
         magnitude = np.abs(quantise(weights - mean[name], steps[name])) * steps[name]
         scale[name] = _scales(magnitude, steps[name], stage)
-    return Start(mean, scale, steps)
+    return Start(mean, scale, steps, start.inner_rates)
 
 
 def shared_init_of(recipe: Recipe, start: Start) -> SharedInit:
@@ -225,6 +230,8 @@ def shared_init_of(recipe: Recipe, start: Start) -> SharedInit:
         scale_indices={name: indices_of_steps(matrix).astype(np.uint8) for name, matrix in start.scale.items()},
         steps=dict(start.steps or {}),
         lambda_rd=recipe.prior.fit.lambda_rd,
+        codec=recipe.codec,
+        rate_indices={name: indices_of_steps(rates).astype(np.uint8) for name, rates in start.inner_rates.items()},
     )
 
 

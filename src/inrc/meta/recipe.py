@@ -21,7 +21,7 @@ from inrc.fit.latent.fitting import LatentBatch
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.fit.task import FitConfig, Start, Target, Task
 from inrc.meta.data import Collection, output_transform
-from inrc.meta.stages import Learning, PoolLearning, PriorStage, check
+from inrc.meta.stages import Centre, Learning, Method, Objective, PoolLearning, PriorStage, check
 from inrc.meta.starts import flat_start, sparse_start
 from inrc.meta.train import TrainProgress, train
 from inrc.meta.train_pool import PoolProgress, train_pool
@@ -40,10 +40,12 @@ class LearnedStart(NamedTuple):
     Attributes:
       params: {name: matrix}, the learned start.
       card: JSON values of the stage, for the card.
+      rates: {name: [k, *shape of the matrix]}: learned rates of the inner steps, if the recipe keeps them.
     """
 
     params: Matrices
     card: dict[str, Any]
+    rates: Matrices | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Recipe(abc.ABC):
       prior: second stage, which learns the prior. Its fit must be one of `fit_kind`.
       n_crops: parts of the canvas' size that are cut from every picture: the middle, and others at random.
       data: folder of pictures, for recipes that come with their own.
+      codec: name of the only codec that takes the shared init by itself; every codec with such networks may if empty.
     """
 
     fit_kind: ClassVar[type[FitConfig]]
@@ -70,6 +73,7 @@ class Recipe(abc.ABC):
     prior: PriorStage
     n_crops: int = 1
     data: Path | None = None
+    codec: str = ""
 
     def __post_init__(self) -> None:
         check("n_crops", self.n_crops, self.n_crops >= 1, "1 or more")
@@ -111,7 +115,12 @@ class Recipe(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class CoordinateRecipe(Recipe):
-    """A run that learns a start and a prior for a coordinate network; attributes as in `Recipe`."""
+    """A run that learns a start and a prior for a coordinate network.
+
+    Attributes, beside those of every `Recipe`:
+      keep_rates: whether the shared init keeps the learned rates, so that fits take the inner steps first. They must be
+        Meta-SGD's on the mean squared error, and the prior must be centred on the start, where they hold.
+    """
 
     fit_kind = CoordinateFitConfig
 
@@ -119,9 +128,18 @@ class CoordinateRecipe(Recipe):
     shape: tuple[int, int] = (512, 768)
     learning: Learning = Learning()
     prior: PriorStage = PriorStage()
+    keep_rates: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.keep_rates:
+            learning = self.learning
+            needed = (learning.method, learning.inner_objective, self.prior.centre)
+            if needed != (Method.META_SGD, Objective.MSE, Centre.START):
+                raise ConfigError(
+                    f"keep_rates is for Meta-SGD, an inner objective of MSE and a prior around the start; these are "
+                    f"{', '.join(value.name for value in needed)}"
+                )
         height, width = self.shape
         factor = self.learning.phase_factor
         if height % factor or width % factor:
@@ -141,7 +159,9 @@ class CoordinateRecipe(Recipe):
             "outer_seconds": round(trained.seconds, 1),
             "validation": [dict(zip(names, row, strict=True)) for row in trained.history],
         }
-        return LearnedStart({name: np.asarray(matrix) for name, matrix in trained.learned.params.items()}, card)
+        params = {name: np.asarray(matrix) for name, matrix in trained.learned.params.items()}
+        rates = {name: np.exp(np.asarray(logarithms)) for name, logarithms in trained.learned.log_rates.items()}
+        return LearnedStart(params, card, rates if self.keep_rates else None)
 
     def first_start(self, params: Matrices) -> Start:
         """A start from which weights may move anywhere."""

@@ -78,7 +78,7 @@ def _run(
     processes.check_same(fingerprint(arrays, dataclasses.replace(recipe, data=None)))
     start = recipe.learn_start(pictures, folder, progress)
     init, prior_seconds = prior.learn_prior(
-        recipe, start.params, pictures.training, folder=folder / "fits", progress=progress
+        recipe, start.params, pictures.training, rates=start.rates, folder=folder / "fits", progress=progress
     )
     card = {
         "name": recipe.name,

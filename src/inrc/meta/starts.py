@@ -47,4 +47,4 @@ def as_stored(matrix: np.ndarray) -> np.ndarray:
 def start_of(init: SharedInit) -> Start:
     """The start of fits from a shared init, on pictures of its canvas and with its own quantisation steps."""
     reference = reference_of(init, init.shape, init.n_outputs)
-    return Start(reference.mean, reference.scales, dict(init.steps))
+    return Start(reference.mean, reference.scales, dict(init.steps), reference.inner_rates)

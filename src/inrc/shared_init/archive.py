@@ -1,7 +1,8 @@
 """One shared init as a NumPy archive, identified by a hash of its content.
 
 The hash covers all that a decoder needs: the network, the means and the prior scales. It does not cover hints for
-encoders. `bitstream/FORMAT.md`, section 13, is normative.
+encoders: first quantisation steps, lambda, the codec that the init is for and the rates of inner steps.
+`bitstream/FORMAT.md`, section 13, is normative.
 """
 
 import dataclasses
@@ -25,6 +26,9 @@ from inrc.shared_init.networks import layout_of, of_type
 ID_BYTES = 8
 """Bytes of the hash by which a file names its init."""
 
+MAX_INNER_STEPS = 100
+"""Most inner steps that an init has rates for."""
+
 _MAX_BYTES = 1 << 26
 
 
@@ -43,6 +47,11 @@ class SharedInit:
       steps: {name: quantisation step to begin with}; for encoders only.
       lambda_rd: loss (squared error, unit range) per bit and pixel that the steps and scales were learned at; for
         encoders only.
+      codec: name of the only codec that takes this init by itself; if empty, all codecs with such networks may;
+        for encoders only.
+      rate_indices: {name: uint8 [k, out, in (+ 1)]}: learning rates of every weight in k inner steps, as indices of the
+        same ladder. An encoder takes these steps first: gradient descent from the mean on the picture's mean squared
+        error (unit range). Empty where there are none; for encoders only.
 
     Raises:
       ConfigError: The parts contradict each other.
@@ -55,6 +64,8 @@ class SharedInit:
     scale_indices: Mapping[str, np.ndarray]
     steps: Mapping[str, float]
     lambda_rd: float
+    codec: str = ""
+    rate_indices: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_outputs <= 4:
@@ -70,9 +81,25 @@ class SharedInit:
             _check_matrix(f"the scale indices of {name}", self.scale_indices[name], shape, np.uint8)
             if not np.isfinite(self.mean[name]).all():
                 raise ConfigError(f"a mean of {name} is not a finite number")
+        if self.rate_indices:
+            self._check_rates(expected)
         for what, number in (*self.steps.items(), ("lambda_rd", self.lambda_rd)):
             if not 0 < number < math.inf:
                 raise ConfigError(f"the step or lambda {what!r} is {number}; it must be above 0")
+
+    def _check_rates(self, expected: Mapping[str, tuple[int, int]]) -> None:
+        if list(self.rate_indices) != list(expected):
+            raise ConfigError(f"the rates are those of {', '.join(self.rate_indices)}; the network has others")
+        k = self.n_inner_steps
+        if not 1 <= k <= MAX_INNER_STEPS:
+            raise ConfigError(f"the rates are those of {k} inner steps; there must be 1..{MAX_INNER_STEPS}")
+        for name, shape in expected.items():
+            _check_matrix(f"the rates of {name}", self.rate_indices[name], (k, *shape), np.uint8)
+
+    @property
+    def n_inner_steps(self) -> int:
+        """Number k of inner steps that encoders take first; 0 where there are no rates."""
+        return next((rates.shape[0] for rates in self.rate_indices.values() if rates.ndim), 0)
 
     @functools.cached_property
     def sha256(self) -> str:
@@ -99,7 +126,10 @@ def save(init: SharedInit, path: Path) -> None:
     """Writes an init to a temporary file and renames it, so that readers never see half of it."""
     arrays = {f"mean/{name}": np.asarray(matrix, "<f2") for name, matrix in init.mean.items()}
     arrays |= {f"scale/{name}": np.asarray(matrix, "u1") for name, matrix in init.scale_indices.items()}
+    arrays |= {f"rate/{name}": np.asarray(rates, "u1") for name, rates in init.rate_indices.items()}
     about = {**_described(init), "steps": dict(init.steps), "lambda_rd": init.lambda_rd}
+    if init.codec:
+        about["codec"] = init.codec
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
     temporary = path.with_name(path.name + ".tmp")
@@ -143,6 +173,7 @@ def _parsed(about: Any, arrays: dict[str, np.ndarray]) -> SharedInit:
     height, width = (of_type(int, n) for n in about["shape"])
     n_outputs = of_type(int, about["n_outputs"])
     names = [name for name, _ in layout_of(model, (height, width), n_outputs)]
+    rates = {name: arrays.pop(f"rate/{name}") for name in names if f"rate/{name}" in arrays}
     if len(arrays) != 2 * len(names):
         raise ValueError(f"it has {len(arrays)} matrices, the network {2 * len(names)}")
     return SharedInit(
@@ -153,6 +184,8 @@ def _parsed(about: Any, arrays: dict[str, np.ndarray]) -> SharedInit:
         {name: arrays[f"scale/{name}"] for name in names},
         {name: float(about["steps"][name]) for name in names},
         float(about["lambda_rd"]),
+        of_type(str, about.get("codec", "")),
+        rates,
     )
 
 
@@ -160,7 +193,7 @@ def _native(matrix: np.ndarray) -> np.ndarray:
     return matrix.astype(matrix.dtype.newbyteorder("="))
 
 
-def _check_matrix(what: str, matrix: np.ndarray, shape: tuple[int, int], dtype: type) -> None:
+def _check_matrix(what: str, matrix: np.ndarray, shape: tuple[int, ...], dtype: type) -> None:
     if matrix.dtype != dtype or matrix.shape != shape:
         raise ConfigError(f"{what} are {matrix.dtype} {matrix.shape}; they must be {np.dtype(dtype)} {shape}")
 

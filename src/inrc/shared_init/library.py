@@ -64,9 +64,10 @@ def by_name(name: str) -> SharedInit:
     return next(iter(matching.values()))
 
 
-def shipped() -> tuple[SharedInit, ...]:
-    """The inits that come with the package, in the order of their hashes."""
-    return tuple(sorted(_inits(_shipped_folders()), key=lambda init: init.sha256))
+def shipped(codec: str) -> tuple[SharedInit, ...]:
+    """The inits that come with the package and that encodes of a codec may take by themselves, by hash."""
+    mine = (init for init in _inits(_shipped_folders()) if init.codec in ("", codec))
+    return tuple(sorted(mine, key=lambda init: init.sha256))
 
 
 def _user_folders() -> list[Path]:

@@ -2,13 +2,26 @@
 
 import dataclasses
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from inrc.config import LossConfig
 from inrc.entropy import coder
-from inrc.fit.coordinate.fitting import fit_network
+from inrc.fit.checkpoint import fingerprint
+from inrc.fit.coordinate.fitting import CoordinateBatch, fit_network
+from inrc.fit.coordinate.minibatches import open_grid
+from inrc.fit.coordinate.program import after_inner_steps, stacks_of
 from inrc.fit.coordinate.schedule import Schedule
+from inrc.fit.lanes import Lanes
+from inrc.fit.stacks import unstacked
+from inrc.fit.task import Target, Task
+from inrc.meta.data import Samples
+from inrc.meta.inner import Learned, descend
+from inrc.models import build
 from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index
+from inrc.signal.coordinates import pixel_centres
 from tests.fit import problems
 from tests.fit.problems import start_at
 from tests.models.networks import random_params
@@ -73,3 +86,52 @@ class TestStart:
         config = dataclasses.replace(self.slow, n_seeds=2, race_fraction=0.3)
         result = fit_network(problems.target(), MODEL, config, start=start_at(self.params))
         np.testing.assert_allclose(result.params["layer_1"], self.params["layer_1"], atol=1e-5)
+
+
+class TestInnerSteps:
+    params = random_params(MODEL, problems.SHAPE, 3, seed=8)
+
+    def test_the_bias_of_a_flat_network_reaches_the_mean_in_one_step_of_the_best_rate(self):
+        """Under weights of 0 the error is (bias - x)^2, mean over C channels: the best rate is C / 2."""
+        params = {name: jnp.asarray(matrix) for name, matrix in self.params.items()}
+        params["layer_2"] = jnp.zeros_like(params["layer_2"])
+        target = Target(problems.picture(problems.SHAPE))
+        fit = CoordinateBatch([Task(target, CONFIG)], MODEL, Lanes(), padded=False)
+        rates = {name: jnp.zeros((1, *matrix.shape)) for name, matrix in params.items()}
+        rates["layer_2"] = rates["layer_2"].at[0, :, -1].set(3 / 2)
+        after = after_inner_steps(fit.plan.problem, params, jax.tree.map(lambda leaf: leaf[0], fit.signals), rates)
+        np.testing.assert_allclose(after["layer_2"][:, -1], target.values.mean((1, 2)), atol=1e-6)
+        np.testing.assert_array_equal(after["layer_1"], params["layer_1"])
+
+    def test_fits_begin_after_them_and_they_are_those_of_meta_learning(self):
+        target = problems.target()
+        generator = np.random.default_rng(0)
+        rates = {name: generator.uniform(0.01, 0.05, (2, *m.shape)).astype("f4") for name, m in self.params.items()}
+        start = dataclasses.replace(start_at(self.params), inner_rates=rates)
+        task = Task(target, dataclasses.replace(CONFIG, loss=LossConfig(mse=0, l1=1)), start)
+        fit = CoordinateBatch([task], MODEL, Lanes(), padded=True)
+        found = unstacked(stacks_of(fit.plan.problem), jax.tree.map(lambda leaf: leaf[0], fit.first(0).params))
+
+        def squared_error(params, _):
+            outputs = build.apply(MODEL, problems.SHAPE, 3, params, open_grid(centres))
+            values = problems.MATRIX @ outputs.reshape(3, -1) + problems.OFFSET[:, None]
+            mse = jnp.mean((values - target.values.reshape(3, -1)) ** 2)
+            return mse, mse
+
+        centres = tuple(jnp.asarray(pixel_centres(n)) for n in problems.SHAPE)
+        first = {name: jnp.asarray(matrix) for name, matrix in self.params.items()}
+        first["layer_2"] = first["layer_2"].at[:, -1].set(target.mean_outputs)
+        learned = Learned(first, {name: jnp.log(own) for name, own in rates.items()})
+        expected, errors = descend(squared_error, learned, Samples(*3 * (jnp.zeros(2),)))
+        assert float(errors[1]) < float(errors[0])
+        for name, matrix in expected.items():
+            np.testing.assert_allclose(found[name], matrix, atol=2e-5)
+            assert np.abs(matrix - first[name]).max() > 1e-4
+
+    def test_another_rate_is_another_fit(self):
+        one, other = (
+            dataclasses.replace(start_at(self.params), inner_rates={n: np.full((1, *m.shape), rate, "f4") for n, m in
+            self.params.items()})
+            for rate in (0.1, 0.2)
+        )  # fmt: skip
+        assert fingerprint(one.arrays()) != fingerprint(other.arrays())

@@ -66,30 +66,32 @@ class CoordinateFamily(Family):
             raise ConfigError(
                 f"the fit rounds by AdaRound, and files hold weights as {model.storage.name}; AdaRound needs INTEGERS"
             )
-        return Resolved(model, config, _colour(options) if n_channels >= 3 else ColourTransform.RGB)
+        colour = _colour(options) if init is None else INIT_COLOUR
+        return Resolved(model, config, colour if n_channels >= 3 else ColourTransform.RGB)
 
     def shipped_init(
         self, options: EncodeOptions, shape: tuple[int, int], n_channels: int, bpp: float
     ) -> SharedInit | None:
-        """The init whose network is nearest in size to what the rate pays for."""
+        """The init of the network nearest in size to what the rate pays for; of several, that of the nearest canvas."""
         codec = presets.codec_by_name(options.codec)
         assert isinstance(codec, presets.CoordinateCodec)
         has_levels = isinstance(options.fit, CoordinateFitConfig) and options.fit.weight_bits is not None
-        if has_levels or (n_channels >= 3 and options.colour not in (None, INIT_COLOUR)):
+        if has_levels or (n_channels >= 3 and _colour(options) is not INIT_COLOUR):
             return None
-        wanted = presets.n_weights_for(bpp, math.prod(shape))
+        wanted = presets.n_weights_for(bpp, math.prod(shape), codec.bits_per_weight)
 
-        def distance(init: SharedInit) -> float:
+        def distance(init: SharedInit) -> tuple[float, float]:
             mean, _ = self.format.matrices_of_init(init, shape, n_channels)
-            return abs(math.log(sum(matrix.size for matrix in mean.values()) / wanted))
+            size, canvas = sum(matrix.size for matrix in mean.values()), math.prod(init.shape)
+            return abs(math.log(size / wanted)), abs(math.log(canvas / math.prod(shape)))
 
         suitable = [
             init
-            for init in shared_init.shipped()
+            for init in shared_init.shipped(codec.name)
             if isinstance(init.model, ModelConfig)
-            and (init.model.family, init.model.encoding) == (codec.family, codec.encoding)
+            and codec.has_form_of(init.model)
             and not self.format.misfit(init, shape, n_channels)
-            and distance(init) <= math.log(_NEAR_SIZE)
+            and distance(init)[0] <= math.log(_NEAR_SIZE)
         ]
         return min(suitable, key=distance, default=None)
 

@@ -1,6 +1,7 @@
 """How coordinate networks are stored in files and rendered."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from inrc.config import EncodingConfig, EncodingKind, HashGridEncoding, ModelCon
 from inrc.layout import Layout, feature_counts, kept_features, layout
 from inrc.models import coordinate_render
 from inrc.models.view import Antialias, View
+from inrc.quant.uniform import steps_of_indices
 from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
 
@@ -83,20 +85,12 @@ class CoordinateFormat(FamilyFormat):
         self, init: SharedInit, shape: tuple[int, int], n_channels: int
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Features above the picture's Nyquist rates have no weights; a gray picture has the first output only."""
-        model = _own(init.model)
-        kept = list(kept_features(_frequencies(init), init.shape, shape))
-        if model.bias:
-            kept.append(-1)
-        first, last = "layer_0", f"layer_{len(model.widths)}"
+        mean, scale_indices = (_of_picture(init, tree, shape, n_channels) for tree in (init.mean, init.scale_indices))
+        return {name: matrix.astype(np.float32) for name, matrix in mean.items()}, scale_indices
 
-        def adapted(matrix: np.ndarray, name: str) -> np.ndarray:
-            matrix = matrix[:, kept] if name == first else matrix
-            return np.ascontiguousarray(matrix[:n_channels] if name == last else matrix)
-
-        return (
-            {name: adapted(matrix, name).astype(np.float32) for name, matrix in init.mean.items()},
-            {name: adapted(matrix, name) for name, matrix in init.scale_indices.items()},
-        )
+    def rates_of_init(self, init: SharedInit, shape: tuple[int, int], n_channels: int) -> dict[str, np.ndarray]:
+        rates = _of_picture(init, init.rate_indices, shape, n_channels)
+        return {name: steps_of_indices(indices) for name, indices in rates.items()}
 
 
 def output_transform(colour: ColourTransform, n_channels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -109,6 +103,23 @@ def output_transform(colour: ColourTransform, n_channels: int) -> tuple[np.ndarr
     if n_channels >= 3:
         matrix[:3, :3] = colour.inverse_matrix
     return 0.5 * matrix, offset
+
+
+def _of_picture(
+    init: SharedInit, tree: Mapping[str, np.ndarray], shape: tuple[int, int], n_channels: int
+) -> dict[str, np.ndarray]:
+    """Those of the arrays {name: [..., out, in]} of an init that belong to weights of a picture's network."""
+    model = _own(init.model)
+    kept = list(kept_features(_frequencies(init), init.shape, shape))
+    if model.bias:
+        kept.append(-1)
+    first, last = "layer_0", f"layer_{len(model.widths)}"
+
+    def part(array: np.ndarray, name: str) -> np.ndarray:
+        array = array[..., kept] if name == first else array
+        return np.ascontiguousarray(array[..., :n_channels, :] if name == last else array)
+
+    return {name: part(array, name) for name, array in tree.items()}
 
 
 def _own(model: NetworkConfig) -> ModelConfig:

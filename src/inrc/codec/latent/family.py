@@ -83,7 +83,7 @@ class LatentFamily(Family):
             return None
         suitable = [
             init
-            for init in shared_init.shipped()
+            for init in shared_init.shipped(codec.name)
             if init.model == codec.model and not self.format.misfit(init, shape, n_channels)
         ]
         wanted = config.squared_error_lambda

@@ -182,6 +182,7 @@ class CoordinateBatch(Batch):
             [task.start for task in self.tasks],
             self._own_priors,
             seeds,
+            [_signal(task.target, self.plan) if task.start and task.start.inner_rates else None for task in self.tasks],
         )
         if self.lanes.n > len(self.tasks):
             filled = np.minimum(np.arange(self.lanes.n), len(self.tasks) - 1)

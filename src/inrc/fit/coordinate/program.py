@@ -155,6 +155,32 @@ def steps_of_bits(problem: Problem, params: Stacks, prior: Prior) -> Stacks:
     return log_steps_of_bits(stacks_of(problem), params, prior, problem.weight_bits, problem.model.storage)
 
 
+def after_inner_steps(problem: Problem, params: Matrices, signal: Signal, rates: Matrices) -> Matrices:
+    """Weights {name: matrix} after gradient descent on the mean squared error over all phases.
+
+    These are the inner steps of MAML with a learned rate for every weight and step (Li et al., 2017; Strümpler et al.,
+    2022), whatever the loss of the fit.
+
+    Args:
+      problem: static.
+      params: before.
+      signal: what to fit.
+      rates: {name: [k, *shape of the matrix]}, of k steps.
+    """
+    squared = problem._replace(loss=LossConfig())
+    n_phases = signal.phases.targets.shape[0]
+
+    def step(params: Matrices, own: Matrices):
+        def add(total: Matrices, phase: jax.Array):
+            _, gradient = phase_loss_and_gradient(squared, params, signal, phase)
+            return jax.tree.map(jnp.add, total, gradient), None
+
+        total, _ = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), jnp.arange(n_phases))
+        return {name: matrix - own[name] * total[name] / n_phases for name, matrix in params.items()}, None
+
+    return jax.lax.scan(step, params, rates)[0]
+
+
 @functools.partial(jax.jit, static_argnames="problem")
 def rounded_cost(problem: Problem, state: State, signal: Signal, prior: Prior) -> Measured:
     """What the state's weights come to as a file would hold them."""

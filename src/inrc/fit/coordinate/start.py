@@ -10,7 +10,15 @@ import numpy as np
 from jaxtyping import Float
 
 from inrc.fit.coordinate.config import CoordinateFitConfig
-from inrc.fit.coordinate.program import Problem, State, init_state, stacks_of, steps_of_bits
+from inrc.fit.coordinate.program import (
+    Problem,
+    Signal,
+    State,
+    after_inner_steps,
+    init_state,
+    stacks_of,
+    steps_of_bits,
+)
 from inrc.fit.lanes import batched
 from inrc.fit.stacks import unstacked
 from inrc.fit.task import Start
@@ -25,6 +33,7 @@ def first_state(
     start: Start | None,
     prior: Prior,
     seed: int,
+    signal: Signal | None = None,
 ) -> State:
     """The state before the first step.
 
@@ -35,9 +44,10 @@ def first_state(
       start: random weights if None.
       prior: of the start (`weights.prior_of`).
       seed: of random weights, and of the noise of all steps.
+      signal: what to fit; only inner steps need it.
     """
     is_random = start is None or start.is_random
-    return _first_state(problem, is_random, *_arguments(config, mean_outputs, start, prior, seed))
+    return _first_state(problem, is_random, *_arguments(config, mean_outputs, start, prior, seed, signal))
 
 
 def first_states(
@@ -47,20 +57,30 @@ def first_states(
     starts: Sequence[Start | None],
     priors: Sequence[Prior],
     seeds: Sequence[int],
+    signals: Sequence[Signal | None],
 ) -> State:
     """`first_state` of several fits, arrays [fits, ...]; all starts are random, or none is."""
     is_random = {start is None or start.is_random for start in starts}
     assert len(is_random) == 1, "random and learned starts in one batch"
-    rows = list(zip(configs, mean_outputs, starts, priors, seeds, strict=True))
+    rows = list(zip(configs, mean_outputs, starts, priors, seeds, signals, strict=True))
     return _first_states(problem, is_random.pop(), batched([_arguments(*row) for row in rows], len(rows)))
 
 
 def _arguments(
-    config: CoordinateFitConfig, mean_outputs: np.ndarray, start: Start | None, prior: Prior, seed: int
+    config: CoordinateFitConfig,
+    mean_outputs: np.ndarray,
+    start: Start | None,
+    prior: Prior,
+    seed: int,
+    signal: Signal | None,
 ) -> tuple[Any, ...]:
     given = None if start is None or start.steps is None else start.steps
     steps = None if given is None else {name: np.float32(step) for name, step in given.items()}
-    return np.float32(config.relative_step), np.asarray(mean_outputs, np.float32), prior, steps, np.uint32(seed)
+    inner = None
+    if start is not None and start.inner_rates and not start.is_random:
+        assert signal is not None, "inner steps without a signal"
+        inner = signal, {name: np.asarray(rates, np.float32) for name, rates in start.inner_rates.items()}
+    return np.float32(config.relative_step), np.asarray(mean_outputs, np.float32), prior, steps, np.uint32(seed), inner
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -78,12 +98,15 @@ def _first_state(
     prior: Prior,
     given_steps: Matrices | None,
     seed: jax.Array,
+    inner: tuple[Signal, Matrices] | None,
 ) -> State:
     stacks = stacks_of(problem)
     if is_random:
         params, steps = _random_params(problem, mean_outputs, relative_step, seed)
     else:
         params = _showing(problem, unstacked(stacks, prior.mean), mean_outputs)
+        if inner is not None:
+            params = after_inner_steps(problem, params, *inner)
         scales = unstacked(stacks, prior.scale)
         steps = {name: relative_step * jnp.mean(scale) for name, scale in scales.items()}
     log_steps = {name: jnp.log(step) for name, step in (given_steps or steps).items()}
