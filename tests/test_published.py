@@ -9,6 +9,7 @@ from inrc.codec.options import EncodeOptions
 from inrc.config import ModelConfig, WeightStorage
 from inrc.errors import ConfigError
 from inrc.layout import feature_counts, layout
+from inrc.preset import CoordinateCodec
 from inrc.training import RateStage, Restart, Training, in_shares
 
 KODAK = (512, 768)
@@ -22,6 +23,11 @@ def n_weights(model: ModelConfig) -> int:
 def model_of(codec, wanted: float, *, exact: bool = False) -> ModelConfig:
     n_inputs = sum(feature_counts(codec.encoding, KODAK))
     return presets.model_for(codec, n_weights=wanted, n_inputs=n_inputs, n_outputs=3, exact=exact)
+
+
+def restarts_of(codec: CoordinateCodec) -> list[Restart]:
+    assert codec.training is not None
+    return [stage.restart for stage in codec.training.stages if stage.restart]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +59,7 @@ def test_networks_have_the_published_numbers_of_weights(codec, sizes):
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_effort_9_is_the_published_schedule(codec, n_updates):
+    assert codec.training is not None
     n_passes, factor = presets.training_passes(codec.training, presets.MAX_EFFORT, N_PIXELS)
     assert n_passes * factor**2 == n_updates
     assert sum(stage.share for stage in codec.training.stages) == pytest.approx(1)
@@ -62,12 +69,12 @@ def test_effort_9_is_the_published_schedule(codec, n_updates):
 
 
 def test_restarts_carry_the_accident_of_the_published_code():
-    restarts = [stage.restart for stage in published.NIF.training.stages if stage.restart]
+    restarts = restarts_of(published.NIF)
     assert len(restarts) == 9
     assert (restarts[0].fraction, restarts[-1].fraction) == pytest.approx((0.125, 0.7))
     assert (restarts[0].radius, restarts[-1].radius) == pytest.approx((0.9 / 0.125, 0.2 / 0.7))
     assert not any(restart.from_best for restart in restarts)
-    restarts = [stage.restart for stage in published.NIF25.training.stages if stage.restart]
+    restarts = restarts_of(published.NIF25)
     assert len(restarts) == 29
     assert all(restart.from_best for restart in restarts)
     assert (restarts[0].radius, restarts[-1].radius) == pytest.approx((0.3 / 0.5, 0.0))

@@ -8,6 +8,8 @@ loss may be scaled as a whole, since lambda is multiplied by its slope.
 from inrc.config import LossConfig
 
 # Section 9 of experiments/NOTES.md compares some of these at equal bytes.
+DEFAULT_LOSS = "mse"
+
 LOSSES = {
     "mse": LossConfig(),
     "l1": LossConfig(mse=0.0, l1=1.0),

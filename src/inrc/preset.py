@@ -3,6 +3,7 @@
 import dataclasses
 
 from inrc.config import EncodingConfig, HashGridEncoding, LatentGridConfig, ModelConfig, ModelFamily, WeightStorage
+from inrc.losses import DEFAULT_LOSS
 from inrc.training import LatentTraining, Training
 
 
@@ -21,6 +22,11 @@ class Preset:
     summary: str
     year: int = dataclasses.field(default=0, kw_only=True)
     about: str = dataclasses.field(default="", kw_only=True)
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss that its fits minimise unless another one is named."""
+        return DEFAULT_LOSS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +98,11 @@ class CoordinateCodec(Preset):
         """Whether a network is one of the codec's, of whatever size."""
         forms = [(rung.taper, rung.modulator) for rung in self.ladder] or [(self.taper, ())]
         return any(model == self.network(tapered(taper, model.widths[0]), modulator) for taper, modulator in forms)
+
+
+    @property
+    def loss(self) -> str:
+        return DEFAULT_LOSS if self.training is None else self.training.loss
 
 
 @dataclasses.dataclass(frozen=True)

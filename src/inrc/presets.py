@@ -11,6 +11,7 @@ from inrc import published_latents
 from inrc.checks import checked_name
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.errors import ConfigError
+from inrc.losses import DEFAULT_LOSS as DEFAULT_LOSS
 from inrc.losses import LOSSES as LOSSES
 from inrc.preset import CoordinateCodec, LatentCodec, Preset, Rung, tapered
 from inrc.published import SYSTEMS
@@ -120,7 +121,6 @@ COORDINATE_CODECS = {
     )
 }
 
-DEFAULT_LOSS = "mse"
 AUTO_CODEC = "auto"
 SMALL_CODEC, LARGE_CODEC = "siren", "latent-grid"
 _LARGE_PIXELS = 128 * 128
@@ -155,10 +155,8 @@ def codec_by_name(name: str) -> Preset:
 
 
 def loss_of(codec: str) -> str:
-    """Name of the loss of the codec called `codec`."""
-    preset = CODECS.get(codec)
-    training = preset.training if isinstance(preset, CoordinateCodec) else None
-    return DEFAULT_LOSS if training is None else training.loss
+    """Name of the loss of the codec called `codec`; the usual one where the choice of the codec is left."""
+    return CODECS[codec].loss if codec in CODECS else DEFAULT_LOSS
 
 
 def bpp_of_quality(quality: float) -> float:

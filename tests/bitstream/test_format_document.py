@@ -87,6 +87,7 @@ def test_the_package_reads_the_annotated_header(data):
     assert header.model.family == int(printed_fields["family"])
     assert header.model.bias == bool(int(printed_fields["bias"]))
     assert header.model.widths == tuple(numbers(printed_fields["widths"]))
+    assert isinstance(header.model.encoding, EncodingConfig)
     assert header.model.encoding.kind == int(printed_fields["encoding"])
     assert header.model.encoding.n_frequencies == int(printed_fields["n_frequencies"])
 

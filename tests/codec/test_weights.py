@@ -13,7 +13,7 @@ from inrc.codec.coordinate.format import INIT_COLOUR
 from inrc.codec.decode import render
 from inrc.codec.formats import reference_of
 from inrc.codec.weights import QuantisedWeights, dequantise, quantise, round_by
-from inrc.config import WeightStorage
+from inrc.config import ModelConfig, WeightStorage
 from inrc.errors import CorruptFileError
 from inrc.quant import uniform
 from tests.bitstream import reference_decoder
@@ -21,6 +21,8 @@ from tests.codec.test_file import HEADER, SHAPES, weights
 from tests.shared_init.inits import MODEL, random_init
 
 INIT = random_init()
+assert isinstance(HEADER.model, ModelConfig)
+NETWORK = HEADER.model
 OFFSETS = tuple(np.full(shape, 4, np.int32) for shape in SHAPES)
 TAILS = tuple(np.zeros(shape, np.int32) for shape in SHAPES)
 
@@ -50,7 +52,7 @@ def test_dequantised_weights_are_named_and_scaled():
 
 @pytest.mark.parametrize("storage", [WeightStorage.HALF, WeightStorage.COMPANDED])
 def test_other_storages_come_back_and_the_reference_decoder_agrees(storage):
-    model = dataclasses.replace(HEADER.model, storage=storage, modulator=(3, 2))
+    model = dataclasses.replace(NETWORK, storage=storage, modulator=(3, 2))
     header = dataclasses.replace(HEADER, model=model)
     generator = np.random.default_rng(0)
     params = {
@@ -93,7 +95,7 @@ def test_uniform_weights_take_thirteen_bits_as_binary16():
     ],
 )
 def test_weights_that_no_encoder_stores_are_corrupt(weights, message):
-    model = dataclasses.replace(HEADER.model, storage=weights.storage)
+    model = dataclasses.replace(NETWORK, storage=weights.storage)
     header = dataclasses.replace(HEADER, model=model)
     data = files.pack(files.File(header, files.layout_of(header), weights, {}))
     with pytest.raises(CorruptFileError, match=message):

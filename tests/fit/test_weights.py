@@ -187,7 +187,7 @@ class TestStorage:
         assert (gradients[1][large.key] < 0).all()  # larger steps cost less
 
     def test_binary16_numbers_are_rounded_at_the_end_and_cost_nothing(self):
-        values = np.float32([[1 / 3, -70000.0, 65519.0, 3e-6, -1e-8, 2.0**-14, 6.1e-5, 0.0]])
+        values = np.array([[1 / 3, -70000.0, 65519.0, 3e-6, -1e-8, 2.0**-14, 6.1e-5, 0.0]], np.float32)
         stacks = stacks_of((("a", (1, 8)),), 512)
         state = first_weights(stacks, OptimiserConfig(), {"a": jnp.asarray(values)}, {"a": jnp.float32(0)})
         for noise, hard in ((0, 0), (1, 0), (0, 1)):
