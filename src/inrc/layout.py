@@ -11,8 +11,8 @@ from inrc.config import EncodingConfig, EncodingKind, HashGridEncoding, ModelCon
 
 Layout = tuple[tuple[str, tuple[int, int]], ...]
 
-_TABLE = "table_"
-"""What the names of tables begin with."""
+TABLE = "table_"
+"""What the names of tables, and of stacks of tables, begin with."""
 
 _BASE = {EncodingKind.NERF: 2.0, EncodingKind.LOG_SPACED: 1.4}
 """Ratio of each frequency to the previous one, by kind of encoding."""
@@ -112,8 +112,8 @@ def kept_features(config: EncodingConfig, shape: Sequence[int], other: Sequence[
 
 
 def is_table(name: str) -> bool:
-    """Whether the matrix of this name is the table of a hash grid's level: features in rows, entries in columns."""
-    return name.startswith(_TABLE)
+    """Whether the matrix or stack of this name is of tables of a hash grid: features in rows, entries in columns."""
+    return name.startswith(TABLE)
 
 
 def layout(config: ModelConfig, shape: Sequence[int], n_outputs: int) -> Layout:
@@ -122,7 +122,7 @@ def layout(config: ModelConfig, shape: Sequence[int], n_outputs: int) -> Layout:
     rows: list[tuple[str, tuple[int, int]]] = []
     if isinstance(encoding, HashGridEncoding):
         levels = hash_levels(encoding, shape)
-        rows += [(f"{_TABLE}{i}", (encoding.n_features, level.n_entries)) for i, level in enumerate(levels)]
+        rows += [(f"{TABLE}{i}", (encoding.n_features, level.n_entries)) for i, level in enumerate(levels)]
     rows += _dense("layer", sum(feature_counts(encoding, shape)), (*config.widths, n_outputs), config.bias)
     if config.modulator:
         n_inputs = sum(feature_counts(MODULATOR_ENCODING, shape))

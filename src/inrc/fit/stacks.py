@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from inrc.layout import Layout, is_table
+from inrc.layout import TABLE, Layout, is_table
 
 Matrices = Mapping[str, jax.Array]
 Stacks = dict[str, jax.Array]
@@ -44,7 +44,7 @@ class Stack(NamedTuple):
     @property
     def has_tables(self) -> bool:
         """Whether the matrices are tables of hash grids."""
-        return is_table(self.matrices[0][0])
+        return is_table(self.key)
 
     def mask(self) -> Float[np.ndarray, "matrices rows columns"]:
         """1 where there is a weight, 0 in padding; float32."""
@@ -67,7 +67,7 @@ def stacks_of(layout: Layout, max_dimension: int) -> tuple[Stack, ...]:
         groups.setdefault(key, []).append((name, shape))
     return tuple(
         Stack(
-            f"stack_{i}",
+            f"{TABLE if is_table(group[0][0]) else 'stack_'}{i}",
             tuple(group),
             (max(min(shape) for _, shape in group), max(max(shape) for _, shape in group)),
         )
