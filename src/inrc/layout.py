@@ -111,6 +111,13 @@ def kept_features(config: EncodingConfig, shape: Sequence[int], other: Sequence[
     return tuple(kept)
 
 
+def n_in_tables(config: EncodingConfig | HashGridEncoding, shape: Sequence[int]) -> int:
+    """Numbers of all tables for a signal of `shape` samples per axis; 0 where the encoding has none."""
+    if not isinstance(config, HashGridEncoding):
+        return 0
+    return config.n_features * sum(level.n_entries for level in hash_levels(config, shape))
+
+
 def is_table(name: str) -> bool:
     """Whether the matrix or stack of this name is of tables of a hash grid: features in rows, entries in columns."""
     return name.startswith(TABLE)

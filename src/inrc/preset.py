@@ -30,10 +30,13 @@ class Rung:
     Attributes:
       widths: hidden widths.
       modulator: hidden widths of the modulator.
+      encoding: in place of the codec's. Networks of such a ladder are never scaled: their tables are as large as their
+        encoding says.
     """
 
     widths: tuple[int, ...]
     modulator: tuple[int, ...] = ()
+    encoding: EncodingConfig | HashGridEncoding | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,7 +19,6 @@ from inrc.errors import (
     TruncatedFileError,
     UnsupportedVersionError,
 )
-from inrc.layout import feature_counts
 from inrc.signal.colour import ColourTransform
 
 
@@ -146,7 +145,7 @@ def test_a_kodak_header_with_its_checksum_takes_at_most_24_bytes(codec, quality)
     model = presets.model_for(
         codec,
         n_weights=presets.n_weights_for(presets.bpp_of_quality(quality), shape[0] * shape[1]),
-        n_inputs=sum(feature_counts(codec.encoding, shape)),
+        shape=shape,
         n_outputs=3,
     )
     size = len(headers.pack(Header(768, 512, 3, 8, ColourTransform.YCBCR, model))) + 4

@@ -30,7 +30,6 @@ from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelCon
 from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.latent.config import LatentFitConfig
 from inrc.fit.optimiser import OptimiserConfig
-from inrc.layout import feature_counts
 from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image, encode_image, read_image
@@ -115,8 +114,7 @@ def crop(height: int, width: int, channels: int, bit_depth: int = 8, icc: bytes 
 
 def _preset(name: str, image: Image, n_weights: int) -> EncodeOptions:
     codec = presets.COORDINATE_CODECS[name]
-    n_inputs = sum(feature_counts(codec.encoding, (image.height, image.width)))
-    model = presets.model_for(codec, n_weights=n_weights, n_inputs=n_inputs, n_outputs=image.channels)
+    model = presets.model_for(codec, n_weights=n_weights, shape=(image.height, image.width), n_outputs=image.channels)
     return EncodeOptions(codec=name, model=model, fit=_FIT)
 
 
