@@ -220,9 +220,9 @@ HASH_GRID = CoordinateCodec(
         "Müller et al., Instant Neural Graphics Primitives with a Multiresolution Hash Encoding, as an image codec. "
         "The same: tables of two features, the spatial hash, linear interpolation, two hidden ReLU layers, tables that "
         "start at U(-1e-4, 1e-4). Different: the paper stores no files and has 2^15 entries and more; here tables have "
-        "at most 16 to 65,536 entries and layers 8 to 64 units, by the rate. Nodes lie on the picture's edges, cells are "
-        "squares, and levels finer than two pixels are left out. Tables are quantised with the rate in the loss and "
-        "range-coded. SOAP at 2e-2 trains them, 0.4 dB better than the paper's Adam."
+        "at most 16 to 65,536 entries and layers 8 to 64 units, by the rate. Nodes lie on the picture's edges, cells "
+        "are squares, and levels finer than two pixels are left out. Tables are quantised with the rate in the loss "
+        "and range-coded. SOAP at 2e-2 trains them, 0.4 dB better than the paper's Adam."
     ),
 )
 

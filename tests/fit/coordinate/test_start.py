@@ -5,9 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
+from inrc.config import HashGridEncoding, LossConfig, ModelConfig, ModelFamily
 from inrc.entropy import coder
 from inrc.fit.coordinate.fitting import fit_network
+from inrc.fit.coordinate.program import Problem, stacks_of
 from inrc.fit.coordinate.schedule import Schedule
+from inrc.fit.coordinate.start import first_state
+from inrc.fit.weights import prior_of, steps_of
+from inrc.layout import layout
 from inrc.quant.uniform import index_of_step, indices_of_steps, quantise, step_of_index
 from tests.fit import problems
 from tests.fit.problems import start_at
@@ -73,3 +78,14 @@ class TestStart:
         config = dataclasses.replace(self.slow, n_seeds=2, race_fraction=0.3)
         result = fit_network(problems.target(), MODEL, config, start=start_at(self.params))
         np.testing.assert_allclose(result.params["layer_1"], self.params["layer_1"], atol=1e-5)
+
+
+def test_tables_begin_with_a_step_that_their_first_weights_say_nothing_of():
+    model = ModelConfig(ModelFamily.HASH_GRID, (5,), HashGridEncoding(2, 2, 4, 3, 8))
+    problem = Problem(model, (12, 16), 3, LossConfig())
+    stacks = stacks_of(problem)
+    state = first_state(problem, CONFIG, np.zeros(3, np.float32), None, prior_of(stacks, None), 0)
+    names = tuple(name for name, _ in layout(model, (12, 16), 3))
+    steps = steps_of(stacks, names, {key: np.asarray(step) for key, step in state.log_steps.items()})
+    assert steps["table_0"] == steps["table_1"] == pytest.approx(2**-6)
+    assert 0.05 < steps["layer_0"] < 0.3  # a quarter of the deviation of He's weights
