@@ -28,6 +28,7 @@ from inrc.codec.file import File
 from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.coordinate.schedule import Schedule
 from inrc.fit.latent.config import LatentFitConfig
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.shared_init import SharedInit
@@ -42,6 +43,7 @@ MAX_BYTES = 90_000
 
 _ADAM = OptimiserConfig(preconditioned=False)  # compiles in half the time
 _FIT = CoordinateFitConfig(n_passes=60, phase_factor=2, steps_per_group=10, groups_per_chunk=2, optimiser=_ADAM)
+_HASH_FIT = dataclasses.replace(_FIT, lambda_rd=3e-4, schedule=Schedule(learning_rate=2e-2))
 _LATENT_FIT = LatentFitConfig(n_steps=120, lambda_rd=2e-4, groups_per_chunk=3, optimiser=_ADAM)
 _SMALL_GRIDS = LatentGridConfig(
     n_grids=4, n_hyper=2, n_spatial=6, n_cross=3, n_cross_levels=2, context_layers=1, synthesis_width=6, n_residual=1
@@ -115,7 +117,7 @@ def crop(height: int, width: int, channels: int, bit_depth: int = 8, icc: bytes 
 def _preset(name: str, image: Image, n_weights: int) -> EncodeOptions:
     codec = presets.COORDINATE_CODECS[name]
     model = presets.model_for(codec, n_weights=n_weights, shape=(image.height, image.width), n_outputs=image.channels)
-    return EncodeOptions(codec=name, model=model, fit=_FIT)
+    return EncodeOptions(codec=name, model=model, fit=_HASH_FIT if codec.family is ModelFamily.HASH_GRID else _FIT)
 
 
 def _latent_files() -> list[Golden]:
