@@ -30,7 +30,6 @@ from inrc.fit.coordinate.minibatches import polyphase
 from inrc.fit.coordinate.plan import default_tile_samples
 from inrc.fit.coordinate.program import Problem, Signal, phase_loss_and_gradient
 from inrc.fit.task import Target
-from inrc.layout import feature_counts
 from inrc.models import build
 
 MATMUL_SIZE = 1024
@@ -72,8 +71,7 @@ def first_chunk_seconds(n_steps: int) -> float:
     """Returns the seconds of a fresh fit of `n_steps` steps of the siren codec at Kodak size, with compilation."""
     codec = presets.COORDINATE_CODECS["siren"]
     n_weights = presets.n_weights_for(presets.bpp_of_quality(presets.DEFAULT_QUALITY), KODAK[0] * KODAK[1])
-    n_inputs = sum(feature_counts(codec.encoding, KODAK))
-    model = presets.model_for(codec, n_weights=n_weights, n_inputs=n_inputs, n_outputs=3)
+    model = presets.model_for(codec, n_weights=n_weights, shape=KODAK, n_outputs=3)
     values = np.random.default_rng(0).random((3, *KODAK), np.float32)
     target = Target(values, 0.5 * np.eye(3), np.full(3, 0.5))
     config = CoordinateFitConfig(n_passes=n_steps / 16, steps_per_group=1, groups_per_chunk=n_steps)

@@ -15,7 +15,6 @@ from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.evaluate.experiment import Experiment
 from inrc.evaluate.ours import inrc_codec
 from inrc.evaluate.pictures import kodak
-from inrc.layout import feature_counts
 
 SHAPE = (512, 768)
 ENCODINGS = {
@@ -32,7 +31,7 @@ def network(encoding: EncodingConfig, bpp: float) -> ModelConfig:
     return presets.model_for(
         presets.CoordinateCodec("", "", ModelFamily.SIREN, encoding, taper),
         n_weights=presets.n_weights_for(bpp, math.prod(SHAPE)),
-        n_inputs=sum(feature_counts(encoding, SHAPE)),
+        shape=SHAPE,
         n_outputs=3,
     )
 

@@ -8,7 +8,7 @@ from inrc import presets, published
 from inrc.codec.options import EncodeOptions
 from inrc.config import ModelConfig, WeightStorage
 from inrc.errors import ConfigError
-from inrc.layout import feature_counts, layout
+from inrc.layout import layout
 from inrc.preset import CoordinateCodec
 from inrc.training import RateStage, Restart, Training, in_shares
 
@@ -21,8 +21,7 @@ def n_weights(model: ModelConfig) -> int:
 
 
 def model_of(codec, wanted: float, *, exact: bool = False) -> ModelConfig:
-    n_inputs = sum(feature_counts(codec.encoding, KODAK))
-    return presets.model_for(codec, n_weights=wanted, n_inputs=n_inputs, n_outputs=3, exact=exact)
+    return presets.model_for(codec, n_weights=wanted, shape=KODAK, n_outputs=3, exact=exact)
 
 
 def restarts_of(codec: CoordinateCodec) -> list[Restart]:

@@ -11,6 +11,9 @@ from inrc.config import EncodingConfig, EncodingKind, HashGridEncoding, ModelCon
 
 Layout = tuple[tuple[str, tuple[int, int]], ...]
 
+TABLE = "table_"
+"""What the names of tables, and of stacks of tables, begin with."""
+
 _BASE = {EncodingKind.NERF: 2.0, EncodingKind.LOG_SPACED: 1.4}
 """Ratio of each frequency to the previous one, by kind of encoding."""
 
@@ -108,13 +111,25 @@ def kept_features(config: EncodingConfig, shape: Sequence[int], other: Sequence[
     return tuple(kept)
 
 
+def n_in_tables(config: EncodingConfig | HashGridEncoding, shape: Sequence[int]) -> int:
+    """Numbers of all tables for a signal of `shape` samples per axis; 0 where the encoding has none."""
+    if not isinstance(config, HashGridEncoding):
+        return 0
+    return config.n_features * sum(level.n_entries for level in hash_levels(config, shape))
+
+
+def is_table(name: str) -> bool:
+    """Whether the matrix or stack of this name is of tables of a hash grid: features in rows, entries in columns."""
+    return name.startswith(TABLE)
+
+
 def layout(config: ModelConfig, shape: Sequence[int], n_outputs: int) -> Layout:
     """(name, (out, in (+ 1))) of every matrix, in the order of a file: tables, layers, layers of the modulator."""
     encoding = config.encoding
     rows: list[tuple[str, tuple[int, int]]] = []
     if isinstance(encoding, HashGridEncoding):
         levels = hash_levels(encoding, shape)
-        rows += [(f"table_{i}", (encoding.n_features, level.n_entries)) for i, level in enumerate(levels)]
+        rows += [(f"{TABLE}{i}", (encoding.n_features, level.n_entries)) for i, level in enumerate(levels)]
     rows += _dense("layer", sum(feature_counts(encoding, shape)), (*config.widths, n_outputs), config.bias)
     if config.modulator:
         n_inputs = sum(feature_counts(MODULATOR_ENCODING, shape))

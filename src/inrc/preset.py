@@ -36,10 +36,13 @@ class Rung:
     Attributes:
       widths: hidden widths.
       modulator: hidden widths of the modulator.
+      encoding: in place of the codec's. Networks of such a ladder are never scaled: their tables are as large as their
+        encoding says.
     """
 
     widths: tuple[int, ...]
     modulator: tuple[int, ...] = ()
+    encoding: EncodingConfig | HashGridEncoding | None = None
 
     @property
     def taper(self) -> tuple[float, ...]:
@@ -81,12 +84,17 @@ class CoordinateCodec(Preset):
     colour: str | None = None
     training: Training | None = None
 
-    def network(self, widths: tuple[int, ...], modulator: tuple[int, ...] = ()) -> ModelConfig:
-        """The codec's network of these hidden widths."""
+    def network(
+        self,
+        widths: tuple[int, ...],
+        modulator: tuple[int, ...] = (),
+        encoding: EncodingConfig | HashGridEncoding | None = None,
+    ) -> ModelConfig:
+        """The codec's network of these hidden widths, with an encoding in place of its own if one is given."""
         return ModelConfig(
             self.family,
             widths,
-            self.encoding,
+            self.encoding if encoding is None else encoding,
             self.omega_0,
             self.bias,
             modulator,
@@ -99,9 +107,9 @@ class CoordinateCodec(Preset):
         forms = [(rung.taper, rung.modulator) for rung in self.ladder] or [(self.taper, ())]
         return any(model == self.network(tapered(taper, model.widths[0]), modulator) for taper, modulator in forms)
 
-
     @property
     def loss(self) -> str:
+        """That of the training, if there is one."""
         return DEFAULT_LOSS if self.training is None else self.training.loss
 
 

@@ -6,11 +6,13 @@ coordinate networks, the number of weights. Effort moves the number of passes ov
 
 import itertools
 import math
+from collections.abc import Sequence
 
 from inrc import published_latents
 from inrc.checks import checked_name
-from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
+from inrc.config import EncodingConfig, EncodingKind, HashGridEncoding, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.errors import ConfigError
+from inrc.layout import feature_counts, n_in_tables
 from inrc.losses import DEFAULT_LOSS as DEFAULT_LOSS
 from inrc.losses import LOSSES as LOSSES
 from inrc.preset import CoordinateCodec, LatentCodec, Preset, Rung, tapered
@@ -26,9 +28,12 @@ _LOWEST_BPP = 0.03
 _OCTAVES = 6.0
 _BITS_PER_WEIGHT = 4.7
 _NEAR_RUNG = 1.5
+_MOST_WEIGHTS = 1 << 19
+"""Weights that every decoder accepts."""
 _REFERENCE_PIXELS = 768 * 512
 _REFERENCE_BPP = 0.15
 _REFERENCE_LAMBDA = 7e-3
+_HASH_GRID_RATE = 2e-2
 _MINIBATCH_PIXELS = 24576
 _LAST_SHORT_EFFORT = 4
 _FEW_STEPS = 1500
@@ -210,8 +215,9 @@ def phase_factor_for(effort: int, n_pixels: int) -> int:
 def learning_rate_for(model: ModelConfig, n_pixels: int = _REFERENCE_PIXELS, phase_factor: int = 4) -> float:
     """Peak learning rate of a network: 3e-3, less for wide ones, for deep ones, and where minibatches are noisy.
 
-    Above 0.2 over the first width fits diverge; above 4 over the number of hidden layers of that, they collapse to the
-    mean colour. The variance of a minibatch of m out of n pixels goes with 1 / m - 1 / n.
+    Hash grids take 2e-2 at any width: 3e-3 is 1.2 dB worse at equal bytes, 4e-2 not better. Others diverge above 0.2
+    over the first width; above 4 over the number of hidden layers of that, they collapse to the mean colour. The
+    variance of a minibatch of m out of n pixels goes with 1 / m - 1 / n.
 
     Args:
       model: the network.
@@ -220,7 +226,8 @@ def learning_rate_for(model: ModelConfig, n_pixels: int = _REFERENCE_PIXELS, pha
     """
     variance = _MINIBATCH_PIXELS * (phase_factor**2 - 1) / n_pixels
     noise = 1.0 if variance <= 1.0 else 1.0 / math.sqrt(variance)
-    return min(3e-3, 0.2 / model.widths[0]) * min(1.0, 4 / len(model.widths)) * noise
+    peak = _HASH_GRID_RATE if model.family is ModelFamily.HASH_GRID else min(3e-3, 0.2 / model.widths[0])
+    return peak * min(1.0, 4 / len(model.widths)) * noise
 
 
 def momentum_for(n_steps: float) -> float:
@@ -240,29 +247,30 @@ def passes_of_effort(effort: int, n_pixels: int = _REFERENCE_PIXELS) -> float:
 
 
 def model_for(
-    codec: CoordinateCodec, *, n_weights: float, n_inputs: int, n_outputs: int, exact: bool = False
+    codec: CoordinateCodec, *, n_weights: float, shape: Sequence[int], n_outputs: int, exact: bool = False
 ) -> ModelConfig:
     """The codec's network of about `n_weights` parameters.
 
     Args:
       codec: the family.
       n_weights: wanted; the result has the nearest number that whole widths allow.
-      n_inputs: features that enter the first layer.
+      shape: samples per axis of the signal.
       n_outputs: channels.
       exact: whether the sizes of a published ladder are scaled to that number where the nearest of them is within a
         factor of 1.5; usually it is taken as it is.
     """
 
-    def count(widths: tuple[int, ...]) -> int:
-        sizes = [n_inputs, *widths, n_outputs]
-        return sum((a + int(codec.bias)) * b for a, b in itertools.pairwise(sizes))
+    def count(widths: tuple[int, ...], encoding: EncodingConfig | HashGridEncoding = codec.encoding) -> int:
+        sizes = [sum(feature_counts(encoding, shape)), *widths, n_outputs]
+        return n_in_tables(encoding, shape) + sum((a + int(codec.bias)) * b for a, b in itertools.pairwise(sizes))
 
     rung = Rung(())
     if codec.ladder:
-        distances = [abs(math.log(count(each.widths) / n_weights)) for each in codec.ladder]
+        counts = [count(each.widths, each.encoding or codec.encoding) for each in codec.ladder]
+        distances = [abs(math.log(n / n_weights)) if n <= _MOST_WEIGHTS else math.inf for n in counts]
         rung = codec.ladder[distances.index(min(distances))]
-        if not exact and min(distances) <= math.log(_NEAR_RUNG):
-            return codec.network(rung.widths, rung.modulator)
+        if rung.encoding is not None or (not exact and min(distances) <= math.log(_NEAR_RUNG)):
+            return codec.network(rung.widths, rung.modulator, rung.encoding)
     taper = rung.taper or codec.taper
 
     def widths(first: int) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ import zlib
 
 import numpy as np
 
-from tests.bitstream import reference_grids
+from tests.bitstream import reference_grids, reference_tables
 from tests.entropy import latent_reference_decoder
 
 COLOUR = {
@@ -25,7 +25,7 @@ COLOUR = {
     2: np.array([[1, 1, -1], [1, 0, 1], [1, -1, -1]]),
     3: np.array([[1, 1, -1], [1, 0, 2], [1, -1, -1]]) / np.sqrt([3, 2, 6]),
 }
-SIREN, FOURIER, LATENT_GRID = 0, 1, 2
+SIREN, FOURIER, LATENT_GRID, HASH_GRID = 0, 1, 2, 3
 NONE, NERF, LOG_SPACED, GAUSSIAN = 0, 1, 2, 3
 INTEGERS, HALF, COMPANDED = 0, 1, 2
 FAMILIES, ENCODINGS = ["SIREN", "FOURIER"], ["NONE", "NERF", "LOG_SPACED", "GAUSSIAN"]
@@ -107,7 +107,7 @@ def read(data: bytes, init_archive: bytes = b"") -> File:
         widths = init.widths
     else:
         network = reader.byte()
-        f["family"] = network & 3
+        f["family"] = network & 3 if network & 3 < 3 else reader.byte()
         widths = []
         if f["family"] == LATENT_GRID:
             read_grids(reader, network, f)
@@ -154,6 +154,10 @@ def read_layers(reader: Bytes, network: int, f: dict[str, int]) -> list[int]:
     f["encoding"] = network >> 3 & 3
     f["n_layers"] = reader.byte()
     widths = [reader.varint() for _ in range(f["n_layers"])]
+    if f["family"] == HASH_GRID:
+        assert f["encoding"] == NONE, "corrupt: encoding"
+        f |= {name: reader.byte() for name in ("n_levels", "n_features", "log2_entries", "growth")}
+        f["coarsest"] = reader.varint()
     f["n_frequencies"] = reader.varint() if f["encoding"] != NONE else 0
     f["omega_0"] = reader.byte() if network >> 5 & 1 else 30
     f["quarter_sigma"] = reader.varint() if network >> 6 & 1 else 40
@@ -432,6 +436,9 @@ def shapes(fields: dict[str, int], widths: list[int]) -> list[tuple[int, int]]:
     channels, size, bias = fields["channels"], seen_size(fields), fields["bias"]
     fan_in = n_features(fields["encoding"], fields["n_frequencies"], size)
     out = []
+    if fields["family"] == HASH_GRID:
+        out = reference_tables.shapes(fields, size)
+        fan_in = sum(rows for rows, _ in out)
     for width in [*widths, channels]:
         out.append((width, fan_in + bias))
         fan_in = width
@@ -493,7 +500,11 @@ def outputs_at(
     f: dict[str, int], matrices: list[np.ndarray], points: list[np.ndarray], size: tuple[int, ...]
 ) -> np.ndarray:
     """Outputs [n_outputs, n_points] of a coordinate network with the header's fields f, in float64."""
-    x = features(f["encoding"], f["n_frequencies"], f["quarter_sigma"], points, size)
+    if f["family"] == HASH_GRID:
+        n_tables = len(reference_tables.levels(f, size))
+        x, matrices = reference_tables.features(f, matrices[:n_tables], points, size), matrices[n_tables:]
+    else:
+        x = features(f["encoding"], f["n_frequencies"], f["quarter_sigma"], points, size)
     omega = f["omega_0"]
     if f.get("modulator"):
         own, matrices = matrices[f["n_layers"] + 1 :], matrices[: f["n_layers"] + 1]

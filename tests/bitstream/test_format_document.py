@@ -16,7 +16,7 @@ from inrc.bitstream.header import Header
 from inrc.codec import file as files
 from inrc.codec.formats import reference_of
 from inrc.codec.weights import quantise
-from inrc.config import LatentGridConfig, ModelConfig
+from inrc.config import EncodingConfig, LatentGridConfig, ModelConfig
 from inrc.entropy import tables, wavefront, weight_scales
 from inrc.latent_layout import CONTEXT_OFFSETS, UPSAMPLING_KERNEL, context_macs
 from inrc.layout import layout

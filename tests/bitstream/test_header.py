@@ -10,7 +10,7 @@ from inrc import presets
 from inrc.bitstream import header as headers
 from inrc.bitstream.header import Header
 from inrc.bitstream.io import ByteReader
-from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
+from inrc.config import EncodingConfig, EncodingKind, HashGridEncoding, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.errors import (
     CorruptFileError,
     FormatError,
@@ -19,7 +19,6 @@ from inrc.errors import (
     TruncatedFileError,
     UnsupportedVersionError,
 )
-from inrc.layout import feature_counts
 from inrc.signal.colour import ColourTransform
 
 
@@ -34,12 +33,18 @@ def encodings(draw) -> EncodingConfig:
     return EncodingConfig(kind, n_frequencies)
 
 
+def hash_grids() -> st.SearchStrategy[HashGridEncoding]:
+    bounds = (1, 16), (1, 8), (4, 18), (1, 1024), (1, 16)
+    return st.builds(HashGridEncoding, *(st.integers(*bound) for bound in bounds))
+
+
 @st.composite
 def coordinate_networks(draw) -> ModelConfig:
+    family = draw(st.sampled_from([ModelFamily.SIREN, ModelFamily.FOURIER, ModelFamily.HASH_GRID]))
     return ModelConfig(
-        draw(st.sampled_from([ModelFamily.SIREN, ModelFamily.FOURIER])),
+        family,
         tuple(draw(st.lists(st.integers(1, 4096), min_size=1, max_size=31))),
-        draw(encodings()),
+        draw(hash_grids() if family is ModelFamily.HASH_GRID else encodings()),
         draw(st.integers(1, 255)),
         draw(st.booleans()),
     )
@@ -82,6 +87,11 @@ def header_values(draw) -> Header:
     )
 
 
+def is_bare(model: ModelConfig) -> bool:
+    """Whether coordinates enter as they are."""
+    return isinstance(model.encoding, EncodingConfig) and model.encoding.kind is EncodingKind.NONE
+
+
 SMALL = Header(300, 200, 3, 8, ColourTransform.YCBCR, ModelConfig(widths=(9, 130)))
 
 
@@ -96,10 +106,10 @@ def test_everything_a_header_can_say_comes_back(header, rest):
     back = headers.unpack(reader)
     if header.init_id:
         back = dataclasses.replace(back, model=header.model)  # the init has it
-    elif isinstance(header.model, ModelConfig) and header.model.encoding.kind is EncodingKind.NONE:
+    elif isinstance(header.model, ModelConfig) and is_bare(header.model):
         # Parameters of an encoding are not written where there is none.
         assert isinstance(back.model, ModelConfig)
-        assert back.model.encoding.kind is EncodingKind.NONE
+        assert is_bare(back.model)
         back = dataclasses.replace(back, model=header.model)
     assert back == header
     assert reader.remaining == len(rest)
@@ -135,7 +145,7 @@ def test_a_kodak_header_with_its_checksum_takes_at_most_24_bytes(codec, quality)
     model = presets.model_for(
         codec,
         n_weights=presets.n_weights_for(presets.bpp_of_quality(quality), shape[0] * shape[1]),
-        n_inputs=sum(feature_counts(codec.encoding, shape)),
+        shape=shape,
         n_outputs=3,
     )
     size = len(headers.pack(Header(768, 512, 3, 8, ColourTransform.YCBCR, model))) + 4
@@ -212,6 +222,37 @@ def test_what_version_1_does_not_define_is_refused(data, error):
         data = data[:-2] + b"\0"
     with pytest.raises(error):
         parse(data)
+
+
+HASH_GRID = Header(
+    300, 200, 3, 8, ColourTransform.YCBCR, ModelConfig(ModelFamily.HASH_GRID, (24,), HashGridEncoding(7, 2, 11, 200, 5))
+)
+
+
+def test_the_network_of_a_hash_grid_byte_by_byte():
+    packed = headers.pack(HASH_GRID)
+    assert packed[NETWORK:] == bytes([3 | 4, 3, 1, 24, 7, 2, 11, 5, 0x80 | 72, 1])
+    assert parse(packed) == HASH_GRID
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (0, 3 | 4 | 1 << 3),  # an encoding
+        (0, 3 | 4 | 1 << 6),  # a sigma
+        (1, 2),  # family 2, in the form of families above 2
+        (2, 0),  # no hidden layer
+        *[(4, n) for n in (0, 17)],  # levels
+        *[(5, n) for n in (0, 9)],  # features
+        *[(6, n) for n in (3, 19)],  # entries
+        *[(7, n) for n in (0, 17)],  # growth
+        (9, 9),  # 1224 cells
+        (8, 0x80),  # cells of more bytes than they need
+    ],
+)
+def test_what_a_hash_grid_cannot_be_is_refused(place, value):
+    with pytest.raises(CorruptFileError):
+        parse(set_byte(NETWORK + place, value, HASH_GRID) if place != 8 else headers.pack(HASH_GRID)[:-2] + b"\x80\0")
 
 
 LATENT = Header(300, 200, 3, 8, ColourTransform.RGB, LatentGridConfig(), transposed=True)

@@ -320,3 +320,11 @@ def test_directions_of_a_stack_are_those_of_its_matrices_alone(config):
     momenta = unstacked(STACKS, {key: own.momentum for key, own in together.matrices.items()})
     for name, momentum in momenta.items():
         np.testing.assert_allclose(momentum, alone.matrices[name].momentum, atol=1e-6)
+
+
+def test_the_entries_of_tables_stay_in_their_own_basis():
+    state = soap_init(SOAP, {"table_0": jnp.zeros((1, 2, 400)), "stack_1": jnp.zeros((1, 2, 400))})
+    table, layer = state.matrices["table_0"], state.matrices["stack_1"]
+    assert [side.shape for side in table.left] == [(1, 2, 2)] * 2
+    assert table.right == ()
+    assert [side.shape for side in layer.right] == [(1, 400, 400)] * 2

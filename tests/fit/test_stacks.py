@@ -44,3 +44,12 @@ def test_the_gradient_is_in_place_too():
     gradient = jax.grad(loss)(stacked(STACKS, own))
     for key, expected in stacked(STACKS, weights).items():
         np.testing.assert_array_equal(gradient[key], expected)
+
+
+def test_tables_share_no_stack_with_layers():
+    stacks = stacks_of((("table_0", (2, 16)), ("table_1", (2, 32)), ("layer_0", (2, 20)), ("table_2", (2, 900))), 512)
+    assert [(stack.has_tables, stack.names) for stack in stacks] == [
+        (True, ("table_0", "table_1")),
+        (False, ("layer_0",)),
+        (True, ("table_2",)),
+    ]

@@ -28,9 +28,9 @@ from inrc.codec.file import File
 from inrc.codec.options import EncodeOptions
 from inrc.config import EncodingConfig, EncodingKind, LatentGridConfig, ModelConfig, ModelFamily
 from inrc.fit.coordinate.config import CoordinateFitConfig
+from inrc.fit.coordinate.schedule import Schedule
 from inrc.fit.latent.config import LatentFitConfig
 from inrc.fit.optimiser import OptimiserConfig
-from inrc.layout import feature_counts
 from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
 from inrc.signal.image import Image, encode_image, read_image
@@ -43,6 +43,7 @@ MAX_BYTES = 90_000
 
 _ADAM = OptimiserConfig(preconditioned=False)  # compiles in half the time
 _FIT = CoordinateFitConfig(n_passes=60, phase_factor=2, steps_per_group=10, groups_per_chunk=2, optimiser=_ADAM)
+_HASH_FIT = dataclasses.replace(_FIT, lambda_rd=3e-4, schedule=Schedule(learning_rate=2e-2))
 _LATENT_FIT = LatentFitConfig(n_steps=120, lambda_rd=2e-4, groups_per_chunk=3, optimiser=_ADAM)
 _SMALL_GRIDS = LatentGridConfig(
     n_grids=4, n_hyper=2, n_spatial=6, n_cross=3, n_cross_levels=2, context_layers=1, synthesis_width=6, n_residual=1
@@ -65,8 +66,8 @@ beside it), cut as `make.py` says, with {versions}.
 - `NAME.inr` is the file, `NAME.png` what the release that wrote it decoded it to.
 - `init.npz` is the shared init that files called `init-...` need, random weights and scales.
 - `golden.json` has the SHA-256 of every file and of its integers: the step indices, then all matrices and
-  then all grids of latents in the order of the file, row by row, each integer as four bytes, little-endian, two's
-  complement.
+  then all grids of latents in the order of the file, row by row, and then powers and tails where there are any, each
+  integer as four bytes, little-endian, two's complement.
 """
 
 
@@ -90,9 +91,9 @@ def new_init() -> SharedInit:
 
 
 def integers_hash(file: File) -> str:
-    """SHA-256 of step indices, matrices and latents."""
+    """SHA-256 of step indices, matrices, latents, powers and tails."""
     digest = hashlib.sha256(np.array(file.weights.step_indices, "<i4").tobytes())
-    for matrix in (*file.weights.integers, *file.latents):
+    for matrix in (*file.weights.integers, *file.latents, np.array(file.weights.powers), *file.weights.tails):
         digest.update(np.ascontiguousarray(matrix, "<i4").tobytes())
     return digest.hexdigest()
 
@@ -115,9 +116,8 @@ def crop(height: int, width: int, channels: int, bit_depth: int = 8, icc: bytes 
 
 def _preset(name: str, image: Image, n_weights: int) -> EncodeOptions:
     codec = presets.COORDINATE_CODECS[name]
-    n_inputs = sum(feature_counts(codec.encoding, (image.height, image.width)))
-    model = presets.model_for(codec, n_weights=n_weights, n_inputs=n_inputs, n_outputs=image.channels)
-    return EncodeOptions(codec=name, model=model, fit=_FIT)
+    model = presets.model_for(codec, n_weights=n_weights, shape=(image.height, image.width), n_outputs=image.channels)
+    return EncodeOptions(codec=name, model=model, fit=_HASH_FIT if codec.family is ModelFamily.HASH_GRID else _FIT)
 
 
 def _latent_files() -> list[Golden]:

@@ -14,7 +14,7 @@ import pytest
 import inrc
 from inrc import shared_init
 from inrc.codec import file as files
-from inrc.config import LatentGridConfig, ModelConfig
+from inrc.config import EncodingConfig, HashGridEncoding, LatentGridConfig, ModelConfig
 from inrc.presets import CODECS, LATENT_CODECS
 from inrc.signal.image import read_image
 from tests.bitstream import reference_decoder
@@ -51,7 +51,9 @@ def test_every_kind_of_picture_and_every_codec_is_there(record):
     headers = [inrc.info(data_of(name), init=INIT).header for name in NAMES]
     assert {int(h.colour) for h in headers} == {0, 1, 2, 3}
     models = [h.model for h in headers if isinstance(h.model, ModelConfig)]
-    assert {int(model.encoding.kind) for model in models} == {0, 1, 2, 3}
+    encodings = [model.encoding for model in models]
+    assert {int(each.kind) for each in encodings if isinstance(each, EncodingConfig)} == {0, 1, 2, 3}
+    assert any(isinstance(each, HashGridEncoding) for each in encodings)
     assert {model.bias for model in models} == {True, False}
     by_init = [name for name, h in zip(NAMES, headers, strict=True) if h.init_id]
     assert by_init == [name for name in NAMES if name.startswith("init-")]

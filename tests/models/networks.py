@@ -1,12 +1,13 @@
 """Networks with random weights. NumPy draws them: JAX would compile a program for every shape."""
 
+import dataclasses
 import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inrc.config import ModelConfig
+from inrc.config import HashGridEncoding, ModelConfig
 from inrc.layout import layout
 from inrc.models import build
 from tests.bitstream import reference_decoder
@@ -41,12 +42,17 @@ def reference_values(model: ModelConfig, shape: tuple[int, ...], params, coordin
         "n_layers": len(model.widths),
         "bias": model.bias,
         "omega_0": model.omega_0,
-        "encoding": encoding.kind,
-        "n_frequencies": encoding.n_frequencies,
-        "quarter_sigma": int(encoding.sigma * 4),
         "modulator": bool(model.modulator),
         "sampled_phases": model.sampled_phases,
     }
+    if isinstance(encoding, HashGridEncoding):
+        fields |= dataclasses.asdict(encoding)
+    else:
+        fields |= {
+            "encoding": encoding.kind,
+            "n_frequencies": encoding.n_frequencies,
+            "quarter_sigma": int(encoding.sigma * 4),
+        }
     matrices = [np.asarray(p, np.float64) for p in params.values()]
     return reference_decoder.outputs_at(fields, matrices, coordinates, shape)
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
+from inrc.config import EncodingConfig, EncodingKind, HashGridEncoding, ModelConfig, ModelFamily
 from inrc.layout import layout
 from inrc.models import build
 from tests.bitstream import reference_decoder
@@ -32,6 +32,16 @@ def test_layout_is_that_of_the_initial_parameters(family, encoding, bias, shape,
     model = ModelConfig(family, (7, 5, 3), encoding, bias=bias)
     params = jax.eval_shape(lambda key: build.init(model, shape, n_outputs, key), jax.random.key(0))
     assert layout(model, shape, n_outputs) == tuple((name, p.shape) for name, p in params.items())
+
+
+@pytest.mark.parametrize(("shape", "n_outputs"), [((1, 1), 1), ((6, 10), 4), ((30,), 2), ((4, 6, 8), 3)])
+def test_layout_of_a_hash_grid_is_that_of_the_initial_parameters(shape, n_outputs):
+    model = ModelConfig(ModelFamily.HASH_GRID, (7, 5), HashGridEncoding(4, 2, 4, 2, 8), bias=len(shape) == 2)
+    params = jax.eval_shape(lambda key: build.init(model, shape, n_outputs, key), jax.random.key(0))
+    n_tables = sum(name.startswith("table") for name in params)
+    names = [f"table_{i}" for i in range(n_tables)] + [f"layer_{i}" for i in range(3)]
+    rows = tuple((name, params[name].shape) for name in names)
+    assert layout(model, shape, n_outputs) == rows
 
 
 def test_layout_of_the_default_network_by_hand():

@@ -71,14 +71,14 @@ def _latent_network(codec: presets.LatentCodec) -> dict[str, Any]:
 
 
 def _network(codec: presets.CoordinateCodec, quality: float) -> dict[str, Any]:
-    from inrc.layout import feature_counts, layout
+    from inrc.layout import layout
 
     height, width = _SHAPE
     bpp = presets.bpp_of_quality(quality)
     model = presets.model_for(
         codec,
         n_weights=presets.n_weights_for(bpp, height * width, codec.bits_per_weight),
-        n_inputs=sum(feature_counts(codec.encoding, _SHAPE)),
+        shape=_SHAPE,
         n_outputs=3,
     )
     n_weights = sum(rows * columns for _, (rows, columns) in layout(model, _SHAPE, 3))

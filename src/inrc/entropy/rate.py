@@ -44,6 +44,8 @@ def stacked_bits(
     scale: Float[Array, "n rows columns"],
     mask: Float[Array, "n rows columns"],
     hard: Num[Array, ""] | float = 1.0,
+    *,
+    by_column: bool = True,
 ) -> Float[Array, ""]:
     """`total_bits` of matrices that are padded to one shape and stacked.
 
@@ -52,6 +54,8 @@ def stacked_bits(
       scale: mean absolute values before rounding that the prior expects, of the same shape; anything in padding.
       mask: 1 where there is a value, 0 in padding.
       hard: 0 where noise stands in for rounding, else 1.
+      by_column: whether scales follow the means of columns. A table has columns of a few values, in which the coder
+        learns next to nothing: their own mean would make them seem cheap.
     """
     weight = mask / jnp.maximum(scale, 1.0)
     counted = (jnp.abs(x) + _MIN_MAGNITUDE) * weight
@@ -61,7 +65,10 @@ def stacked_bits(
         total = jnp.sum(count, axis=axes, keepdims=True)
         return jnp.sum(counted, axis=axes, keepdims=True) / jnp.where(total > 0, total, 1.0)
 
-    expected = scale * (relative_mean(2) / relative_mean((1, 2))) * relative_mean(1)
+    if by_column:
+        expected = scale * (relative_mean(2) / relative_mean((1, 2))) * relative_mean(1)
+    else:
+        expected = scale * relative_mean(2)
     return jnp.sum(mask * laplace_bits(x, expected))
 
 

@@ -20,6 +20,7 @@ import optax
 from jaxtyping import Array, Float
 
 from inrc.errors import ConfigError
+from inrc.layout import is_table
 
 Tree = dict[str, jax.Array]
 
@@ -35,7 +36,8 @@ class OptimiserConfig(NamedTuple):
       beta_1, beta_2: decay of Adam's running means of the gradient and of its square.
       beta_shampoo: decay of the running covariances.
       epsilon: added to the root of Adam's second moment.
-      max_dimension: sides of matrices above this stay in their own basis.
+      max_dimension: sides of matrices above this stay in their own basis, and so do the entries of tables: a sample
+        has a gradient at a few of them.
       weight_decay: of every weight per unit of learning rate, decoupled from the gradient (AdamW, Loshchilov and
         Hutter, 2019).
     """
@@ -96,11 +98,11 @@ def scale_by_soap(config: OptimiserConfig) -> optax.GradientTransformation:
     """SOAP for dictionaries of matrices [m, n] or stacks of matrices [..., m, n], bias-corrected."""
 
     def init(params: optax.Params) -> SoapState:
-        def matrix_state(x: jax.Array) -> MatrixState:
-            sides = (_empty_side(config, x.shape[:-2], size) for size in x.shape[-2:])
-            return MatrixState(jnp.zeros_like(x), jnp.zeros_like(x), *sides)
+        def matrix_state(name: str, x: jax.Array) -> MatrixState:
+            left, right = (_empty_side(config, x.shape[:-2], size) for size in x.shape[-2:])
+            return MatrixState(jnp.zeros_like(x), jnp.zeros_like(x), left, () if is_table(name) else right)
 
-        return SoapState(jnp.float32(0), {name: matrix_state(x) for name, x in cast(Tree, params).items()})
+        return SoapState(jnp.float32(0), {name: matrix_state(name, x) for name, x in cast(Tree, params).items()})
 
     def update(
         updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None

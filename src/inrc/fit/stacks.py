@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from inrc.layout import Layout
+from inrc.layout import TABLE, Layout, is_table
 
 Matrices = Mapping[str, jax.Array]
 Stacks = dict[str, jax.Array]
@@ -41,6 +41,11 @@ class Stack(NamedTuple):
         """Names of the matrices."""
         return tuple(name for name, _ in self.matrices)
 
+    @property
+    def has_tables(self) -> bool:
+        """Whether the matrices are tables of hash grids."""
+        return is_table(self.key)
+
     def mask(self) -> Float[np.ndarray, "matrices rows columns"]:
         """1 where there is a weight, 0 in padding; float32."""
         result = np.zeros((len(self.matrices), *self.shape), np.float32)
@@ -51,15 +56,18 @@ class Stack(NamedTuple):
 
 @functools.cache
 def stacks_of(layout: Layout, max_dimension: int) -> tuple[Stack, ...]:
-    """The stacks of a layout's matrices. Matrices with a side above `max_dimension` share none with smaller ones."""
+    """The stacks of a layout's matrices.
+
+    Matrices with a side above `max_dimension` share none with smaller ones, nor tables with other matrices.
+    """
     groups: dict[tuple[bool, ...], list[tuple[str, tuple[int, int]]]] = {}
     for name, shape in layout:
         sides = min(shape), max(shape)
-        key = sides[0] > _FEW_ROWS, sides[1] > _FEW_COLUMNS, *(side > max_dimension for side in sides)
+        key = sides[0] > _FEW_ROWS, sides[1] > _FEW_COLUMNS, *(side > max_dimension for side in sides), is_table(name)
         groups.setdefault(key, []).append((name, shape))
     return tuple(
         Stack(
-            f"stack_{i}",
+            f"{TABLE if is_table(group[0][0]) else 'stack_'}{i}",
             tuple(group),
             (max(min(shape) for _, shape in group), max(max(shape) for _, shape in group)),
         )

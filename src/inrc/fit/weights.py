@@ -156,7 +156,7 @@ def quantised(
         exponent = exponents_of(x, mask)[:, None, None] if storage is WeightStorage.COMPANDED else None
         scaled = (x - mean) / step if exponent is None else companded(x / step, exponent)
         integers = surrogate(scaled, part, hard)
-        bits += stacked_bits(integers, prior.scale[stack.key] / step, mask, hard)
+        bits += stacked_bits(integers, prior.scale[stack.key] / step, mask, hard, by_column=not stack.has_tables)
         if exponent is None:
             rounded[stack.key] = mean + integers * step
         else:

@@ -11,15 +11,17 @@ from jaxtyping import Array, Float
 
 from inrc.config import ModelConfig, ModelFamily
 from inrc.models.fourier import FourierMlp
+from inrc.models.hash_grid import HashGridMlp
 from inrc.models.siren import INPUTS, Siren
 
 Params = dict[str, Float[Array, "_ _"]]
 
+_NETWORKS = {ModelFamily.SIREN: Siren, ModelFamily.FOURIER: FourierMlp, ModelFamily.HASH_GRID: HashGridMlp}
+
 
 def build(config: ModelConfig, shape: Sequence[int], n_outputs: int) -> nn.Module:
     """The network of `config` for a signal of `shape` samples per axis and `n_outputs` channels."""
-    network = Siren if config.family is ModelFamily.SIREN else FourierMlp
-    return network(config, tuple(shape), n_outputs)
+    return _NETWORKS[config.family](config, tuple(shape), n_outputs)
 
 
 def init(config: ModelConfig, shape: Sequence[int], n_outputs: int, key: jax.Array) -> Params:

@@ -3,7 +3,7 @@
 A render samples a range of each axis. `Antialias.SUPERSAMPLE` downscales by evaluating the network at the native
 density or above and averaging, which is exact up to the box filter for any network. `Antialias.DAMP` instead damps the
 encoding's frequencies by the box's response and evaluates the network once per output pixel. That is cheaper, and exact
-only for the linear part of the network.
+only for the linear part of the network. Features of a hash grid have no frequencies: `DAMP` supersamples them, too.
 """
 
 import functools
@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt
 
 from inrc import forks
-from inrc.config import ModelConfig
+from inrc.config import HashGridEncoding, ModelConfig
 from inrc.layout import feature_counts
 from inrc.models import build
 from inrc.models.view import Antialias, View, pixel_dtype, pixels_of
@@ -56,6 +56,8 @@ def render(
       ForkedProcessError: The process was forked from one that had used JAX.
     """
     forks.check()
+    if antialias is Antialias.DAMP and isinstance(model.encoding, HashGridEncoding):
+        antialias = Antialias.SUPERSAMPLE
     density = ((view.bottom - view.top) / view.height, (view.right - view.left) / view.width)
     repeats = (_repeats(density[0], antialias), _repeats(density[1], antialias))
     attenuation = tuple(d if antialias is Antialias.DAMP and d > 1 else 0.0 for d in density)

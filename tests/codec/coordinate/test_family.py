@@ -14,7 +14,7 @@ from tests.shared_init.inits import random_init
 
 SHAPE, BPP = (64, 64), 1.0
 SIREN = presets.COORDINATE_CODECS["siren"]
-TAPERED = presets.model_for(SIREN, n_weights=presets.n_weights_for(BPP, 64 * 64), n_inputs=46, n_outputs=3)
+TAPERED = presets.model_for(SIREN, n_weights=presets.n_weights_for(BPP, 64 * 64), shape=SHAPE, n_outputs=3)
 CONSTANT = dataclasses.replace(TAPERED, widths=(10, 10, 10, 10))
 
 
@@ -68,7 +68,7 @@ def test_with_an_init_the_colour_is_that_of_inits_whatever_the_codec(codec):
 @pytest.mark.parametrize("codec", presets.COORDINATE_CODECS.values(), ids=lambda codec: codec.name)
 def test_a_codec_knows_its_networks_of_all_sizes(codec):
     for n_weights in (300, 3000, 30_000):
-        model = presets.model_for(codec, n_weights=n_weights, n_inputs=46, n_outputs=3, exact=True)
+        model = presets.model_for(codec, n_weights=n_weights, shape=SHAPE, n_outputs=3, exact=True)
         assert codec.has_form_of(model)
         assert not codec.has_form_of(dataclasses.replace(model, widths=(*model.widths, 2)))
 

@@ -7,16 +7,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inrc.config import LossConfig
+from inrc.config import HashGridEncoding, LossConfig, ModelConfig, ModelFamily
 from inrc.entropy import coder
 from inrc.fit.checkpoint import fingerprint
 from inrc.fit.coordinate.fitting import CoordinateBatch, fit_network
 from inrc.fit.coordinate.minibatches import open_grid
-from inrc.fit.coordinate.program import after_inner_steps, stacks_of
+from inrc.fit.coordinate.program import Problem, after_inner_steps, stacks_of
 from inrc.fit.coordinate.schedule import Schedule
+from inrc.fit.coordinate.start import first_state
 from inrc.fit.lanes import Lanes
 from inrc.fit.stacks import unstacked
 from inrc.fit.task import Target, Task
+from inrc.fit.weights import prior_of, steps_of
+from inrc.layout import layout
 from inrc.meta.data import Samples
 from inrc.meta.inner import Learned, descend
 from inrc.models import build
@@ -135,3 +138,14 @@ class TestInnerSteps:
             for rate in (0.1, 0.2)
         )  # fmt: skip
         assert fingerprint(one.arrays()) != fingerprint(other.arrays())
+
+
+def test_tables_begin_with_a_step_that_their_first_weights_say_nothing_of():
+    model = ModelConfig(ModelFamily.HASH_GRID, (5,), HashGridEncoding(2, 2, 4, 3, 8))
+    problem = Problem(model, (12, 16), 3, LossConfig())
+    stacks = stacks_of(problem)
+    state = first_state(problem, CONFIG, np.zeros(3, np.float32), None, prior_of(stacks, None), 0)
+    names = tuple(name for name, _ in layout(model, (12, 16), 3))
+    steps = steps_of(stacks, names, {key: np.asarray(step) for key, step in state.log_steps.items()})
+    assert steps["table_0"] == steps["table_1"] == pytest.approx(2**-6)
+    assert 0.05 < steps["layer_0"] < 0.3  # a quarter of the deviation of He's weights

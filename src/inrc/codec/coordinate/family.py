@@ -24,7 +24,6 @@ from inrc.fit.coordinate.schedule import Schedule
 from inrc.fit.lanes import Lanes
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.fit.task import FitResult, Progress, Target
-from inrc.layout import feature_counts
 from inrc.presets import LOSSES
 from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
@@ -182,7 +181,7 @@ def network_and_fit(
         model = presets.model_for(
             codec,
             n_weights=presets.n_weights_for(bpp, n_pixels, codec.bits_per_weight),
-            n_inputs=sum(feature_counts(codec.encoding, shape)),
+            shape=shape,
             n_outputs=n_channels,
             exact=options.has_target,
         )

@@ -10,7 +10,7 @@ from inrc.bitstream.header import Header
 from inrc.codec.contents import File
 from inrc.codec.family_format import Description, FamilyFormat
 from inrc.config import EncodingConfig, EncodingKind, HashGridEncoding, ModelConfig, NetworkConfig, WeightStorage
-from inrc.layout import Layout, feature_counts, kept_features, layout
+from inrc.layout import Layout, feature_counts, is_table, kept_features, layout
 from inrc.models import coordinate_render
 from inrc.models.view import Antialias, View
 from inrc.quant.uniform import steps_of_indices
@@ -34,7 +34,7 @@ class CoordinateFormat(FamilyFormat):
 
     def multiplications(self, header: Header, layout: Layout) -> int:
         # A sample reads 2^axes nodes of a table, whatever the number of its entries.
-        return sum(rows * (4 if name.startswith("table") else columns) for name, (rows, columns) in layout)
+        return sum(rows * (4 if is_table(name) else columns) for name, (rows, columns) in layout)
 
     def render(self, file: File, view: View, antialias: Antialias) -> np.ndarray:
         header = file.header

@@ -12,7 +12,7 @@ from inrc.fit.coordinate.schedule import CoordinateSteps, minibatch_order, steps
 from inrc.fit.lanes import at_most_fits
 from inrc.fit.steering import MIN_UPDATES
 from inrc.fit.task import Task
-from inrc.layout import band_shape
+from inrc.layout import band_shape, feature_counts, n_in_tables
 from inrc.models.tiles import largest_tile
 
 _MIN_CHUNKS = 4
@@ -24,6 +24,9 @@ _MAX_SIDE_BY_SIDE_ON_CPU = 16
 """Lanes of a group on a CPU: more did not make batches faster (experiments/NOTES.md, "Batches")."""
 _VALUES_PER_ACTIVATION = 6
 """Sine, cosine, gradients and temporaries of a layer's output: an estimate, not yet checked on an accelerator."""
+
+_VALUES_PER_ENTRY = 8
+"""A number of a table, its rounded value and gradient, two moments, what the best state keeps, and temporaries."""
 
 
 def default_tile_samples() -> int:
@@ -71,13 +74,16 @@ class CoordinateFitPlan(FitPlan):
     def side_by_side(self) -> int:
         """As many fits as a core's cache holds, or an accelerator's memory."""
         problem = self.problem
+        encoding, n_table = problem.model.encoding, n_in_tables(problem.model.encoding, problem.shape)
         per_sample = sum(problem.model.widths) + problem.n_outputs
+        if n_table:
+            per_sample += sum(feature_counts(encoding, problem.shape))
         n_samples = math.prod(self.grid)
         # Structural losses see the whole minibatch.
         at_once = n_samples if problem.loss.structural else min(n_samples, self.tile_samples)
-        pixels = 2 * problem.n_outputs * math.prod(problem.shape)
-        return at_most_fits(_VALUES_PER_ACTIVATION * per_sample * at_once + pixels) or min(
-            max(1, _CACHE_VALUES // (per_sample * at_once)), _MAX_SIDE_BY_SIDE_ON_CPU
+        others = 2 * problem.n_outputs * math.prod(problem.shape) + _VALUES_PER_ENTRY * n_table
+        return at_most_fits(_VALUES_PER_ACTIVATION * per_sample * at_once + others) or min(
+            max(1, _CACHE_VALUES // (per_sample * at_once + n_table)), _MAX_SIDE_BY_SIDE_ON_CPU
         )
 
 

@@ -23,7 +23,11 @@ from inrc.fit.lanes import batched
 from inrc.fit.stacks import unstacked
 from inrc.fit.task import Start
 from inrc.fit.weights import Matrices, Prior, first_weights
+from inrc.layout import is_table
 from inrc.models import build
+
+_FIRST_TABLE_STEP = 2.0**-6
+"""Of tables, whose first weights are too small to say anything of their last."""
 
 
 def first_state(
@@ -124,7 +128,10 @@ def _random_params(
     A random last layer first has to be unlearned (experiments/NOTES.md).
     """
     params = build.init(problem.model, problem.shape, problem.n_outputs, jax.random.key(seed, impl="rbg"))
-    steps = {name: relative_step * jnp.std(matrix) + 1e-9 for name, matrix in params.items()}
+    steps = {
+        name: jnp.float32(_FIRST_TABLE_STEP) if is_table(name) else relative_step * jnp.std(matrix) + 1e-9
+        for name, matrix in params.items()
+    }
     if problem.model.bias:
         last = f"layer_{len(problem.model.widths)}"
         params[last] = jnp.zeros_like(params[last])
