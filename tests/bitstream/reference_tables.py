@@ -25,7 +25,7 @@ def root(x: int) -> int:
     return low
 
 
-def levels(fields: dict[str, int], size: tuple[int, int]) -> list[Level]:
+def levels(fields: dict[str, int], size: tuple[int, ...]) -> list[Level]:
     longest, found = max(size), []
     for i in range(fields["n_levels"]):
         cells = root(fields["coarsest"] ** 8 * 2 ** (fields["growth"] * i))
@@ -36,7 +36,7 @@ def levels(fields: dict[str, int], size: tuple[int, int]) -> list[Level]:
     return found
 
 
-def shapes(fields: dict[str, int], size: tuple[int, int]) -> list[tuple[int, int]]:
+def shapes(fields: dict[str, int], size: tuple[int, ...]) -> list[tuple[int, int]]:
     """(rows, columns) of the tables."""
     return [(fields["n_features"], level.entries) for level in levels(fields, size)]
 
@@ -48,7 +48,7 @@ def entry(level: Level, i: int, j: int) -> int:
 
 
 def features(
-    fields: dict[str, int], tables: list[np.ndarray], points: list[np.ndarray], size: tuple[int, int]
+    fields: dict[str, int], tables: list[np.ndarray], points: list[np.ndarray], size: tuple[int, ...]
 ) -> np.ndarray:
     """Features [n_features of all levels, n_points] at points, one array [n_points] per axis."""
     y, x = (np.asarray(axis, np.float64) for axis in points)

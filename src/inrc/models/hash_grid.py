@@ -16,7 +16,7 @@ nodes for every sample, a step takes twice as long.
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -120,17 +120,22 @@ def entry_indices(level: HashLevel, nodes: Sequence[Int[Array, "..."]]) -> Int[A
     """
     nodes = jnp.broadcast_arrays(*nodes)
     if not level.is_hashed:
-        return functools.reduce(lambda i, axis: i * axis[1] + axis[0], zip(nodes, level.nodes, strict=True), 0)
+        index = jnp.zeros_like(nodes[0])
+        for i, n_nodes in zip(nodes, level.nodes, strict=True):
+            index = index * n_nodes + i
+        return index
     factors = _PRIMES[len(nodes) - 1 :: -1]
     terms = [i.astype(jnp.uint32) * jnp.uint32(p) for i, p in zip(nodes, factors, strict=True)]
     return (functools.reduce(jnp.bitwise_xor, terms) % jnp.uint32(level.n_entries)).astype(jnp.int32)
 
 
+def look_up(table: Float[Array, "features entries"], indices: Int[Array, "..."]) -> Float[Array, "features ..."]:
+    """Columns of a table. Its gradient is one sum over the entries."""
+    return cast(jax.Array, _look_up(table, indices, table.shape[1]))
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def look_up(
-    table: Float[Array, "features entries"], indices: Int[Array, "..."], n_entries: int
-) -> Float[Array, "features ..."]:
-    """Columns of a table of `n_entries`. Its gradient is a sum over the entries."""
+def _look_up(table: jax.Array, indices: jax.Array, n_entries: int) -> jax.Array:
     del n_entries
     return jnp.moveaxis(table.T[indices], -1, 0)
 
@@ -140,7 +145,7 @@ def _pull(n_entries: int, indices: jax.Array, gradient: jax.Array) -> tuple[jax.
     return jax.ops.segment_sum(rows, indices.reshape(-1), n_entries).T, None
 
 
-look_up.defvjp(lambda table, indices, n_entries: (look_up(table, indices, n_entries), indices), _pull)
+_look_up.defvjp(lambda table, indices, n_entries: (_look_up(table, indices, n_entries), indices), _pull)
 
 
 def _lower(position: jax.Array, n_nodes: int) -> tuple[jax.Array, jax.Array]:
@@ -156,7 +161,7 @@ def _at_points(level: HashLevel, table: jax.Array, positions: Sequence[jax.Array
     for corner in np.ndindex(*(2,) * len(positions)):
         indices = entry_indices(level, [i + upper for i, upper in zip(lower, corner, strict=True)])
         weights = [w if upper else 1.0 - w for w, upper in zip(upper_weights, corner, strict=True)]
-        total += functools.reduce(jnp.multiply, weights)[None] * look_up(table, indices, level.n_entries)
+        total += functools.reduce(jnp.multiply, weights)[None] * look_up(table, indices)
     return total
 
 
@@ -168,7 +173,7 @@ def _on_open_grid(level: HashLevel, table: jax.Array, positions: Sequence[jax.Ar
         features = table.reshape(len(table), *level.nodes)
     else:
         mesh = [axis.nodes.reshape((1,) * a + (-1,) + (1,) * (rank - 1 - a)) for a, axis in enumerate(axes)]
-        features = look_up(table, entry_indices(level, mesh), level.n_entries)
+        features = look_up(table, entry_indices(level, mesh))
     for a, axis in enumerate(axes, start=1):
         if axis.weights.ndim == 2:
             product = jnp.tensordot(axis.weights, features, axes=((1,), (a,)), precision="highest")
