@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 N_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test test-slow lint format type contracts golden lock clean \
+.PHONY: help setup demo tutorial bench test test-slow lint format type contracts golden lock clean \
 	history rd-smoke rd-quick rd-kodak rd-anchors rd-latent rd-ablations plots report meta-smoke meta-ablation
 
 help: ## list these targets
@@ -16,6 +16,9 @@ setup: $(STAMP) ## make .venv and install the locked packages (again only when t
 
 demo: $(STAMP) ## encode, inspect and decode a small picture
 	@$(BIN)/python -m experiments.demo
+
+tutorial: $(STAMP) ## execute experiments/tutorial.ipynb and store what it shows
+	@$(BIN)/python -m experiments.tutorial
 
 bench: $(STAMP) ## time the encoder and the decoder
 	@$(BIN)/python -m experiments.bench
