@@ -79,6 +79,6 @@ def test_codecs_lists_every_preset(inrc_command):
 
     one = inrc_command("codecs", "coin").stdout
     assert one.startswith(f"coin: {presets.CODECS['coin'].summary}")
-    assert "Dupont et al." in one
+    assert "\n\nDupont et al." in one
     assert json.loads(inrc_command("codecs", "coin", "--json").stdout)["year"] == 2021
     assert inrc_command("codecs", "coyn").returncode == 2

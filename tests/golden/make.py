@@ -157,8 +157,7 @@ def golden_files() -> list[Golden]:
     """All files, in the order of their names."""
     rgb = crop(48, 64, 3)
     goldens = [
-        Golden(f"codec-{name}", f"the codec `{name}`, 64x48", rgb, _preset(name, rgb, 900))
-        for name in _FIRST_CODECS
+        Golden(f"codec-{name}", f"the codec `{name}`, 64x48", rgb, _preset(name, rgb, 900)) for name in _FIRST_CODECS
     ]
     small_rgb = crop(24, 32, 3)
     goldens += [
