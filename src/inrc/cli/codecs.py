@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import textwrap
 from typing import Annotated, Any
 
 from tyro.conf import Positional
@@ -14,6 +15,7 @@ from inrc.config import NetworkConfig
 from inrc.presets import CODECS
 
 _SHAPE = (512, 768)
+_COLUMNS = 100
 _QUALITIES = (20, 50, 80)
 
 
@@ -34,9 +36,13 @@ def codecs_command(arguments: Codecs) -> None:
     """Prints tables, what one codec is, or JSON."""
     if arguments.name is not None:
         codec = presets.codec_by_name(arguments.name)
+        if arguments.json:
+            fields = ("name", "summary", "year", "about")
+            answer(json.dumps({field: getattr(codec, field) for field in fields}))
+            return
         about = codec.about or "A codec of this project's own; experiments/NOTES.md tells of its choices."
-        values = {"name": codec.name, "summary": codec.summary, "year": codec.year, "about": codec.about}
-        answer(json.dumps(values) if arguments.json else f"{codec.name}: {codec.summary}\n\n{about}")
+        for line in (f"{codec.name}: {codec.summary}", "", *textwrap.wrap(about, _COLUMNS, break_on_hyphens=False)):
+            answer(line)
         return
     latent = {name: _latent_network(codec) for name, codec in presets.LATENT_CODECS.items()}
     networks = {
