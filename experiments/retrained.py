@@ -1,7 +1,7 @@
 """Published networks with this project's training and coding: how much of the progress is training?
 
 Command: inrc evaluate experiments/retrained.py; python -m experiments.reproduction prints its rows below the published
-ones. Cost on two cores: COIN's and Strümpler's smallest networks 5 minutes each, the tutorial's 15. A run that was
+ones. Cost: COIN's and Strümpler's smallest networks 5 minutes each on two cores, the tutorial's 15. A run that was
 stopped resumes. Expected: fewer bytes and more dB than the same network in its paper's training.
 
 Each network is that of a published preset, unchanged. SOAP fits it with the rate of its weights in the loss, at the
