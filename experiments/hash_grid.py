@@ -1,8 +1,9 @@
 """Hash tables as an image codec: the rate-distortion curve of `hash-grid`, and what entropy-coding its weights brings.
 
 Command: INRC_KODAK=FOLDER inrc evaluate experiments/hash_grid.py, then python -m experiments.hash_grid for the table.
-Cost: 4 fits of 2,240 steps, about 5 minutes of one core. A run that was stopped resumes.
-Expected: files take less than half of what the same integers take at 8 bits, and about a fifth of binary16 numbers.
+Cost: 4 fits of 2,240 steps, 8 minutes of one busy core. A run that was stopped resumes.
+Expected: 27.2 dB at 0.073 bpp to 32.6 at 0.673. Files take 34 to 46 % of the same integers in whole bytes, 51 to 66 %
+of these with as many bits as the range of their matrix needs, and 17 to 23 % of binary16 numbers.
 """
 
 import dataclasses
