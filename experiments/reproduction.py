@@ -2,7 +2,8 @@
 
 Command: inrc evaluate experiments/reproduction.py, then python -m experiments.reproduction for the table.
 Cost: on two cores NIF25 an hour a point, NIF 50 minutes, the tutorial 10, Strümpler 4 x 32 and COIN 5 x 20 half a day
-each; a run that was stopped resumes. Larger networks want an accelerator: `--smoke` has every system on a small picture.
+each; a run that was stopped resumes. Larger networks want an accelerator, and `--smoke` has every system on a small
+picture.
 Expected: the table of docs/history.md.
 
 Papers give means over Kodak. What a picture has above or below such a mean is measured by short fits on all of Kodak
