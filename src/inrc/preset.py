@@ -104,8 +104,11 @@ class CoordinateCodec(Preset):
 
     def has_form_of(self, model: ModelConfig) -> bool:
         """Whether a network is one of the codec's, of whatever size."""
-        forms = [(rung.taper, rung.modulator) for rung in self.ladder] or [(self.taper, ())]
-        return any(model == self.network(tapered(taper, model.widths[0]), modulator) for taper, modulator in forms)
+        rungs = self.ladder or (Rung(tapered(self.taper, model.widths[0])),)
+        widths = (tapered(rung.taper, model.widths[0]) for rung in rungs)
+        return any(
+            model == self.network(w, rung.modulator, rung.encoding) for w, rung in zip(widths, rungs, strict=True)
+        )
 
     @property
     def loss(self) -> str:
