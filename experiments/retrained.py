@@ -16,17 +16,17 @@ from inrc import presets, published
 from inrc.baselines.interface import MeasuredCodec
 from inrc.config import WeightStorage
 from inrc.evaluate.experiment import Experiment
-from inrc.evaluate.ours import inrc_codec
+from inrc.evaluate.ours import PointOption, inrc_codec
 from inrc.preset import CoordinateCodec
 
 EFFORT = 6
 TUTORIAL_BYTES = 37_188 // 4
 
 
-def codec(name: str, preset: CoordinateCodec, point: float, at: str, effort: int = EFFORT) -> MeasuredCodec:
+def codec(name: str, preset: CoordinateCodec, point: float, at: PointOption, effort: int) -> MeasuredCodec:
     """The smallest network of a preset, fitted as this project does, at a quality or within a number of bytes."""
     model = dataclasses.replace(preset.network(preset.ladder[0].widths), storage=WeightStorage.INTEGERS)
-    return inrc_codec(name, (point,), at="max_bytes" if at == "bytes" else "quality", model=model, effort=effort)
+    return inrc_codec(name, (point,), at=at, model=model, effort=effort)
 
 
 def codecs(effort: int = EFFORT) -> tuple[MeasuredCodec, ...]:
@@ -34,7 +34,7 @@ def codecs(effort: int = EFFORT) -> tuple[MeasuredCodec, ...]:
     return (
         codec("COIN 5 x 20, retrained", published.COIN, round(presets.quality_of_bpp(0.03), 3), "quality", effort),
         codec("Strümpler 4 x 32, retrained", published.STRUEMPLER, 20.0, "quality", effort),
-        codec("tutorial, retrained", published.TUTORIAL, TUTORIAL_BYTES, "bytes", effort),
+        codec("tutorial, retrained", published.TUTORIAL, TUTORIAL_BYTES, "max_bytes", effort),
     )
 
 

@@ -251,4 +251,4 @@ HASH_GRID = CoordinateCodec(
 )
 
 SYSTEMS = (COIN, STRUEMPLER, STRUEMPLER_META, NIF, NIF25, TUTORIAL, HASH_GRID)
-"""Published systems of coordinate networks with a training of their own, besides those of `inrc.presets`."""
+"""Published systems whose sizes, and all but one whose training, are their own; `inrc.presets` has the others."""

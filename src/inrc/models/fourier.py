@@ -10,21 +10,15 @@ from jaxtyping import Array, Float
 
 from inrc.config import EncodingConfig, ModelConfig
 from inrc.models.encoding import encode
+from inrc.models.network import CoordinateNetwork
 from inrc.models.siren import INPUTS, affine, grouped_affine, symmetric_uniform
 
 
-class FourierMlp(nn.Module):
+class FourierMlp(CoordinateNetwork):
     """encode -> [relu(W x + b)] per hidden width -> linear; first weights are He-uniform.
 
-    Attributes:
-      config: the network; its `omega_0` has no effect.
-      shape: samples per axis of the signal's native grid.
-      n_outputs: channels.
+    The `omega_0` of its configuration has no effect.
     """
-
-    config: ModelConfig
-    shape: tuple[int, ...]
-    n_outputs: int
 
     @nn.compact
     def __call__(

@@ -24,9 +24,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from inrc.config import HashGridEncoding, ModelConfig
+from inrc.config import HashGridEncoding
 from inrc.layout import HashLevel, hash_levels
 from inrc.models.fourier import relu_network
+from inrc.models.network import CoordinateNetwork
 from inrc.models.siren import symmetric_uniform
 
 _FIRST_BOUND = 1e-4
@@ -49,18 +50,11 @@ class _Axis(NamedTuple):
     weights: Float[Array, "..."]
 
 
-class HashGridMlp(nn.Module):
+class HashGridMlp(CoordinateNetwork):
     """tables -> features -> [relu(W x + b)] per hidden width -> linear; weights of layers are He-uniform at first.
 
-    Attributes:
-      config: the network; its `omega_0` has no effect.
-      shape: samples per axis of the signal's native grid.
-      n_outputs: channels.
+    The `omega_0` of its configuration has no effect.
     """
-
-    config: ModelConfig
-    shape: tuple[int, ...]
-    n_outputs: int
 
     @nn.compact
     def __call__(

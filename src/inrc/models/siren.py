@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from inrc.config import EncodingConfig, ModelConfig
+from inrc.config import EncodingConfig
 from inrc.layout import MODULATOR_ENCODING, feature_counts
 from inrc.models.encoding import encode
+from inrc.models.network import CoordinateNetwork
 from inrc.models.sine import sine, sine_of_sum
 
 _MODULATION = 10.0
@@ -74,7 +75,7 @@ def sampled_phases(n_units: int) -> tuple[Float[np.ndarray, "units 1"], Float[np
     return (1.2 - 0.4 * position).astype(np.float32), phases.astype(np.float32)
 
 
-class Siren(nn.Module):
+class Siren(CoordinateNetwork):
     """encode -> [sin(omega (W x + b))] per hidden width -> linear.
 
         omega = omega_0                       usually
@@ -82,18 +83,10 @@ class Siren(nn.Module):
 
     With sampled phases, unit j of a layer is sin(omega period_j (W x)_j + phase_j) instead (NIF25).
 
-    Attributes:
-      config: the network.
-      shape: samples per axis of the signal's native grid.
-      n_outputs: channels.
 
     Initialised as the paper says: first layer U(-1/fan_in, 1/fan_in), others U(+-sqrt(6/fan_in)/omega_0),
     biases with their layer's bound.
     """
-
-    config: ModelConfig
-    shape: tuple[int, ...]
-    n_outputs: int
 
     @nn.compact
     def __call__(

@@ -9,6 +9,8 @@ import math
 
 import numpy as np
 
+POWERS_PER_UNIT = 64
+"""Powers by which an exponent grows by 1."""
 MAX_POWER = 64
 """The standard deviation of numbers within -1..1 is at most 1, so that s is below 1 + 1 / sqrt(2)."""
 
@@ -16,12 +18,16 @@ MAX_POWER = 64
 def power_of(weights: np.ndarray) -> int:
     """The power of a matrix, 0..46."""
     largest = float(np.max(np.abs(weights)))
-    return 0 if largest == 0 else round(64 * float(np.std(np.asarray(weights, np.float64) / largest)) / math.sqrt(2))
+    return (
+        0
+        if largest == 0
+        else round(POWERS_PER_UNIT * float(np.std(np.asarray(weights, np.float64) / largest)) / math.sqrt(2))
+    )
 
 
 def exponent_of(power: int) -> float:
     """The exponent s = 1 + power / 64."""
-    return 1.0 + power / 64
+    return 1.0 + power / POWERS_PER_UNIT
 
 
 def step_of_bits(weights: np.ndarray, weight_bits: float) -> float:

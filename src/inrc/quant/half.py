@@ -9,7 +9,8 @@ import numpy as np
 
 SIGNIFICAND_BITS = 10
 MAX_EXPONENT = 30
-_LARGEST = 65504.0
+LARGEST = 65504.0
+"""The largest finite number."""
 
 
 def split(weights: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
@@ -18,7 +19,7 @@ def split(weights: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
     A tail holds the significand's bits and, where the offset is 0, the sign as the bit above them. Numbers beyond the
     range of binary16 become its largest ones.
     """
-    halves = np.clip(np.asarray(weights, np.float32), -_LARGEST, _LARGEST).astype(np.float16)
+    halves = np.clip(np.asarray(weights, np.float32), -LARGEST, LARGEST).astype(np.float16)
     bits = halves.view(np.uint16).astype(np.int32)
     exponents, negative = bits >> SIGNIFICAND_BITS & 31, bits >> 15
     largest = int(exponents.max())

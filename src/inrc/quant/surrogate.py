@@ -10,11 +10,13 @@ import math
 import jax
 import jax.numpy as jnp
 
+from inrc.quant import half
+from inrc.quant.companded import POWERS_PER_UNIT
 from inrc.quant.uniform import MIN_EXPONENT, N_STEPS, STEPS_PER_OCTAVE
 
 _LINEAR_BELOW = 1e-3
 """Magnitudes below which a root is a line: its slope at zero is infinite. Integers are far above it."""
-_LARGEST_HALF, _LEAST_NORMAL_HALF, _HALF_UNIT = 65504.0, 2.0**-14, 2.0**-24
+_LEAST_NORMAL_HALF, _HALF_UNIT = 2.0**-14, 2.0**-24
 
 
 def uniform_noise(seed: jax.Array, size: int) -> jax.Array:
@@ -70,7 +72,7 @@ def exponents_of(x: jax.Array, mask: jax.Array) -> jax.Array:
     count = jnp.sum(mask, axis=(1, 2), keepdims=True)
     mean = jnp.sum(relative, axis=(1, 2), keepdims=True) / count
     variance = jnp.sum(mask * jnp.square(relative - mean), axis=(1, 2)) / count[:, 0, 0]
-    return 1.0 + jnp.round(64.0 / math.sqrt(2.0) * jnp.sqrt(variance)) / 64.0
+    return 1.0 + jnp.round(POWERS_PER_UNIT / math.sqrt(2.0) * jnp.sqrt(variance)) / POWERS_PER_UNIT
 
 
 def companded(x: jax.Array, exponent: jax.Array) -> jax.Array:
@@ -96,5 +98,5 @@ def nearest_half(x: jax.Array) -> jax.Array:
 
     Compilers may leave out a conversion there and back.
     """
-    normal = jax.lax.reduce_precision(jnp.clip(x, -_LARGEST_HALF, _LARGEST_HALF), exponent_bits=5, mantissa_bits=10)
+    normal = jax.lax.reduce_precision(jnp.clip(x, -half.LARGEST, half.LARGEST), exponent_bits=5, mantissa_bits=10)
     return jnp.where(jnp.abs(x) < _LEAST_NORMAL_HALF, jnp.round(x / _HALF_UNIT) * _HALF_UNIT, normal)
