@@ -98,20 +98,36 @@ STRUEMPLER_META = dataclasses.replace(
 )
 
 
-def _nif_stages() -> tuple[RateStage, ...]:
-    """Ten cycles of 600 updates and five of 160 with rounded weights.
+def _restart(progress: float, fractions: tuple[float, float], radii: tuple[float, float], *powers: float) -> Restart:
+    """The restart of NIF and NIF25 after a part of the cycles: from the best weights so far.
 
-    A restart moves between 0.125 and 0.7 of the weights by between 0.9 and 0.2 of their mean magnitude. The published
-    code masks the noise by dropout, which divides what is left by the fraction; so do the radii here.
+    The published code masks the noise by dropout, which divides what is left by the fraction; so does the radius here.
+
+    Args:
+      progress: cycles done over all cycles.
+      fractions: of the weights that move, at no progress and at full progress.
+      radii: of the noise in units of the mean magnitude, likewise.
+      *powers: of the progress, for the fractions and the radii.
     """
+    fraction, radius = (
+        start + (end - start) * progress**power for (start, end), power in zip((fractions, radii), powers, strict=True)
+    )
+    return Restart(fraction, radius / fraction, from_best=True)
+
+
+_BEST = Restart(0.0, 0.0, from_best=True)
+"""A stage that starts from the best weights so far, without noise."""
+
+
+def _nif_stages() -> tuple[RateStage, ...]:
+    """Ten cycles of 600 updates and five of 160 with rounded weights."""
     stages = []
     for cycle in range(10):
-        fraction = 0.125 + (0.7 - 0.125) * (cycle - 1) / 8
-        radius = 0.9 + (0.2 - 0.9) * (cycle - 1) / 8
-        restart = Restart(fraction, radius / fraction) if cycle else None
+        restart = _restart(cycle / 10, (0.125, 0.7), (0.9, 0.2), 0.05, 0.2) if cycle else None
         peak = 0.99**cycle
         stages.append(RateStage(600, peak, 0.6 * peak, RateCurve.LINEAR, warm_up=20 / 150, restart=restart))
-    stages += [RateStage(160, 0.05, 0.02, RateCurve.LINEAR)] * 5
+    rounded = RateStage(160, 0.05, 0.02, RateCurve.LINEAR)
+    stages += [dataclasses.replace(rounded, restart=_BEST), *[rounded] * 4]
     return in_shares(tuple(stages))
 
 
@@ -138,6 +154,7 @@ NIF = CoordinateCodec(
         loss="log-cosh-ssim",
         weight_bits=8,
         hard_from=6_000 / 6_800,
+        measured_from=0.0,
     ),
     year=2023,
     about=(
@@ -152,15 +169,14 @@ NIF = CoordinateCodec(
 
 
 def _nif25_stages() -> tuple[RateStage, ...]:
-    """Thirty cycles of 200 updates and 40 at a low rate, then 1,000 with rounded weights; radii as for NIF."""
+    """Thirty cycles of 200 updates and 40 at a low rate, then 1,000 with rounded weights."""
     stages = []
     for cycle in range(30):
-        fraction = 0.5 + (0.35 - 0.5) * (cycle - 1) / 28
-        radius = 0.3 * (1 - (cycle - 1) / 28)
-        restart = Restart(fraction, radius / fraction, from_best=True) if cycle else None
+        moved = _restart(cycle / 30, (0.5, 0.35), (0.3, 0.0), 0.4, 0.95)
+        restart = dataclasses.replace(moved, moves_first=True) if cycle else None
         stages.append(RateStage(200, 0.96**cycle, 0.05, RateCurve.LINEAR, warm_up=5 / 50, restart=restart))
         stages.append(RateStage(40, 0.004, 0.004, RateCurve.LINEAR))
-    stages.append(RateStage(1_000, 0.004, 0.004, RateCurve.LINEAR))
+    stages.append(RateStage(1_000, 0.004, 0.004, RateCurve.LINEAR, restart=_BEST))
     return in_shares(tuple(stages))
 
 

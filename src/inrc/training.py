@@ -21,17 +21,19 @@ class Restart:
     """Noise on some of the weights, from which a stage starts anew (NIF, Catania and Allegra, 2023).
 
     A weight is chosen with probability `fraction`, and moved by U(-radius, radius) times the mean magnitude of its
-    matrix. The first layer stays as it is.
+    matrix. Biases stay as they are, and so does the first layer unless `moves_first` is set.
 
     Attributes:
       fraction: of the weights that are moved, 0..1.
       radius: of the noise, relative to the mean magnitude of a matrix.
       from_best: whether the stage starts from the best weights so far, not from the latest.
+      moves_first: whether the layers that see the coordinates' features are moved, too.
     """
 
     fraction: float
     radius: float
     from_best: bool = False
+    moves_first: bool = False
 
     def __post_init__(self) -> None:
         if not (0 <= self.fraction <= 1 and 0 <= self.radius <= 100):

@@ -31,9 +31,9 @@ PARAMS = {
 IN_STACKS = {key: np.asarray(x) for key, x in stacked(STACKS, {n: jnp.asarray(p) for n, p in PARAMS.items()}).items()}
 
 
-def differences(restart: Restart, seed: int = 3, stage: int = 2) -> dict[str, np.ndarray]:
+def differences(restart: Restart, *, bias: bool = True, seed: int = 3, stage: int = 2) -> dict[str, np.ndarray]:
     """How far every weight moves."""
-    moved = restarted(STACKS, IN_STACKS, restart, seed=seed, stage=stage)
+    moved = restarted(STACKS, IN_STACKS, restart, bias=bias, seed=seed, stage=stage)
     for stack in STACKS:
         assert (moved[stack.key][stack.mask() == 0] == 0).all()
     matrices = unstacked(STACKS, {key: jnp.asarray(x) for key, x in moved.items()})
@@ -43,18 +43,29 @@ def differences(restart: Restart, seed: int = 3, stage: int = 2) -> dict[str, np
 def test_a_fraction_of_the_weights_moves_by_as_much_as_the_mean_of_their_matrix_allows():
     moves = differences(Restart(0.25, 0.5))
     for name in ("layer_1", "layer_10"):
-        limit = 0.5 * np.abs(PARAMS[name]).mean()
-        relative = moves[name][moves[name] != 0] / limit
-        assert relative.size / moves[name].size == pytest.approx(0.25, abs=0.05)
+        weights = PARAMS[name][:, :-1]
+        relative = moves[name][moves[name] != 0] / (0.5 * np.abs(weights).mean())
+        assert relative.size / weights.size == pytest.approx(0.25, abs=0.05)
         assert np.abs(relative).max() == pytest.approx(1.0, abs=0.05)
         assert np.square(relative).mean() == pytest.approx(1 / 3, abs=0.06)  # of a uniform distribution in -1..1
         assert abs(relative.mean()) < 0.15
     assert (moves["modulator_1"] != 0).any()
 
 
-def test_matrices_of_features_stay():
-    moves = differences(Restart(1.0, 1.0))
-    assert {name for name, move in moves.items() if not move.any()} == {"table_0", "layer_0", "modulator_0"}
+@pytest.mark.parametrize(
+    ("moves_first", "kept"), [(False, {"table_0", "layer_0", "modulator_0"}), (True, {"table_0"})]
+)
+def test_tables_stay_and_first_layers_where_they_are_to(moves_first, kept):
+    moves = differences(Restart(1.0, 1.0, moves_first=moves_first))
+    assert {name for name, move in moves.items() if not move.any()} == kept
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_biases_stay(bias):
+    moves = differences(Restart(1.0, 1.0), bias=bias)
+    for name in ("layer_1", "layer_10", "modulator_1"):
+        assert (moves[name][:, :-1] != 0).all()
+        assert (moves[name][:, -1] == 0).all() == (bias or name == "modulator_1")
 
 
 def test_noise_is_a_function_of_seed_and_stage():

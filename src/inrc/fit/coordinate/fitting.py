@@ -228,10 +228,10 @@ class CoordinateBatch(Batch):
         if restart.from_best:
             state = state._replace(**best)
         params = {key: np.asarray(x) for key, x in state.params.items()}
-        moved = []
+        moved, bias = [], self.plan.problem.model.bias
         for i, (task, guard) in enumerate(zip(self.tasks, self.guards, strict=True)):
             own = {key: x[i] for key, x in params.items()}
-            moved.append(restarted(self._stacks, own, restart, seed=task.config.seed, stage=stage))
+            moved.append(restarted(self._stacks, own, restart, bias=bias, seed=task.config.seed, stage=stage))
             guard.restart()
         state = state._replace(params=self.on_lanes(moved))
         problem = self.plan.problem

@@ -11,34 +11,39 @@ import numpy as np
 from inrc.fit.stacks import Stack
 from inrc.training import Restart
 
-_KEPT = ("layer_0", "modulator_0")
-"""Matrices that see the coordinates' features. They stay as they are, as do tables, which are features themselves."""
+_FIRST = ("layer_0", "modulator_0")
+"""Matrices that see the coordinates' features."""
 
 
 def restarted(
-    stacks: tuple[Stack, ...], params: Mapping[str, np.ndarray], restart: Restart, *, seed: int, stage: int
+    stacks: tuple[Stack, ...], params: Mapping[str, np.ndarray], restart: Restart, *, bias: bool, seed: int, stage: int
 ) -> dict[str, np.ndarray]:
     """The weights from which a stage starts.
 
     Args:
       stacks: of the matrices.
       params: stacks of weights of one fit, float32.
-      restart: which weights are moved, and how far.
+      restart: which weights are moved, and how far. Tables of hash grids, which are features themselves, stay.
+      bias: whether the last column of a layer holds biases, as that of a modulator's always does.
       seed: of the fit.
       stage: number of the stage.
 
     Returns:
       Stacks of the same shapes; padding stays 0.
     """
-    return {stack.key: _restarted_stack(stack, params[stack.key], restart, seed, stage) for stack in stacks}
+    return {stack.key: _restarted_stack(stack, params[stack.key], restart, bias, seed, stage) for stack in stacks}
 
 
-def _restarted_stack(stack: Stack, matrices: np.ndarray, restart: Restart, seed: int, stage: int) -> np.ndarray:
+def _restarted_stack(
+    stack: Stack, matrices: np.ndarray, restart: Restart, bias: bool, seed: int, stage: int
+) -> np.ndarray:
     result = np.array(matrices, np.float32)
-    for padded, (name, shape) in zip(result, stack.matrices, strict=True):
-        if name in _KEPT or name.startswith("table_"):
+    for i, (name, (n_rows, n_columns)) in enumerate(stack.matrices):
+        if stack.has_tables or (name in _FIRST and not restart.moves_first):
             continue
-        own = padded[: min(shape), : max(shape)]
+        n_weights = n_columns - (bias or name.startswith("modulator"))
+        wide = result[i].T if n_rows > n_columns else result[i]
+        own = wide[:n_rows, :n_weights]
         generator = np.random.default_rng((seed, stage, *name.encode()))
         is_moved = generator.random(own.shape) < restart.fraction
         noise = generator.uniform(-restart.radius, restart.radius, own.shape)
