@@ -46,7 +46,8 @@ rd-latent: $(STAMP) ## measure latent grids on six Kodak pictures, beside Cool-C
 	@$(BIN)/python -m experiments.latent_rd
 
 history: $(STAMP) ## measure what is missing of every published system, and print the tables (hours; resumes)
-	@for name in reproduction_offsets history history_anytime history_speed retrained reproduction; do \
+	@for name in reproduction_offsets history history_anytime history_speed retrained reproduction \
+		reproduction_means; do \
 		$(EVALUATE) experiments/$$name.py || exit; done
 	@for name in history history_anytime history_speed reproduction; do \
 		$(BIN)/python -m experiments.$$name || exit; done

@@ -161,9 +161,10 @@ NIF = CoordinateCodec(
         "Catania and Allegra, NIF: A Fast Implicit Image Compression with Bottleneck Layers and Modulated Sinusoidal "
         "Activations. The same: networks and modulators, AdamW, four interleaved sub-pictures, ten cycles of 150 "
         "passes with restarts, log-cosh + 0.01 (1 - SSIM) on sub-pictures, 8 bits for every matrix, five cycles of 40 "
-        "passes with rounded weights. Different: weights are rounded to the nearest level, where NIF cuts them off "
-        "towards 0; restarts within the rounded cycles, whose radius is 0.005 at most, are left out; integers are "
-        "range-coded, where NIF compresses them by brotli within a pickle of about 1,000 bytes."
+        "passes with rounded weights. Different: a restart begins with the best weights of all cycles, as a file would "
+        "hold them, where NIF takes the best of the last cycle; weights are rounded to the nearest level, where NIF "
+        "cuts them off towards 0; restarts within the rounded cycles, whose radius is 0.005 at most, are left out; "
+        "integers are range-coded, where NIF compresses them by brotli within a pickle of about 1,000 bytes."
     ),
 )
 
@@ -213,8 +214,10 @@ NIF25 = CoordinateCodec(
         "and periods, YCbCr, AdamW, four interleaved sub-pictures, thirty cycles of 50 passes that restart from the "
         "best state and end with ten at 4e-6, log-cosh, companded weights, 250 passes with rounded weights. Different: "
         "all matrices have 7 bits, where the paper searches one number of bits for each picture (its own table has 7 "
-        "bits at 0.129 bpp and 27.15 dB, the search at 0.127 and 27.13); channels have equal weights; pictures are not "
-        "padded; means of channels are left to the network."
+        "bits at 0.129 bpp and 27.15 dB, the search at 0.127 and 27.13); the best weights are those whose rounded form "
+        "has the lowest loss, in all passes, where the paper selects once by unrounded weights, for restarts, and once "
+        "by rounded ones; moments of AdamW stay at a restart; channels have equal weights; pictures are not padded; "
+        "means of channels are left to the network."
     ),
 )
 

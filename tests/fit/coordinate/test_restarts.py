@@ -52,9 +52,7 @@ def test_a_fraction_of_the_weights_moves_by_as_much_as_the_mean_of_their_matrix_
     assert (moves["modulator_1"] != 0).any()
 
 
-@pytest.mark.parametrize(
-    ("moves_first", "kept"), [(False, {"table_0", "layer_0", "modulator_0"}), (True, {"table_0"})]
-)
+@pytest.mark.parametrize(("moves_first", "kept"), [(False, {"table_0", "layer_0", "modulator_0"}), (True, {"table_0"})])
 def test_tables_stay_and_first_layers_where_they_are_to(moves_first, kept):
     moves = differences(Restart(1.0, 1.0, moves_first=moves_first))
     assert {name for name, move in moves.items() if not move.any()} == kept
