@@ -24,7 +24,8 @@ def test_integers_by_hand():
 @pytest.mark.parametrize("weight_bits", [3, 7, 6.5])
 def test_so_many_bits_span_the_matrix(weight_bits):
     weights = np.random.default_rng(1).normal(size=(20, 30))
-    step, power = companded.step_of_bits(weights, weight_bits), companded.power_of(weights)
+    power = companded.power_of(weights)
+    step = np.abs(weights).max() / ((2.0**weight_bits - 1) / 2) ** companded.exponent_of(power)
     integers = companded.quantise(weights, step, power)
     # The largest magnitude is at (2^bits - 1) / 2, which whole bits put between two integers.
     assert np.abs(integers).max() == pytest.approx((2**weight_bits - 1) / 2, abs=0.51)

@@ -61,7 +61,7 @@ def unpack(family: int, first: int, reader: ByteReader) -> ModelConfig:
     kind = EncodingKind(first >> _ENCODING_SHIFT & 3)
     if first & _SIGMA and kind is not EncodingKind.GAUSSIAN:
         raise undefined_bits()
-    encoding: EncodingConfig | HashGridEncoding = EncodingConfig(EncodingKind.NONE)
+    encoding: EncodingConfig | HashGridEncoding
     if family == ModelFamily.HASH_GRID:
         if kind is not EncodingKind.NONE:
             raise undefined_bits()

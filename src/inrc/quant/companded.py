@@ -30,12 +30,6 @@ def exponent_of(power: int) -> float:
     return 1.0 + power / POWERS_PER_UNIT
 
 
-def step_of_bits(weights: np.ndarray, weight_bits: float) -> float:
-    """The step at which 2^weight_bits levels span a matrix from -m to m."""
-    largest, s = float(np.max(np.abs(weights))), exponent_of(power_of(weights))
-    return largest / ((2.0**weight_bits - 1.0) / 2.0) ** s
-
-
 def quantise(weights: np.ndarray, step: float, power: int) -> np.ndarray:
     """The integers, int32, whose roots of weights they are nearest to: sign(w) |w / step|^(1/s), rounded."""
     scaled = np.asarray(weights, np.float64) / step
