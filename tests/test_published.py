@@ -67,16 +67,23 @@ def test_effort_9_is_the_published_schedule(codec, n_updates):
     assert passes == sorted(passes)
 
 
-def test_restarts_carry_the_accident_of_the_published_code():
-    restarts = restarts_of(published.NIF)
-    assert len(restarts) == 9
-    assert (restarts[0].fraction, restarts[-1].fraction) == pytest.approx((0.125, 0.7))
-    assert (restarts[0].radius, restarts[-1].radius) == pytest.approx((0.9 / 0.125, 0.2 / 0.7))
-    assert not any(restart.from_best for restart in restarts)
-    restarts = restarts_of(published.NIF25)
-    assert len(restarts) == 29
-    assert all(restart.from_best for restart in restarts)
-    assert (restarts[0].radius, restarts[-1].radius) == pytest.approx((0.3 / 0.5, 0.0))
+def test_restarts_are_those_of_the_published_code():
+    """Progress to the powers of the code's "smoothing"; what dropout leaves is divided by its share."""
+    *moved, rounded = restarts_of(published.NIF)
+    assert len(moved) == 9
+    first, last = (0.125 + 0.575 * progress**0.05 for progress in (0.1, 0.9))
+    assert (moved[0].fraction, moved[-1].fraction) == pytest.approx((first, last))
+    radii = (0.9 - 0.7 * 0.1**0.2) / first, (0.9 - 0.7 * 0.9**0.2) / last
+    assert (moved[0].radius, moved[-1].radius) == pytest.approx(radii)
+    assert not any(restart.moves_first for restart in moved)
+    assert all(restart.from_best for restart in (*moved, rounded))
+    assert rounded.radius == 0
+    *moved, rounded = restarts_of(published.NIF25)
+    assert len(moved) == 29
+    assert all(restart.from_best and restart.moves_first for restart in moved)
+    assert moved[0].fraction == pytest.approx(0.5 - 0.15 * (1 / 30) ** 0.4)
+    assert moved[0].radius == pytest.approx(0.3 * (1 - (1 / 30) ** 0.95) / moved[0].fraction)
+    assert (rounded.radius, rounded.from_best) == (0, True)
 
 
 def test_a_quality_takes_the_nearest_size_and_a_limit_scales_it():
