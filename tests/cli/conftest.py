@@ -1,18 +1,23 @@
-"""The installed `inrc` script as a subprocess, with one compilation cache for all tests."""
+"""The `inrc` command, in this process or as the installed script, with one compilation cache for all tests."""
 
 import contextlib
 import dataclasses
+import io
 import json
 import os
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import jax
 import numpy as np
 import pytest
 
+from inrc.cli.app import main
 from inrc.files import write_atomically
 from inrc.signal.image import read_image
 from tests.conftest import COFFEE_SMALL
@@ -28,7 +33,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """Runs `inrc` with arguments; everything else is an option of `subprocess`."""
+    """Runs `inrc` with arguments."""
 
     environment: dict[str, str]
 
@@ -36,7 +41,31 @@ class Command:
     def script(self) -> str:
         return str(Path(sys.executable).with_name("inrc"))
 
-    def __call__(self, *arguments: object, cwd: Path | None = None, **environment: str):
+    def __call__(
+        self, *arguments: object, cwd: Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """In this process: another one takes seconds to import JAX."""
+        streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
+        kept_from = jax.config.jax_persistent_cache_min_compile_time_secs
+        with (
+            contextlib.chdir(cwd or Path.cwd()),
+            mock.patch.dict(os.environ, {**self.environment, **environment}),
+            contextlib.redirect_stdout(streams[0]),
+            contextlib.redirect_stderr(streams[1]),
+            warnings.catch_warnings(),
+        ):
+            try:
+                code = main([*map(str, arguments)])
+            except SystemExit as end:
+                code = end.code
+            finally:
+                jax.config.update("jax_persistent_cache_min_compile_time_secs", kept_from)
+        texts = [stream.buffer.getvalue().decode() for stream in streams]  # pyright: ignore[reportAttributeAccessIssue]
+        assert isinstance(code, int)
+        return subprocess.CompletedProcess([*map(str, arguments)], code, *texts)
+
+    def apart(self, *arguments: object, cwd: Path | None = None, **environment: str):
+        """As a process of its own."""
         return subprocess.run(
             [self.script, *map(str, arguments)],
             capture_output=True,

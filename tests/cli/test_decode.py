@@ -74,6 +74,6 @@ def test_decoding_imports_nothing_of_the_training_stack(inrc_command, encoded, t
 
 
 def test_an_unusable_cache_folder_changes_nothing(inrc_command, encoded, tmp_path):
-    done = inrc_command("decode", encoded.path, "-o", tmp_path / "out.png", INRC_CACHE_DIR="/dev/null/inrc")
+    done = inrc_command.apart("decode", encoded.path, "-o", tmp_path / "out.png", INRC_CACHE_DIR="/dev/null/inrc")
     assert done.returncode == 0
     assert done.stderr.count("\n") == 1

@@ -86,7 +86,7 @@ def test_a_second_ctrl_c_aborts(inrc_command, encoded, tmp_path):
 @pytest.mark.slow
 def test_a_killed_encode_resumes_to_the_same_file(inrc_command, tmp_path):
     arguments = ("encode", COFFEE_SMALL, "-q", 60, "-e", 8, "--json")
-    whole = inrc_command(*arguments, "-o", tmp_path / "whole.inr")
+    whole = inrc_command.apart(*arguments, "-o", tmp_path / "whole.inr")
     assert whole.returncode == 0, whole.stderr
 
     out = tmp_path / "out.inr"
@@ -101,7 +101,7 @@ def test_a_killed_encode_resumes_to_the_same_file(inrc_command, tmp_path):
     assert not out.exists()
 
     began = time.monotonic()
-    resumed = inrc_command(*arguments, "-o", out)
+    resumed = inrc_command.apart(*arguments, "-o", out)
     assert resumed.returncode == 0, resumed.stderr
     assert out.read_bytes() == (tmp_path / "whole.inr").read_bytes()
     assert time.monotonic() - began < json.loads(whole.stdout)["encode_seconds"]  # it did not start again

@@ -79,7 +79,7 @@ def test_platforms_that_are_not_there(monkeypatch, variable, value, installed, m
 
 
 def test_a_misspelt_platform_is_one_line(inrc_command, tmp_path):
-    done = inrc_command("decode", FOLDER / "gray.inr", "-o", tmp_path / "a.png", JAX_PLATFORMS="cdua")
+    done = inrc_command.apart("decode", FOLDER / "gray.inr", "-o", tmp_path / "a.png", JAX_PLATFORMS="cdua")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("inrc: error: JAX_PLATFORMS is 'cdua', but JAX has cpu")
     assert done.stderr.count("\n") == 1

@@ -73,7 +73,7 @@ def test_stdout_that_is_asked_for_and_closed_is_found_out_first(inrc_command, tm
 def test_streams_of_another_encoding(inrc_command, tmp_path, environment):
     name = "é\n\x1b[31m\udcff.inr"
     (tmp_path / name).write_bytes(FILE.read_bytes())
-    done = inrc_command("info", name, cwd=tmp_path, PYTHONUTF8="0", **environment)
+    done = inrc_command.apart("info", name, cwd=tmp_path, PYTHONUTF8="0", **environment)
     assert done.returncode == 0, done.stderr
     # Where the locale knows ASCII alone, the two bytes of é are no text either.
     shown = r"\xc3\xa9" if "LC_ALL" in environment else r"\xe9"
@@ -81,7 +81,7 @@ def test_streams_of_another_encoding(inrc_command, tmp_path, environment):
 
 
 def test_presets_on_a_stream_of_another_encoding(inrc_command):
-    done = inrc_command("codecs", PYTHONIOENCODING="ascii")
+    done = inrc_command.apart("codecs", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     assert r"Str\xfcmpler" in done.stdout
 
