@@ -139,21 +139,19 @@ def _ramps(n_channels: int, dtype: type) -> np.ndarray:
     return np.round(np.stack(planes[:n_channels], -1) * np.iinfo(dtype).max).astype(dtype)
 
 
-KINDS = {
-    "16-bit gray": _ramps(1, np.uint16),
-    "one RGBA pixel": np.array([[[200, 40, 90, 128]]], np.uint8),
-}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_kinds_of_pictures_survive(inrc_command, tmp_path, kind):
-    _survives(inrc_command, tmp_path, KINDS[kind])
+def test_sixteen_bits_survive(inrc_command, tmp_path):
+    _survives(inrc_command, tmp_path, _ramps(1, np.uint16))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("n_channels", "dtype"), [(2, np.uint8), (3, np.uint16), (4, np.uint16)])
 def test_more_kinds_of_pictures_survive(inrc_command, tmp_path, n_channels, dtype):
     _survives(inrc_command, tmp_path, _ramps(n_channels, dtype))
+
+
+@pytest.mark.slow
+def test_one_pixel_with_alpha_survives(inrc_command, tmp_path):
+    _survives(inrc_command, tmp_path, np.array([[[200, 40, 90, 128]]], np.uint8))
 
 
 def _survives(inrc_command, folder, pixels):

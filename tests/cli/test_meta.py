@@ -69,6 +69,7 @@ def test_a_finished_run_is_not_repeated(trained, folder, inrc_command):
     assert (done.returncode, done.stdout, done.stderr) == (0, trained.stdout, "")
 
 
+@pytest.mark.slow
 def test_compare_and_export(trained, folder, inrc_command, tmp_path):
     assert trained.returncode == 0, trained.stderr
     run = folder / "out/meta/small"

@@ -31,6 +31,7 @@ def sound(outcomes) -> list[Encoded]:
 
 
 class TestOutcomes:
+    @pytest.mark.slow
     def test_pictures_of_all_kinds_come_back_in_their_order(self):
         images = [
             crop(24, 24, 3),
@@ -63,6 +64,7 @@ class TestOutcomes:
         assert len(outcomes[0].data) <= 200
         assert isinstance(outcomes[1], TargetNotReachedError)
 
+    @pytest.mark.slow
     def test_a_target_in_decibels_is_met_by_each(self):
         encoder = BatchEncoder(TINY, target_psnr=17.0)
         images = crops(2)
@@ -122,6 +124,7 @@ class TestAsAlone:
         for encoded in sound(encode_batch(images, options, max_bytes=100)):
             assert 0.9 * 100 < len(encoded.data) <= 100
 
+    @pytest.mark.slow
     def test_a_shared_init_is_theirs_too(self):
         images = [Image(np.ascontiguousarray(photograph()[:, x : x + 64])) for x in (0, 9, 32)]
         files = sound(encode_batch(images, quality=51, effort=1))

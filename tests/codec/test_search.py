@@ -28,7 +28,7 @@ MODEL = ModelConfig(widths=(16, 10), encoding=EncodingConfig(EncodingKind.LOG_SP
 FAST = EncodeOptions(model=MODEL, effort=1)
 
 
-@pytest.mark.parametrize("max_bytes", [120, 175])
+@pytest.mark.parametrize("max_bytes", [pytest.param(120, marks=pytest.mark.slow), 175])
 def test_max_bytes_is_kept_and_used(max_bytes):
     encoded = encode(IMAGE, FAST, max_bytes=max_bytes)
     assert 0.8 * max_bytes < len(encoded.data) <= max_bytes
@@ -40,7 +40,7 @@ def test_target_bpp_is_a_limit_in_bits_per_pixel():
 
 
 @pytest.mark.parametrize("limit", [{"max_bytes": 2**40}, {"target_bpp": 100.0}])
-@pytest.mark.parametrize("family", ["coordinate", "latent"])
+@pytest.mark.parametrize("family", ["coordinate", pytest.param("latent", marks=pytest.mark.slow)])
 def test_a_limit_above_what_quality_100_takes_is_no_target(family, limit):
     """The file is that of quality 100, whatever the limit allows, and the encode says so."""
     options = {"coordinate": FAST, "latent": latents.OPTIONS}[family]
@@ -51,6 +51,7 @@ def test_a_limit_above_what_quality_100_takes_is_no_target(family, limit):
     assert limited.data == best.data
 
 
+@pytest.mark.slow
 def test_a_folder_of_icons_is_encoded_under_one_limit():
     icons = [IMAGE, inrc.Image(np.ascontiguousarray(IMAGE.pixels[::-1]))]
     encoded = inrc.encode_batch(icons, FAST, max_bytes=50_000)
@@ -87,7 +88,7 @@ def test_target_psnr_is_met_within_a_tenth_of_a_decibel_from_above(target):
     assert 10 * np.log10(255**2 / mse) == pytest.approx(encoded.stats.psnr_db, abs=0.01)
 
 
-@pytest.mark.parametrize("target", [17.0, 19.0])
+@pytest.mark.parametrize("target", [pytest.param(17.0, marks=pytest.mark.slow), 19.0])
 def test_each_picture_of_a_batch_meets_its_target_psnr_from_above(target):
     images = [IMAGE.pixels, np.ascontiguousarray(IMAGE.pixels[::-1])]
     for pixels, encoded in zip(images, inrc.encode_batch(images, FAST, target_psnr=target), strict=True):
@@ -126,7 +127,7 @@ def test_an_interrupted_search_makes_no_further_fit_and_is_a_file():
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize("family", ["coordinate", "latent"])
+@pytest.mark.parametrize("family", ["coordinate", pytest.param("latent", marks=pytest.mark.slow)])
 def test_a_search_for_decibels_that_is_cut_short_gives_the_nearest_of_its_fits(family, monkeypatch):
     options = {"coordinate": dataclasses.replace(FAST, init="none"), "latent": latents.OPTIONS}[family]
     image = {"coordinate": IMAGE, "latent": latents.IMAGE}[family]
@@ -169,12 +170,14 @@ def test_errors_say_what_was_reached_and_what_to_do(family):
         assert not goal.admits(reached)
 
 
+@pytest.mark.slow
 def test_bytes_that_no_trial_of_latents_reaches_are_an_error():
     fit = dataclasses.replace(latents.FIT, n_steps=20)
     with pytest.raises(TargetNotReachedError, match=r"35 bytes are asked for; \d\d were reached: ask for more"):
         encode(dataclasses.replace(latents.IMAGE, icc_profile=b""), latents.OPTIONS, fit=fit, max_bytes=35)
 
 
+@pytest.mark.slow
 def test_quality_moves_bytes():
     small, large = (encode(IMAGE, quality=quality, effort=1) for quality in (20, 80))
     small_bytes, large_bytes = (len(encoded.data) - encoded.stats.header_bytes for encoded in (small, large))

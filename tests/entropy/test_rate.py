@@ -12,6 +12,7 @@ from inrc.entropy.rate import _mean_magnitude, laplace_bits, stacked_bits, total
 from tests.entropy.priors import with_prior
 
 
+@jax.jit
 def flat_bits(*matrices) -> jax.Array:
     """Bits under a prior that is the same for all integers."""
     return total_bits(matrices, [jnp.full(m.shape, 1e6, jnp.float32) for m in matrices])
@@ -48,7 +49,7 @@ def test_bits_and_their_slope_have_no_jump_at_half_a_step():
     just = jnp.float32([0.5 - 1e-4, 0.5 + 1e-4])
     for scale in (0.2, 1.0, 5.0):
         below, above = np.asarray(laplace_bits(just, jnp.float32(scale)))
-        slopes = np.asarray(jax.vmap(jax.grad(lambda x, s=scale: laplace_bits(x, jnp.float32(s))))(just))
+        slopes = np.asarray(jax.jit(jax.vmap(jax.grad(lambda x, s=scale: laplace_bits(x, jnp.float32(s)))))(just))
         assert above - below == pytest.approx(slopes.mean() * 2e-4, abs=1e-5)
         assert slopes[0] == pytest.approx(slopes[1], rel=2e-2)
 
@@ -56,7 +57,7 @@ def test_bits_and_their_slope_have_no_jump_at_half_a_step():
 def test_gradients_are_finite_everywhere():
     values = jnp.float32([0.0, 1e-20, 0.5, -0.5, 1e4, -1e6])
     for scale in (0.0, 1e-9, 1.0, 1e5):
-        by_value, by_scale = jax.vmap(jax.grad(laplace_bits, argnums=(0, 1)), in_axes=(0, None))(
+        by_value, by_scale = jax.jit(jax.vmap(jax.grad(laplace_bits, argnums=(0, 1)), in_axes=(0, None)))(
             values, jnp.float32(scale)
         )
         assert np.isfinite(by_value).all()
@@ -109,7 +110,7 @@ class TestPriors:
         x = jnp.float32([[0.0, 0.5, -3.0, 1e4]])
         for scale in (1e-9, 0.05, 1.0, 1e3, 1e13):
             scales = jnp.full((1, 4), scale, jnp.float32)
-            for part in jax.grad(lambda x, s: total_bits([x], [s], hard), argnums=(0, 1))(x, scales):
+            for part in jax.jit(jax.grad(lambda x, s: total_bits([x], [s], hard), argnums=(0, 1)))(x, scales):
                 assert np.isfinite(part).all()
 
     def test_a_scale_that_fits_is_the_cheapest(self):

@@ -37,6 +37,7 @@ def test_it_is_the_public_encoder(coffee_small):
     assert len(seconds) <= 96
 
 
+@pytest.mark.slow
 def test_one_encode_serves_several_ways_to_decode(coffee_small):
     ours._encode.cache_clear()
     first = inrc_codec("one", (50.0,), effort=1)

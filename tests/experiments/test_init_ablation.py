@@ -25,6 +25,7 @@ def test_all_have_the_same_seconds_and_no_scales():
     assert len({(variant.model, variant.shape) for variant in variants}) == 1
 
 
+@pytest.mark.slow
 def test_it_resumes_where_it_was_stopped_and_writes_a_record(tmp_path):
     (tmp_path / "pictures").mkdir()
     tiny.write_pictures(tmp_path / "pictures")

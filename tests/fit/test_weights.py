@@ -31,6 +31,7 @@ STACKS = stacks_of(LAYOUT, 512)
 PARAMS = {"a": jnp.float32([[0.32, -0.11], [1.0, 0.02]]), "b": jnp.float32([[3.3]])}
 LOG_STEPS = {"a": jnp.log(jnp.float32(0.125)), "b": jnp.log(jnp.float32(0.25))}
 FLAT = prior_of(STACKS, None)
+QUANTISED = jax.jit(quantised, static_argnums=(0, 6))
 
 
 def prior(mean: Matrices, scale: Matrices) -> Prior:
@@ -44,7 +45,7 @@ def quantised_weights(
 ) -> tuple[Matrices, float]:
     """(the weights with the surrogate applied, their bits)."""
     state = first_weights(STACKS, OptimiserConfig(), PARAMS, log_steps)
-    matrices, bits = quantised(STACKS, state, prior, jnp.float32(noise), jnp.float32(hard), jnp.uint32(seed))
+    matrices, bits = QUANTISED(STACKS, state, prior, jnp.float32(noise), jnp.float32(hard), jnp.uint32(seed))
     return matrices, float(bits)
 
 
@@ -129,7 +130,7 @@ class TestStorage:
     def seen(self, state: WeightsState, storage: WeightStorage, noise: int = 0, hard: int = 0):
         flat = prior_of(self.stacks, None)
         numbers = jnp.float32(noise), jnp.float32(hard), jnp.uint32(3)
-        return quantised(self.stacks, state, flat, *numbers, storage)
+        return QUANTISED(self.stacks, state, flat, *numbers, storage)
 
     @pytest.mark.parametrize("storage", [WeightStorage.COMPANDED, WeightStorage.HALF])
     def test_rounded_weights_are_those_of_the_file(self, storage):
@@ -172,7 +173,7 @@ class TestStorage:
             matrices, _ = self.seen(state._replace(params=params), storage, noise, hard)
             return sum((jnp.sum((i + 1.0) * matrices[name]) for i, (name, _) in enumerate(self.layout)), jnp.float32(0))
 
-        gradient = jax.grad(total)(state.params)
+        gradient = jax.jit(jax.grad(total))(state.params)
         matrices = unstacked(self.stacks, gradient)
         for i, (name, shape) in enumerate(self.layout):
             np.testing.assert_allclose(matrices[name], np.full(shape, i + 1.0))
@@ -186,7 +187,7 @@ class TestStorage:
             moved = state._replace(params=params, log_steps=log_steps)
             return self.seen(moved, WeightStorage.COMPANDED, noise=1)[1]
 
-        gradients = jax.grad(bits, (0, 1))(state.params, state.log_steps)
+        gradients = jax.jit(jax.grad(bits, (0, 1)))(state.params, state.log_steps)
         assert all(np.isfinite(x).all() for x in jax.tree.leaves(gradients))
         (large,) = [stack for stack in self.stacks if "large" in stack.names]
         assert (gradients[1][large.key] < 0).all()  # larger steps cost less
@@ -197,9 +198,7 @@ class TestStorage:
         state = first_weights(stacks, OptimiserConfig(), {"a": jnp.asarray(values)}, {"a": jnp.float32(0)})
         for noise, hard in ((0, 0), (1, 0), (0, 1)):
             numbers = jnp.float32(noise), jnp.float32(hard), jnp.uint32(3)
-            matrices, bits = jax.jit(quantised, static_argnums=(0, 6))(
-                stacks, state, prior_of(stacks, None), *numbers, WeightStorage.HALF
-            )
+            matrices, bits = QUANTISED(stacks, state, prior_of(stacks, None), *numbers, WeightStorage.HALF)
             assert bits == 0
             expected = half.joined(*half.split(values)) if hard else values
             np.testing.assert_array_equal(matrices["a"], expected)
@@ -216,10 +215,10 @@ def test_padding_has_no_gradient_and_costs_nothing():
 
     def cost(params: Stacks, log_steps: Stacks):
         moved = state._replace(params=params, log_steps=log_steps)
-        matrices, bits = quantised(stacks, moved, prior_of(stacks, None), jnp.float32(1), jnp.float32(0), jnp.uint32(3))
+        matrices, bits = QUANTISED(stacks, moved, prior_of(stacks, None), jnp.float32(1), jnp.float32(0), jnp.uint32(3))
         return bits + sum(jnp.sum(matrix**2) for matrix in matrices.values())
 
-    gradient, step_gradient = jax.grad(cost, (0, 1))(state.params, state.log_steps)
+    gradient, step_gradient = jax.jit(jax.grad(cost, (0, 1)))(state.params, state.log_steps)
     (stack,) = stacks
     mask = stack.mask()
     assert (np.asarray(gradient[stack.key])[mask == 0] == 0).all()

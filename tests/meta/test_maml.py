@@ -63,6 +63,7 @@ def test_reports_are_of_the_first_samples_before_and_of_unseen_samples_after_the
     assert float(report.psnr_before) == pytest.approx(-10 * np.log10(H / 2 * 0.5**2), abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", list(Objective))
 def test_the_gradient_through_a_network_is_that_of_an_unrolled_loop(task, learned, objective):
     config = tiny.learning(Method.META_SGD, inner_objective=objective, outer_objective=objective)
@@ -92,7 +93,7 @@ def test_first_order_is_the_gradient_at_the_end_of_the_inner_steps(task, learned
     loss = squared_error(tiny.MODEL, tiny.SHAPE)
     second, first = (maml(tiny.learning(method), loss) for method in (Method.MAML, Method.FOMAML))
     end, _ = jax.jit(first.adapt)(learned, task)
-    expected = jax.grad(lambda params: jnp.log(loss(params, jax.tree.map(lambda leaf: leaf[-1], task))))(end)
+    expected = jax.jit(jax.grad(lambda params: jnp.log(loss(params, jax.tree.map(lambda leaf: leaf[-1], task)))))(end)
     found = jax.jit(first.gradient)(learned, task)[0].params
     for name, matrix in expected.items():
         np.testing.assert_allclose(found[name], matrix, rtol=1e-4, atol=1e-6)

@@ -48,7 +48,7 @@ def test_tasks_are_a_function_of_seed_and_step():
         assert (first != other).any()
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 4])
+@pytest.mark.parametrize("at_once", [pytest.param(1, marks=pytest.mark.slow), 2, 4])
 def test_the_gradient_is_the_mean_over_tasks_in_any_layout(at_once):
     learning = dataclasses.replace(tiny.LEARNING, n_tasks=4, tasks_at_once=at_once)
     algorithm, layout, state = make(learning)

@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 from PIL import ImageCms
 
 from inrc.signal import coded_colours, icc
-from inrc.signal.curves import SRGB, Curve, parametric_tag
+from inrc.signal.curves import SRGB, Curve, is_srgb, parametric_tag
 from inrc.signal.image import Image, encode_image, read_image
 from inrc.signal.profiles import fitted
 from tests.signal.samples import SRGB_PROFILE, pillow_bytes, random_pixels, tiff_bytes
@@ -107,6 +107,11 @@ def test_damaged_profiles_never_fail(noise, place, profile, channels):
     for candidate in (damaged, damaged[:place], noise):
         result = fitted(candidate, channels)
         assert icc.colour_space(result) in (b"", icc.GRAY if channels <= 2 else icc.RGB)
+
+
+def test_a_negative_power_of_zero_is_a_curve_of_another_space():
+    assert Curve(-1.0)(np.array([0.0, 0.5, 1.0])).tolist() == [1, 1, 1]
+    assert not is_srgb(parametric_tag(Curve(-1.0)))
 
 
 def test_a_table_of_tags_that_claims_too_much_is_read_to_its_end():

@@ -37,7 +37,8 @@ class Curve(NamedTuple):
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         """Maps samples of any shape to linear light, clipped to [0, 1]."""
-        power = np.maximum(self.a * samples + self.b, 0.0) ** self.g + self.e
+        with np.errstate(divide="ignore", over="ignore"):  # damaged curves have negative powers, of 0 even
+            power = np.maximum(self.a * samples + self.b, 0.0) ** self.g + self.e
         return np.clip(np.where(samples >= self.d, power, self.c * samples + self.f), 0.0, 1.0)
 
 

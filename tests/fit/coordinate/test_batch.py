@@ -193,7 +193,8 @@ np.savez(sys.argv[3], *[m for r in results for m in (*r.params.values(), np.arra
 """
 
 
-@pytest.mark.parametrize("n_devices", [2, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("n_devices", [2, 8])
 def test_any_number_of_devices_gives_the_same_bits(tmp_path, n_devices):
     weights = []
     for n, used in ((1, 1), (n_devices, {2: 2, 8: 7}[n_devices])):

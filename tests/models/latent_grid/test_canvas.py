@@ -203,6 +203,7 @@ def test_one_program_serves_all_sizes_of_a_canvas(pictures):
     assert run._cache_size() == 1  # pyright: ignore[reportAttributeAccessIssue]
 
 
+@pytest.mark.slow
 def test_pictures_of_many_sizes_map(pictures):
     arguments = jax.tree.map(lambda *x: jnp.stack(x), *(picture.arguments() for picture in pictures))
     results = compiled(jax.vmap(loss_and_gradients(SMALL, packing_of(SMALL, CANVAS))))(*arguments)

@@ -18,11 +18,16 @@ def normal(*shape, seed=0):
     return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
 
 
+def pulled(function, g, *arrays):
+    """The gradients of a function with respect to its arrays, from that of its outputs."""
+    return jax.jit(lambda g, *arrays: jax.vjp(function, *arrays)[1](g))(jnp.asarray(g), *arrays)
+
+
 def assert_gradient(function, *arrays):
     """Both gradients of a bilinear function follow from its values: <g, f(x + d) - f(x)> is <gradient, d>."""
-    outputs, pull = jax.vjp(function, *arrays)
-    g = normal(*outputs.shape, seed=9)
-    for i, (array, gradient) in enumerate(zip(arrays, pull(jnp.asarray(g)), strict=True)):
+    function = jax.jit(function)
+    g = normal(*function(*arrays).shape, seed=9)
+    for i, (array, gradient) in enumerate(zip(arrays, pulled(function, g, *arrays), strict=True)):
         for seed in range(3):
             direction = normal(*array.shape, seed=10 + seed)
             ends = [function(*arrays[:i], array + sign * 0.25 * direction, *arrays[i + 1 :]) for sign in (1, -1)]
@@ -37,9 +42,9 @@ def test_twice(shape):
     expected = [reference.along_both(grid, lambda line: reference.doubled_line(line, kernel)) for grid in x]
     np.testing.assert_allclose(filters.twice(x, kernel), expected, atol=1e-5)
     if shape != (3, 4):
-        line = jax.vjp(lambda x: filters.twice(x, kernel), jnp.asarray(x))
         g = normal(2, 2 * shape[0], 2 * shape[1], seed=3)
-        np.testing.assert_allclose(np.vdot(g, line[0]), np.vdot(line[1](g)[0], x), rtol=1e-3, atol=1e-3)
+        (gradient,) = pulled(lambda x: filters.twice(x, kernel), g, x)
+        np.testing.assert_allclose(np.vdot(g, filters.twice(x, kernel)), np.vdot(gradient, x), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("filtering", [filters._twice_rows, filters._twice_columns])
@@ -67,10 +72,11 @@ def test_symmetric_filter(shape):
 
 def test_gradient_of_the_symmetric_filter():
     for x in (normal(1, 5), normal(7, 6)):
-        _, pull = jax.vjp(filters._symmetric_both, x, normal(4))
-        _, expected = jax.vjp(filters.symmetric_filter, x, normal(4))
-        g = jnp.asarray(normal(*x.shape, seed=2))
-        for one, other in zip(pull(g), expected(g), strict=True):
+        g = normal(*x.shape, seed=2)
+        ours, derived = (
+            pulled(function, g, x, normal(4)) for function in (filters._symmetric_both, filters.symmetric_filter)
+        )
+        for one, other in zip(ours, derived, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 

@@ -51,6 +51,7 @@ def test_values_and_bits_are_those_of_the_formulas(shape):
     np.testing.assert_allclose(values, expected, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_tiles_change_neither_bits_nor_gradients(monkeypatch):
     shape = (33, 20)
     params, packing = on_device(random_networks(SMALL, 3)), packing_of(SMALL, shape)
@@ -137,10 +138,11 @@ def test_the_clamp_lets_gradients_through():
     grids = (jnp.zeros((2, 2)),)
     values = forward.render(config, packing, params, grids)
     np.testing.assert_array_equal(values, 1.0)
-    gradient = jax.grad(lambda p: jnp.sum(forward.render(config, packing, p, grids)))(params)
+    gradient = jax.jit(jax.grad(lambda p: jnp.sum(forward.render(config, packing, p, grids))))(params)
     assert gradient["synthesis_1"][0, -1] == 4.0
 
 
+@pytest.mark.slow
 def test_pictures_map():
     shape = (9, 12)
     packing, mask = packing_of(SMALL, shape), jnp.asarray(mask_of(packing_of(SMALL, shape)))
