@@ -22,6 +22,8 @@ _CHECKED = ("inrc.models", "inrc.fit", "inrc.codec", "inrc.entropy.context", "in
 _CHECKED += ("inrc.entropy.latent_tables", "inrc.entropy.rate", "inrc.entropy.stream", "inrc.entropy.wavefront")
 install_import_hook(_CHECKED, f"{tests.type_checks.__name__}.checked")
 
+KEPT_FROM_SECONDS = 0.1
+"""Compile time from which programs are kept: a test compiles many small ones."""
 COFFEE_SMALL = Path(__file__).parent.parent / "experiments" / "assets" / "coffee_small.png"
 
 # Arrays of different rank broadcast silently and hide shape mistakes. Scalars are exempt.
@@ -42,7 +44,7 @@ def compiled_programs(shared_folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     compilation_cache.reset_cache()  # JAX asks once per process whether there is one
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)  # a test compiles many small programs
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", KEPT_FROM_SECONDS)
     return folder
 
 

@@ -20,7 +20,7 @@ import pytest
 from inrc.cli.app import main
 from inrc.files import write_atomically
 from inrc.signal.image import read_image
-from tests.conftest import COFFEE_SMALL
+from tests.conftest import COFFEE_SMALL, KEPT_FROM_SECONDS
 
 TIMEOUT = 300
 
@@ -46,7 +46,6 @@ class Command:
     ) -> subprocess.CompletedProcess[str]:
         """In this process: another one takes seconds to import JAX."""
         streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
-        kept_from = jax.config.jax_persistent_cache_min_compile_time_secs
         with (
             contextlib.chdir(cwd or Path.cwd()),
             mock.patch.dict(os.environ, {**self.environment, **environment}),
@@ -59,7 +58,7 @@ class Command:
             except SystemExit as end:
                 code = end.code
             finally:
-                jax.config.update("jax_persistent_cache_min_compile_time_secs", kept_from)
+                jax.config.update("jax_persistent_cache_min_compile_time_secs", KEPT_FROM_SECONDS)
         texts = [stream.buffer.getvalue().decode() for stream in streams]  # pyright: ignore[reportAttributeAccessIssue]
         assert isinstance(code, int)
         return subprocess.CompletedProcess([*map(str, arguments)], code, *texts)
