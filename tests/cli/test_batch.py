@@ -194,6 +194,7 @@ def test_ctrl_c_ends_early_and_prints_how_much_is_left(inrc_command, tmp_path):
     assert (tmp_path / "out/manifest.jsonl").read_bytes() == b""
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_the_progress(inrc_command, folder, tmp_path):
     terminal = CommandOnTerminal(inrc_command, "batch", folder / "in", tmp_path / "out", *FAST)
     terminal.finish()

@@ -91,8 +91,8 @@ class TestAsAlone:
     def test_one_at_a_time_the_bytes_are_those_of_encode(self):
         # A network so large that a core takes one picture at a time.
         model = dataclasses.replace(MODEL, widths=(200, 90))
-        options = dataclasses.replace(TINY, model=model, fit=dataclasses.replace(FIT, phase_factor=1, n_passes=20))
-        images = [Image(np.ascontiguousarray(photograph()[:, x : x + 92])) for x in range(4)]
+        options = dataclasses.replace(TINY, model=model, fit=dataclasses.replace(FIT, phase_factor=1, n_passes=8))
+        images = [Image(np.ascontiguousarray(photograph()[:, x : x + 92])) for x in range(3)]
         encoder = BatchEncoder(options)
         prepared = [encoder.prepare(image) for image in images]
         assert len({one.bucket for one in prepared}) == 1

@@ -88,7 +88,8 @@ def test_target_psnr_is_met_within_a_tenth_of_a_decibel_from_above(target):
     assert 10 * np.log10(255**2 / mse) == pytest.approx(encoded.stats.psnr_db, abs=0.01)
 
 
-@pytest.mark.parametrize("target", [pytest.param(17.0, marks=pytest.mark.slow), 19.0])
+@pytest.mark.slow
+@pytest.mark.parametrize("target", [17.0, 19.0])
 def test_each_picture_of_a_batch_meets_its_target_psnr_from_above(target):
     images = [IMAGE.pixels, np.ascontiguousarray(IMAGE.pixels[::-1])]
     for pixels, encoded in zip(images, inrc.encode_batch(images, FAST, target_psnr=target), strict=True):

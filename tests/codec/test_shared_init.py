@@ -366,6 +366,7 @@ class TestAuto:
         assert choose_init(EncodeOptions(), CANVAS, 1, bpp) is shipped[1]
         assert choose_init(EncodeOptions(**options), shape, channels, bpp) is None
 
+    @pytest.mark.slow
     def test_files_with_one_that_is_shipped_need_no_name(self, shipped, monkeypatch):
         monkeypatch.setattr(library, "_inits", lambda *_, **__: iter(shipped))
         bpp = self.bpp_for(shipped[2].n_weights)
