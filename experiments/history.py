@@ -95,11 +95,12 @@ def _classical_row(records: Sequence[Record], rate: float, n_bytes: float) -> Ro
 def rows(records: Sequence[Record], rate: float) -> list[Row]:
     """The rows of a rate, by rising PSNR."""
     pictures = curves.shared_pictures(records)
-    found = []
+    found: list[Row | None] = []
     for name in curves.codecs(records):
         own = [record for record in records if record.codec == name and record.picture in pictures]
         if own[0].is_ours:
-            found.append(_measured_row([record for record in own if record.point == rate]))
+            at_rate = [record for record in own if record.point == rate]
+            found.append(_measured_row(at_rate) if at_rate else None)
         else:
             n_bytes = rate * statistics.fmean(record.width * record.height for record in own) / 8
             found.append(_classical_row(own, rate, n_bytes))
