@@ -69,7 +69,8 @@ class Row:
         return (label, str(year), *counts, size, *qualities, *seconds)
 
 
-def _mean(records: Sequence[Record], name: str) -> float:
+def mean(records: Sequence[Record], name: str) -> float:
+    """The mean of a field of records."""
     return statistics.fmean(getattr(record, name) for record in records)
 
 
@@ -78,7 +79,7 @@ def _measured_row(records: Sequence[Record]) -> Row:
         statistics.fmean(record.details[name] for record in records) for name in ("n_weights", "multiplications")
     )  # fmt: skip
     names = ("n_bytes", "psnr_db", "ssim", "ms_ssim", "encode_seconds", "decode_seconds")
-    return Row(records[0].codec, *counts, *(_mean(records, name) for name in names))
+    return Row(records[0].codec, *counts, *(mean(records, name) for name in names))
 
 
 def _classical_row(records: Sequence[Record], rate: float, n_bytes: float) -> Row | None:
@@ -88,7 +89,7 @@ def _classical_row(records: Sequence[Record], rate: float, n_bytes: float) -> Ro
         if not at:
             return None
         found[metric] = at[0][1]
-    seconds = _mean(records, "encode_seconds"), _mean(records, "decode_seconds")
+    seconds = mean(records, "encode_seconds"), mean(records, "decode_seconds")
     return Row(records[0].codec, None, None, n_bytes, **found, encode_seconds=seconds[0], decode_seconds=seconds[1])
 
 

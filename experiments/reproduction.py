@@ -13,11 +13,13 @@ networks in this project's training.
 """
 
 import dataclasses
+import functools
 import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.history import RESULTS, mean
 from experiments.smoke import PICTURES as SMALL
 from inrc import presets
 from inrc.baselines.interface import MeasuredCodec
@@ -30,7 +32,6 @@ from inrc.evaluate.records import Record, load
 from inrc.evaluate.tables import Table, to_markdown
 
 PICTURES = kodak(15)
-RESULTS = Path(__file__).parent / "results"
 PUBLISHED = Path(__file__).parent / "published" / "kodak"
 
 
@@ -62,8 +63,13 @@ class Published:
         """Published PSNR in dB at a rate, on the line through the two points of the curve that are nearest to it."""
         if not self.curve:
             return self.psnr_db
-        (curve,) = published.choose(published.load_published(PUBLISHED), (self.curve,))
+        (curve,) = published.choose(_curves(), (self.curve,))
         return _on_line(curve.points, bpp)
+
+
+@functools.cache
+def _curves() -> tuple[published.PublishedCurve, ...]:
+    return published.load_published(PUBLISHED)
 
 
 def _on_line(points: Points, bpp: float) -> float:
@@ -110,15 +116,11 @@ def offset(records: Sequence[Record], picture: str) -> float:
     return own - statistics.fmean(record.psnr_db for record in records)
 
 
-def _mean(records: Sequence[Record], name: str) -> float:
-    return statistics.fmean(getattr(record, name) for record in records)
-
-
 def _cells(point: Published, records: Sequence[Record], above_mean: float) -> tuple[str, ...]:
     """The cells of a point from the bytes on, for pictures that lie above Kodak's mean by so many dB."""
-    bpp, psnr = _mean(records, "bpp"), _mean(records, "psnr_db")
-    n_bytes, seconds = _mean(records, "n_bytes"), _mean(records, "encode_seconds")
-    qualities = f"{psnr:.2f}", f"{_mean(records, 'ssim'):.4f}", f"{_mean(records, 'ms_ssim'):.4f}"
+    bpp, psnr = mean(records, "bpp"), mean(records, "psnr_db")
+    n_bytes, seconds = mean(records, "n_bytes"), mean(records, "encode_seconds")
+    qualities = f"{psnr:.2f}", f"{mean(records, 'ssim'):.4f}", f"{mean(records, 'ms_ssim'):.4f}"
     expected = point.psnr_at(bpp) + above_mean
     found = f"{n_bytes:,.0f}", f"{bpp:.4f}", *qualities, f"{seconds:,.0f}"
     return (*found, f"{point.bpp:.4f}", f"{point.psnr_db:.2f}", f"{expected:.2f}", f"{psnr - expected:+.2f}")

@@ -83,7 +83,6 @@ class Siren(CoordinateNetwork):
 
     With sampled phases, unit j of a layer is sin(omega period_j (W x)_j + phase_j) instead (NIF25).
 
-
     Initialised as the paper says: first layer U(-1/fan_in, 1/fan_in), others U(+-sqrt(6/fan_in)/omega_0),
     biases with their layer's bound.
     """

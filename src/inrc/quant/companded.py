@@ -18,11 +18,9 @@ MAX_POWER = 64
 def power_of(weights: np.ndarray) -> int:
     """The power of a matrix, 0..46."""
     largest = float(np.max(np.abs(weights)))
-    return (
-        0
-        if largest == 0
-        else round(POWERS_PER_UNIT * float(np.std(np.asarray(weights, np.float64) / largest)) / math.sqrt(2))
-    )
+    if largest == 0:
+        return 0
+    return round(POWERS_PER_UNIT * float(np.std(np.asarray(weights, np.float64) / largest)) / math.sqrt(2))
 
 
 def exponent_of(power: int) -> float:
