@@ -6,10 +6,12 @@ import pty
 import select
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
 
+from inrc.cli.interrupt import run_interruptibly
 from tests.cli.conftest import TIMEOUT
 from tests.conftest import COFFEE_SMALL
 
@@ -81,6 +83,21 @@ def test_a_second_ctrl_c_aborts(inrc_command, encoded, tmp_path):
     assert "interrupted, nothing was written" in terminal.output
     assert "Traceback" not in terminal.output
     assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_is_noticed_whichever_thread_the_system_hands_it_to():
+    announced = []
+
+    def work(stop: threading.Event) -> bool:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        return stop.wait(TIMEOUT)
+
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert run_interruptibly(work, lambda: announced.append(True))
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert announced == [True]
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import pytest
 from inrc import shared_init
 from inrc.evaluate import ablation_figures
 from inrc.meta.compare import Summary
+from tests.cli.conftest import TIMEOUT
 from tests.meta import tiny
 
 pytest.importorskip("matplotlib")
@@ -128,7 +129,7 @@ def test_ctrl_c_says_how_to_resume(inrc_command, folder, tmp_path):
     with process:
         assert process.stderr.readline().startswith("step 1 ")
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate()
+        stdout, stderr = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130, stderr
     assert stdout == ""
     assert "inrc: stopping after this step" in stderr

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 ResultT = TypeVar("ResultT")
 
+_NOTICED_AFTER_SECONDS = 0.1
+
 
 def run_interruptibly(work: Callable[[threading.Event], ResultT], announce: Callable[[], None]) -> ResultT:
     """Runs `work` in a thread, while the main thread, which calls this, waits for the thread and for Ctrl-C.
@@ -46,7 +48,9 @@ def run_interruptibly(work: Callable[[threading.Event], ResultT], announce: Call
         signal.signal(signal.SIGINT, on_first)
     try:
         threading.Thread(target=target, name="inrc-worker", daemon=True).start()
-        done.wait()
+        # The system may hand Ctrl-C to any thread, which does not wake this one; Python's handlers run in this one alone.
+        while not done.wait(_NOTICED_AFTER_SECONDS):
+            pass
     finally:
         signal.signal(signal.SIGINT, previous)
     if errors:
