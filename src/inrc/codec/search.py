@@ -7,7 +7,7 @@ from inrc.codec.job import Job
 from inrc.codec.plan import Candidate, Goal, Plan, Trial
 from inrc.errors import TargetNotReachedError
 
-_FILLED = 0.97
+_FILLED = 0.96
 """Share of the bytes asked for which is near enough: another fit would cost more time than the rest is worth."""
 
 

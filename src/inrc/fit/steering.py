@@ -13,13 +13,8 @@ from inrc.fit.task import FitConfig
 MIN_UPDATES = 40
 """Updates that the fit of a coordinate network needs to reach its number of bits."""
 
-_FIRST_FRACTION = 0.05
-"""Fraction of the fit from which lambda follows the rate: earlier, the rate is that of the first weights."""
 _RESPONSE_STEPS = 60.0
 """Steps in which the weights follow a change of lambda, roughly."""
-_LAMBDA_EXPONENT = 2.0
-"""The rate falls with about the square root of lambda: lambda answers the square of an excess (experiments/NOTES.md,
-row 6.1)."""
 _LARGEST_FACTOR = 1.5
 """Factor by which lambda changes at most after a chunk: the rate of a moment may be far from where it settles."""
 _LAST_FRACTION = 0.8
@@ -43,12 +38,17 @@ class Steering:
       least_lambda: below which lambda does not fall; quantisation steps become no finer there.
       overhead: bits of the coder per bit of the rate model. The coder learns its means on the way, the model knows them
         beforehand.
+      first_fraction: of the fit, from which lambda follows the rate: earlier, the rate is that of the first weights.
+      exponent: power of an excess by which lambda answers. The default is for rates that fall with about the square
+        root of lambda (experiments/NOTES.md, row 6.1).
     """
 
     target_bits: float | None
     lambda_rd: float
     least_lambda: float = 0.0
     overhead: float = 1.02
+    first_fraction: float = 0.05
+    exponent: float = 2.0
 
     def follow(self, bits: float, n_steps: int, fraction: float) -> None:
         """Moves lambda after a chunk.
@@ -58,10 +58,10 @@ class Steering:
           n_steps: of the chunk.
           fraction: of the fit that is done.
         """
-        if self.target_bits is None or fraction < _FIRST_FRACTION:
+        if self.target_bits is None or fraction < self.first_fraction:
             return
         gain = 1.0 - math.exp(-n_steps / _RESPONSE_STEPS)
-        factor = (bits * self.overhead / self.target_bits) ** (_LAMBDA_EXPONENT * gain)
+        factor = (bits * self.overhead / self.target_bits) ** (self.exponent * gain)
         self.lambda_rd *= min(max(factor, 1 / _LARGEST_FACTOR), _LARGEST_FACTOR)
         self.lambda_rd = max(self.lambda_rd, self.least_lambda)
 
@@ -92,6 +92,6 @@ class Steering:
         return loss * (1.0 + _EXCESS_WEIGHT * self.excess(bits))
 
 
-def steering_of(config: FitConfig, *, overhead: float = Steering.overhead) -> Steering:
-    """The steering that a fit's configuration asks for; `overhead` as for `Steering`."""
-    return Steering(config.target_bits, config.lambda_rd, config.least_lambda, overhead)
+def steering_of(config: FitConfig, **constants: float) -> Steering:
+    """The steering that a fit's configuration asks for; `constants` are the last fields of `Steering`."""
+    return Steering(config.target_bits, config.lambda_rd, config.least_lambda, **constants)
