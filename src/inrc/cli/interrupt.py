@@ -48,7 +48,7 @@ def run_interruptibly(work: Callable[[threading.Event], ResultT], announce: Call
         signal.signal(signal.SIGINT, on_first)
     try:
         threading.Thread(target=target, name="inrc-worker", daemon=True).start()
-        # The system may hand Ctrl-C to any thread, which does not wake this one; Python's handlers run in this one alone.
+        # The system may hand Ctrl-C to any thread, which does not wake this one; only this one runs Python's handlers.
         while not done.wait(_NOTICED_AFTER_SECONDS):
             pass
     finally:

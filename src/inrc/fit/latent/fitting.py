@@ -32,7 +32,7 @@ from inrc.models.latent_grid.packing import Packing, cut_from_canvas, mask_of, p
 
 _STEERING = {"overhead": 1.0, "first_fraction": 0.15, "exponent": 1.35}
 _AIM = 1.04
-"""Share of the target that a fit aims at: a file of a few bytes too many is trimmed, one of too few costs another fit."""
+"""Share of the target that a fit aims at: a file of a few bytes too many is trimmed, too few cost another fit."""
 
 
 class _Course(NamedTuple):
