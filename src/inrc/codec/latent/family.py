@@ -36,7 +36,7 @@ _REFINED_FROM_STEPS = 1000
 """Steps of a fit from which refining rounded latents is worth its time, which is that of a hundred steps."""
 _MAX_REFITS = 8
 _ENOUGH_REFITS = 2
-"""After which a file that keeps what is asked for is good enough, near or not."""
+"""After which a file that keeps what is asked for is good enough if it is as near as `_TRIMMED_OCTAVES`."""
 _OCTAVES_PER_OCTAVE, _DB_PER_OCTAVE = 0.74, 1.9
 """By how much bytes (in octaves) and PSNR of photographs fall where lambda doubles, for the first step of a search."""
 _START_FRACTIONS = ((1.0, 0.2), (0.0, 0.5))
@@ -126,10 +126,10 @@ class LatentFamily(Family):
         return [_rounded(plan, result) for plan, result in zip(plans, results, strict=True)]
 
     def may_refit(self, trials: list[Trial], goal: Goal) -> bool:
-        excess = trials[-1].value - goal.most
-        may_be_trimmed = 0.0 < excess <= (_TRIMMED_DB if goal.is_psnr else _TRIMMED_OCTAVES)
-        enough = len(trials) > _ENOUGH_REFITS and any(goal.admits(trial.value) for trial in trials)
-        return len(trials) <= _MAX_REFITS and not may_be_trimmed and not enough
+        near = _TRIMMED_DB if goal.is_psnr else _TRIMMED_OCTAVES
+        may_be_trimmed = 0.0 < trials[-1].value - goal.most <= near
+        good = any(goal.admits(trial.value) and goal.distance(trial.value) <= near for trial in trials)
+        return len(trials) <= _MAX_REFITS and not may_be_trimmed and not (good and len(trials) > _ENOUGH_REFITS)
 
     def refit(self, picture: Fitter, trials: list[Trial], goal: Goal) -> tuple[Plan, Candidate]:
         """A warm start from the latest fit, at a lambda nearer to the goal, over the last part of the schedule."""
