@@ -47,7 +47,7 @@ _TELLING_OCTAVES = 0.2
 _LEAST_STEPS = 40
 """Steps of a refit, or of its whole schedule where that is shorter."""
 _LAMBDAS = 1e-8, 10.0
-_TRIMS = (1.25, 1.5, 2.0, 3.0, 10.0, 30.0, 100.0)
+_TRIMS = (0.25, 0.5, 1.0, 1.25, 1.5, 2.0, 3.0, 10.0, 30.0, 100.0)
 """Multiples of lambda by which the last latents are rounded to zero where a few bytes are too many."""
 _TRIMMED_OCTAVES, _TRIMMED_DB = 0.12, 0.3
 """Excess of bytes or of PSNR that trimming takes away for a tenth of a dB, in a tenth of the time of another fit."""
@@ -153,7 +153,8 @@ class LatentFamily(Family):
         if not above or (best is not None and goal.near_enough(best.value)):
             return best
         nearest = min(above, key=lambda trial: trial.value)
-        for factor in _TRIMS:
+        refined_by = 1.0 if _is_refined(nearest.plan, nearest.candidate.result) else 0.0
+        for factor in (one for one in _TRIMS if one > refined_by):
             candidate = refine(nearest.candidate, factor * nearest.candidate.result.lambda_rd)
             value = goal.value(candidate)
             if goal.admits(value) and (best is None or goal.prefers(value, best.value)):
@@ -187,9 +188,14 @@ def _rounded(plan: Plan, result: FitResult) -> Candidate:
     if plan.reference is not None and plan.may_drop_init:
         in_full = _with_weights(plan, None, result)
         candidate = min((candidate, in_full), key=lambda one: loss_of(one, result.lambda_rd))
-    if config.searched_steps or config.n_steps < _REFINED_FROM_STEPS or result.interrupted:
-        return candidate
-    return refine(candidate, result.lambda_rd)
+    return refine(candidate, result.lambda_rd) if _is_refined(plan, result) else candidate
+
+
+def _is_refined(plan: Plan, result: FitResult) -> bool:
+    """Whether the latents of a fit are refined at its own lambda."""
+    config = plan.task.config
+    assert isinstance(config, LatentFitConfig)
+    return config.n_steps >= _REFINED_FROM_STEPS and not (config.searched_steps or result.interrupted)
 
 
 def _with_weights(plan: Plan, reference: Reference | None, result: LatentFitResult) -> Candidate:
