@@ -1,7 +1,7 @@
 """The history of implicit image coding in one table: every system at two rates, on the same pictures, in one run.
 
 Command: make history INRC_KODAK=FOLDER, which also draws the anytime figure of `history_anytime`. Cost: a picture takes
-about 40 minutes of two cores, six pictures 4 hours; a run that was stopped resumes, and the table is of those pictures
+about 70 minutes of two cores, six pictures 7 hours; a run that was stopped resumes, and the table is of those pictures
 that all systems have. Expected: the table of docs/history.md.
 
 Every system has its own network and its own training at the default effort, cut to the same rates: what its paper does
