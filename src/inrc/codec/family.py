@@ -136,9 +136,15 @@ class Family(abc.ABC):
 
     # Meeting a target: see `inrc.codec.search` --------------------------------------------------------------------
 
-    def may_refit(self, trials: list[Trial], goal: Goal) -> bool:
-        """Whether a search that has come to these trials takes another fit."""
-        del trials, goal
+    def may_refit(self, trials: list[Trial], goal: Goal, *, trimming_failed: bool = False) -> bool:
+        """Whether a search that has come to these trials takes another fit.
+
+        Args:
+          trials: so far.
+          goal: of the search.
+          trimming_failed: whether `trimmed` has made nothing of them that keeps what is asked for.
+        """
+        del trials, goal, trimming_failed
         return False
 
     def refit(self, picture: Fitter, trials: list[Trial], goal: Goal) -> tuple[Plan, Candidate]:

@@ -84,11 +84,12 @@ def _search(job: Job, goal: Goal, first: Trial) -> Met:
                 return Met(best.candidate, is_full_quality=not goal.near_enough(best.value))
         interrupted = latest.candidate.result.interrupted
         if goal.near_enough(latest.value) or interrupted or not family.may_refit(trials, goal):
-            break
+            if not (interrupted and best is not None):
+                best = family.trimmed(job, trials, best, goal)
+            if best is not None or interrupted or not family.may_refit(trials, goal, trimming_failed=True):
+                break
         plan, candidate = family.refit(job, trials, goal)
         trials.append(Trial(plan, goal.value(candidate), candidate))
-    if not (interrupted and best is not None):
-        best = family.trimmed(job, trials, best, goal)
     if best is not None:
         return Met(best.candidate)
     nearest = min(trials, key=lambda trial: goal.distance(trial.value))

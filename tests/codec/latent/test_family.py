@@ -1,6 +1,7 @@
 """What is asked of latent grids beside a quality: an init, bytes, decibels, many at once; and better rounding."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from inrc.codec.job import Job
 from inrc.codec.latent.format import LatentFormat
 from inrc.codec.latent.rdoq import loss_of, refine
 from inrc.codec.options import EncodeOptions
+from inrc.codec.plan import Goal, Trial
 from inrc.codec.stats import Encoded
 from inrc.config import ModelConfig
 from inrc.errors import InitMismatchError, TargetNotReachedError
@@ -103,6 +105,25 @@ def test_bytes_are_kept(candidate):
     assert 0.85 * most < encoded.stats.n_bytes <= most
     with pytest.raises(TargetNotReachedError, match="the least for this picture is"):
         encode(IMAGE, OPTIONS, max_bytes=20)
+
+
+def test_a_few_bytes_too_many_are_trimmed_without_another_fit(job, candidate):
+    n_bytes = len(candidate.packed())
+    goal = Goal(
+        value=lambda one: math.log2(len(one.packed())),
+        least=math.log2(n_bytes) - 0.1,
+        most=math.log2(n_bytes) - 0.01,
+        is_psnr=False,
+        unreached=str,
+    )
+    trials = [Trial(job.plan(1.0), math.log2(n_bytes), candidate)]
+    assert not job.family.may_refit(trials, goal)
+    trimmed = job.family.trimmed(job, trials, None, goal)
+    assert trimmed is not None
+    assert trimmed.value == math.log2(len(trimmed.candidate.packed())) <= goal.most
+    assert trimmed.candidate.result is candidate.result
+    far = dataclasses.replace(goal, least=goal.least - 1.0, most=goal.most - 1.0)
+    assert job.family.may_refit(trials, far)
 
 
 def test_decibels_are_reached():

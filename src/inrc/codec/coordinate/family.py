@@ -135,7 +135,8 @@ class CoordinateFamily(Family):
     def rounded(self, plans: Sequence[Plan], results: Sequence[FitResult]) -> list[Candidate]:
         return rounding.candidates(plans, results)
 
-    def may_refit(self, trials: list[Trial], goal: Goal) -> bool:
+    def may_refit(self, trials: list[Trial], goal: Goal, *, trimming_failed: bool = False) -> bool:
+        del trimming_failed
         has_steps = _model(trials[0].plan).storage is not WeightStorage.HALF
         if not goal.is_psnr and (has_steps or any(goal.admits(trial.value) for trial in trials)):
             return False

@@ -125,9 +125,9 @@ class LatentFamily(Family):
         """
         return [_rounded(plan, result) for plan, result in zip(plans, results, strict=True)]
 
-    def may_refit(self, trials: list[Trial], goal: Goal) -> bool:
+    def may_refit(self, trials: list[Trial], goal: Goal, *, trimming_failed: bool = False) -> bool:
         near = _TRIMMED_DB if goal.is_psnr else _TRIMMED_OCTAVES
-        may_be_trimmed = 0.0 < trials[-1].value - goal.most <= near
+        may_be_trimmed = not trimming_failed and 0.0 < trials[-1].value - goal.most <= near
         good = any(goal.admits(trial.value) and goal.distance(trial.value) <= near for trial in trials)
         return len(trials) <= _MAX_REFITS and not may_be_trimmed and not (good and len(trials) > _ENOUGH_REFITS)
 
