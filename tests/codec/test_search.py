@@ -190,9 +190,8 @@ def test_quality_moves_bytes():
 @pytest.mark.parametrize("codec", inrc.presets.COORDINATE_CODECS)
 def test_quality_is_monotone_for_every_codec(codec):
     image = pictures.crop(64, 96, 3)
-    # The least network of ten layers has 69 weights, more than the lowest qualities pay for here. 23 bytes
-    # have room for a dozen random Fourier features, which are as good as two dozen if the draw is lucky.
-    lowest = {"siren-plain": 40, "fourier": 20}.get(codec, 0)
+    # The least network of ten layers has 69 weights, more than the lowest qualities pay for here.
+    lowest = 40 if codec == "siren-plain" else 0
     encoded = [encode(image, codec=codec, quality=quality, effort=2) for quality in range(lowest, 101, 20)]
     sizes, values = [len(e.data) for e in encoded], [e.stats.psnr_db for e in encoded]
     assert sizes == sorted(set(sizes))

@@ -92,6 +92,6 @@ class Steering:
         return loss * (1.0 + _EXCESS_WEIGHT * self.excess(bits))
 
 
-def steering_of(config: FitConfig, **constants: float) -> Steering:
-    """The steering that a fit's configuration asks for; `constants` are the last fields of `Steering`."""
-    return Steering(config.target_bits, config.lambda_rd, config.least_lambda, **constants)
+def steering_of(config: FitConfig) -> Steering:
+    """The steering that a fit's configuration asks for."""
+    return Steering(config.target_bits, config.lambda_rd, config.least_lambda)

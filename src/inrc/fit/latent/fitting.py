@@ -30,7 +30,10 @@ from inrc.fit.weights import matrices_of, prior_of, steps_of
 from inrc.latent_layout import grids_of, latent_layout
 from inrc.models.latent_grid.packing import Packing, cut_from_canvas, mask_of, packing_of, unpack
 
-_STEERING = {"overhead": 1.0, "first_fraction": 0.15, "exponent": 1.35}
+_FIRST_FRACTION = 0.15
+"""Fraction of a fit from which its bits tell those of its end (`_Course`)."""
+_LAMBDA_EXPONENT = 1.35
+"""Bytes of photographs fall by 0.74 octaves where lambda doubles: lambda answers an excess by the inverse."""
 _AIM = 1.04
 """Share of the target that a fit aims at: a file of a few bytes too many is trimmed, too few cost another fit."""
 
@@ -257,12 +260,18 @@ def _course(config: LatentFitConfig) -> _Course:
 
 def _steering(task: Task, problem: LatentProblem) -> Steering:
     """The steering of what the rate model counts: bits of which it does not know are taken off the target."""
-    steering = steering_of(task.config, **_STEERING)
-    if steering.target_bits is not None:
+    steering, target_bits = steering_of(task.config), task.config.target_bits
+    if target_bits is not None:
         layout = latent_layout(problem.model, problem.n_channels)
         unknown = _course(_config(task)).bits_per_weight * sum(rows * columns for _, (rows, columns) in layout)
-        steering.target_bits = max(_AIM * steering.target_bits - unknown, 0.5 * steering.target_bits)
-    return steering
+        target_bits = max(_AIM * target_bits - unknown, 0.5 * target_bits)
+    return dataclasses.replace(
+        steering,
+        target_bits=target_bits,
+        overhead=1.0,
+        first_fraction=_FIRST_FRACTION,
+        exponent=_LAMBDA_EXPONENT,
+    )
 
 
 def _config(task: Task) -> LatentFitConfig:
