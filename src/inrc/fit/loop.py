@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from inrc import programs
 from inrc.fit import checkpoint
 from inrc.fit.batch import Batch, ChunkReport, Ended
 from inrc.fit.control import Clock
@@ -53,6 +54,7 @@ def run_fits(
     state = batch.first(0)
     identity = batch.identity()
     resumed = checkpoint.load(checkpoint_path, identity, state)
+    programs.drop_if_many()
     compile_began = time.monotonic()
     batch.compile(state)
     compile_seconds = time.monotonic() - compile_began

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt
 
-from inrc import forks
+from inrc import forks, programs
 from inrc.config import HashGridEncoding, ModelConfig
 from inrc.layout import feature_counts
 from inrc.models import build
@@ -56,6 +56,7 @@ def render(
       ForkedProcessError: The process was forked from one that had used JAX.
     """
     forks.check()
+    programs.drop_if_many()
     if antialias is Antialias.DAMP and isinstance(model.encoding, HashGridEncoding):
         antialias = Antialias.SUPERSAMPLE
     density = ((view.bottom - view.top) / view.height, (view.right - view.left) / view.width)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Real, UInt
 
-from inrc import forks
+from inrc import forks, programs
 from inrc.config import LatentGridConfig
 from inrc.latent_layout import grids_of, halved
 from inrc.models.latent_grid.dead_units import padded_to_multiple
@@ -93,6 +93,7 @@ def render(
       ForkedProcessError: The process was forked from one that had used JAX.
     """
     forks.check()
+    programs.drop_if_many()
     model, params = padded_to_multiple(model, params, _WIDTHS)
     device_params = {name: jnp.asarray(value) for name, value in params.items()}
     visible = [array for grid, array in zip(grids_of(model, shape), latents, strict=True) if not grid.hyper][::-1]
