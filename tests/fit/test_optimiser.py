@@ -129,6 +129,20 @@ def test_long_and_single_sides_keep_their_own_basis():
     assert matrices["b"].right[1].shape == (4, 4)
 
 
+def test_a_turn_of_the_basis_throws_no_weight_far_away():
+    transformation = scale_by_soap(OptimiserConfig())
+    weights = {"w": jnp.zeros((2, 2))}
+    state = transformation.init(weights)
+    for _ in range(50):
+        _, state = transformation.update({"w": jnp.array([[1.0, 0.0], [0.0, 0.0]])}, state)
+    assert isinstance(state, SoapState)
+    own = state.matrices["w"]
+    # The second moments of the new first axis are those of the old second one, which are 0.
+    turned = own._replace(left=(own.left[0], own.left[1][:, ::-1]))
+    directions, _ = transformation.update({"w": jnp.zeros((2, 2))}, state._replace(matrices={"w": turned}))
+    assert 1.0 < jnp.abs(cast(Any, directions)["w"]).max() <= 10.0
+
+
 def test_refreshing_without_any_basis_changes_nothing():
     for state in (
         soap_init(SOAP._replace(max_dimension=2), {"a": jnp.ones((3, 4))}),

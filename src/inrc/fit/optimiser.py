@@ -26,6 +26,10 @@ Tree = dict[str, jax.Array]
 
 _BASIS_FLOOR = 1e-7
 """Share of the old basis in an orthogonal iteration: it keeps the product of full rank while a covariance is empty."""
+_LARGEST_STEP = 10.0
+"""Largest entry of Adam's step in an eigenbasis. In a basis that stays, no entry exceeds 1 where both betas are equal
+(the square of a mean is at most the mean of squares). After a turn of the basis, an entry's second moment is that of
+another direction, which can be nearly 0: without a limit, gradients near 0 then throw weights out of all proportion."""
 
 
 class OptimiserConfig(NamedTuple):
@@ -120,6 +124,8 @@ def scale_by_soap(config: OptimiserConfig) -> optax.GradientTransformation:
             second = config.beta_2 * s.second_moment + (1 - config.beta_2) * rotated * rotated
             direction = _rotate(momentum, s.left, s.right) / correction_1
             direction = direction / (jnp.sqrt(second / correction_2) + config.epsilon)
+            if s.left or s.right:
+                direction = jnp.clip(direction, -_LARGEST_STEP, _LARGEST_STEP)
             directions[name] = _rotate_back(direction, s.left, s.right)
             if config.weight_decay:
                 directions[name] += config.weight_decay * cast(Tree, params)[name]
