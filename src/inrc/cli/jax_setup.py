@@ -63,6 +63,8 @@ def jax_set_up(*, starts_devices: bool = True) -> Iterator[None]:
 
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # else one encode takes three quarters of a GPU
     warnings.filterwarnings("ignore", message=".*persistent compilation cache")
+    # Ray forks to start programs, which is harmless; in a fork that would use JAX, `inrc.forks` refuses it.
+    warnings.filterwarnings("ignore", message=r"os\.fork\(\) was called")
     folder = None
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         with contextlib.suppress(OSError, RuntimeError):
