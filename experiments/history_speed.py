@@ -1,7 +1,7 @@
 """Seconds that each system takes to reach a PSNR, and the bytes it then needs, on one smooth picture.
 
 Command: inrc evaluate experiments/history_speed.py, then python -m experiments.history_speed for the table.
-Cost: 40 minutes of two cores. A run that was stopped resumes. Expected: the table of docs/history.md.
+Cost: 60 minutes of two cores. A run that was stopped resumes. Expected: the table of docs/history.md.
 
 The picture is 128x128 pixels of the blurred background of kodim23: the PSNRs at which earlier work compared seconds
 (COIN 22.5 dB, Strümpler 46.7 dB, NIF 47.5 dB) occur on smooth or small pictures alone. Every system searches for the
