@@ -190,13 +190,9 @@ def test_quality_moves_bytes():
 @pytest.mark.parametrize("codec", inrc.presets.COORDINATE_CODECS)
 def test_quality_is_monotone_for_every_codec(codec):
     image = pictures.crop(64, 96, 3)
-    encoded = [encode(image, codec=codec, quality=quality, effort=2) for quality in range(0, 101, 20)]
-    sizes = [len(e.data) for e in encoded]
-    assert sizes == sorted(sizes)
-    # Qualities that pay for less than the least network of a system share it, and chance orders them.
-    n_least = sum(e.stats.n_weights == encoded[0].stats.n_weights for e in encoded)
-    assert n_least < len(encoded) - 2
-    others = encoded[n_least - 1 :]
-    sizes, values = [len(e.data) for e in others], [e.stats.psnr_db for e in others]
+    # The least network of ten layers has 69 weights, more than the lowest qualities pay for here.
+    lowest = 40 if codec == "siren-plain" else 0
+    encoded = [encode(image, codec=codec, quality=quality, effort=2) for quality in range(lowest, 101, 20)]
+    sizes, values = [len(e.data) for e in encoded], [e.stats.psnr_db for e in encoded]
     assert sizes == sorted(set(sizes))
     assert values == sorted(set(values))
