@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -176,9 +177,9 @@ def test_values_beyond_the_range_are_clipped():
         assert (pixels(params, view_of((2, 2)), model=model, shape=(2, 2), max_value=255) == expected).all()
 
 
+ROOT = Path(__file__).parents[2]
 MEASURE_A_RENDER = """
-import resource, sys
-from pathlib import Path
+import sys
 import numpy as np
 import inrc
 from inrc.bitstream.header import Header
@@ -188,6 +189,7 @@ from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.layout import layout
 from inrc.models.view import Antialias
 from inrc.signal.colour import ColourTransform
+from tests.memory import peak_gib
 
 gaussian = ModelConfig(ModelFamily.FOURIER, (2,), EncodingConfig(EncodingKind.GAUSSIAN, 1024))
 model, size = {
@@ -202,11 +204,7 @@ integers = tuple(generator.integers(-4, 5, shape).astype(np.int32) for shape in 
 file = files.make(header, QuantisedWeights((116,) * len(shapes), integers))
 limits = inrc.DecodeLimits(max_multiplications=1 << 60)
 image = inrc.decode(files.pack(file), size=size, antialias=Antialias[sys.argv[2]], limits=limits)
-status = Path("/proc/self/status")  # what getrusage says begins with the size of the process that started this one
-lines = status.read_text().splitlines() if status.exists() else []
-peaks = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
-peak_kib = peaks[0] if peaks else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(image.pixels.shape[0] * image.pixels.shape[1], peak_kib / 2**20)
+print(image.pixels.shape[0] * image.pixels.shape[1], peak_gib())
 """
 
 
@@ -221,7 +219,7 @@ print(image.pixels.shape[0] * image.pixels.shape[1], peak_kib / 2**20)
 )
 def test_memory_of_a_render_stays_under_1_5_gib(what, antialias, n_pixels):
     command = [sys.executable, "-c", MEASURE_A_RENDER, what, antialias]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     got_pixels, gib = run.stdout.split()
     assert int(got_pixels) == n_pixels
     assert float(gib) < 1.5
