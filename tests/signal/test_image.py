@@ -17,7 +17,7 @@ from inrc.signal import icc
 from inrc.signal.curves import Curve, parametric_tag
 from inrc.signal.image import Image, encode_image, from_unit, read_image, to_unit, write_image
 from inrc.signal.raster import scaled_to_full_range
-from tests.conftest import COFFEE_SMALL
+from tests.conftest import COFFEE
 from tests.signal.samples import SRGB_PROFILE, random_pixels
 
 SIZES = [(1, 1), (1, 7), (9, 1), (13, 17), (40, 3)]
@@ -231,7 +231,7 @@ def test_other_programs_read_our_16_bit_png_profile():
 
 
 def test_a_kodak_sized_png_is_written_quickly():
-    with PillowImage.open(COFFEE_SMALL.with_name("coffee.png")) as picture:
+    with PillowImage.open(COFFEE) as picture:
         pixels = np.asarray(picture.resize((768, 512)))
     encode_image(Image(pixels[:1, :1]), "png")  # imports
     start = time.perf_counter()
