@@ -33,7 +33,7 @@ _MOST_WEIGHTS = 1 << 19
 _REFERENCE_PIXELS = 768 * 512
 _REFERENCE_BPP = 0.15
 _REFERENCE_LAMBDA = 7e-3
-_HASH_GRID_RATE = 2e-2
+_RELU_RATE = 2e-2
 _MINIBATCH_PIXELS = 24576
 _LAST_SHORT_EFFORT = 4
 _FEW_STEPS = 1500
@@ -213,11 +213,12 @@ def phase_factor_for(effort: int, n_pixels: int) -> int:
 
 
 def learning_rate_for(model: ModelConfig, n_pixels: int = _REFERENCE_PIXELS, phase_factor: int = 4) -> float:
-    """Peak learning rate of a network: 3e-3, less for wide ones, for deep ones, and where minibatches are noisy.
+    """Peak learning rate of a network, less for deep ones and where minibatches are noisy.
 
-    Hash grids take 2e-2 at any width: 3e-3 is 1.2 dB worse at equal bytes, 4e-2 not better. Others diverge above 0.2
-    over the first width; above 4 over the number of hidden layers of that, they collapse to the mean colour. The
-    variance of a minibatch of m out of n pixels goes with 1 / m - 1 / n.
+    ReLU networks, hash grids among them, take 2e-2 at any width: 3e-3 is 1.2 dB worse at equal bytes with a hash grid,
+    and 1e-3 is up to 8 dB worse without one. Sine networks take 3e-3, and less where they are wide: they diverge above
+    0.2 over the first width. Above 4 over the number of hidden layers of that, networks collapse to the mean colour.
+    The variance of a minibatch of m out of n pixels goes with 1 / m - 1 / n.
 
     Args:
       model: the network.
@@ -226,7 +227,7 @@ def learning_rate_for(model: ModelConfig, n_pixels: int = _REFERENCE_PIXELS, pha
     """
     variance = _MINIBATCH_PIXELS * (phase_factor**2 - 1) / n_pixels
     noise = 1.0 if variance <= 1.0 else 1.0 / math.sqrt(variance)
-    peak = _HASH_GRID_RATE if model.family is ModelFamily.HASH_GRID else min(3e-3, 0.2 / model.widths[0])
+    peak = min(3e-3, 0.2 / model.widths[0]) if model.family is ModelFamily.SIREN else _RELU_RATE
     return peak * min(1.0, 4 / len(model.widths)) * noise
 
 
