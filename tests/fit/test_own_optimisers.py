@@ -54,7 +54,7 @@ def fit_grids(optimiser: Optimiser, **options) -> FitResult:
     ("fit", "optimiser", "factor"),
     [
         # Losses fall by factors of 29, 6.1 and 27, and of 4.3, 5.9 and 4.4. With SOAP it is 47, with our Adam 4.5.
-        pytest.param(fit_coordinates, ADAM, 15, id="coordinate-adam"),
+        pytest.param(fit_coordinates, ADAM, 15, id="coordinate-adam", marks=pytest.mark.slow),
         pytest.param(fit_coordinates, LION, 4, id="coordinate-lion", marks=pytest.mark.slow),
         pytest.param(fit_coordinates, MIXED, 15, id="coordinate-chain", marks=pytest.mark.slow),
         pytest.param(fit_grids, ADAM, 3, id="latent-adam", marks=pytest.mark.slow),

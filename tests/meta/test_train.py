@@ -117,6 +117,7 @@ tiny.train_start(tiny.RECIPE, tiny.collection(), folder=Path(sys.argv[1]), progr
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_in_the_same_arrays_when_run_again(whole, tmp_path, compiled_programs):
     command = [sys.executable, "-c", KILLED, str(tmp_path)]
     environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(compiled_programs)}
