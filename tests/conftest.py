@@ -24,7 +24,8 @@ install_import_hook(_CHECKED, f"{tests.type_checks.__name__}.checked")
 
 KEPT_FROM_SECONDS = 0.1
 """Compile time from which programs are kept: a test compiles many small ones."""
-COFFEE = Path(__file__).parent.parent / "experiments" / "assets" / "coffee.png"
+ROOT = Path(__file__).parent.parent
+COFFEE = ROOT / "experiments" / "assets" / "coffee.png"
 COFFEE_SMALL = COFFEE.with_name("coffee_small.png")
 
 # Arrays of different rank broadcast silently and hide shape mistakes. Scalars are exempt.

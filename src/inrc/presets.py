@@ -216,7 +216,7 @@ def learning_rate_for(model: ModelConfig, n_pixels: int = _REFERENCE_PIXELS, pha
     """Peak learning rate of a network, less for deep ones and where minibatches are noisy.
 
     ReLU networks, hash grids among them, take 2e-2 at any width: 3e-3 is 1.2 dB worse at equal bytes with a hash grid,
-    and 1e-3 is up to 8 dB worse without one. Sine networks take 3e-3, and less where they are wide: they diverge above
+    and 2e-3 is up to 9 dB worse without one. Sine networks take 3e-3, and less where they are wide: they diverge above
     0.2 over the first width. Above 4 over the number of hidden layers of that, networks collapse to the mean colour.
     The variance of a minibatch of m out of n pixels goes with 1 / m - 1 / n.
 

@@ -6,9 +6,7 @@ import textwrap
 
 import pytest
 
-from tests.conftest import COFFEE_SMALL
-
-ROOT = COFFEE_SMALL.parents[2]
+from tests.conftest import COFFEE_SMALL, ROOT
 
 EXPERIMENT = """
 import zlib

@@ -13,10 +13,10 @@ import pytest
 
 import inrc
 from inrc.dataset.manifest import MANIFEST, load_manifest
+from tests.conftest import ROOT
 from tests.dataset.samples import write
 from tests.dataset.test_sinks import contents, files_in
 
-ROOT = Path(__file__).parents[2]
 RUN = """
 import dataclasses, sys, time
 from inrc.cli.jax_setup import jax_set_up

@@ -14,10 +14,9 @@ from inrc.meta import outer
 from inrc.meta.data import interleaved
 from inrc.meta.inner import Report
 from inrc.meta.stages import Method
-from tests.conftest import COFFEE_SMALL
+from tests.conftest import ROOT
 from tests.meta import tiny
 
-ROOT = COFFEE_SMALL.parents[2]
 ON_EIGHT = dataclasses.replace(
     tiny.RECIPE, learning=dataclasses.replace(tiny.LEARNING, n_steps=4, n_tasks=8, tasks_at_once=8)
 )

@@ -16,10 +16,8 @@ import pytest
 from inrc import shared_init
 from inrc.errors import ConfigError, InrcError
 from inrc.meta import outer, prior, processes
-from tests.conftest import COFFEE_SMALL
+from tests.conftest import ROOT
 from tests.meta import tiny
-
-ROOT = COFFEE_SMALL.parents[2]
 
 
 def test_a_process_alone_exchanges_with_itself():

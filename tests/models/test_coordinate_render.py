@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +11,7 @@ from inrc.config import EncodingConfig, EncodingKind, ModelConfig, ModelFamily
 from inrc.models import coordinate_render as renders
 from inrc.models.coordinate_render import render
 from inrc.models.view import Antialias, View, view_of
+from tests.conftest import ROOT
 from tests.models.networks import random_params
 
 SHAPE = (24, 36)
@@ -177,7 +177,6 @@ def test_values_beyond_the_range_are_clipped():
         assert (pixels(params, view_of((2, 2)), model=model, shape=(2, 2), max_value=255) == expected).all()
 
 
-ROOT = Path(__file__).parents[2]
 MEASURE_A_RENDER = """
 import sys
 import numpy as np
