@@ -122,8 +122,10 @@ class LatentCodec(Preset):
 
     Attributes, beside those of every `Preset`:
       model: the networks.
+      large: those of long fits; None where all fits have the same.
       training: of a published system; this project's own if None.
     """
 
     model: LatentGridConfig
     training: LatentTraining | None = None
+    large: LatentGridConfig | None = None

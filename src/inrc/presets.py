@@ -39,6 +39,10 @@ _LAST_SHORT_EFFORT = 4
 _FEW_STEPS = 1500
 _LATENT_REFERENCE_BPP = 0.45
 _LATENT_REFERENCE_LAMBDA = 1e-3
+LONGEST_SHORT_FIT = 600
+"""Steps of a fit of latents up to which it is short: it has the fast schedule, small networks and the shipped inits
+(experiments/NOTES.md, 19 and 26)."""
+_LARGE_NETWORK_PIXELS = 128 * 128
 _LATENT_STEPS = {1: 100, 2: 200, 3: 400, 4: 600, 5: 1000, 6: 2000, 7: 4000, 8: 10_000, 9: 30_000}
 _PASSES = {1: 6.0, 2: 15.0, 3: 35.0, 4: 70.0, 5: 140.0, 6: 300.0, 7: 600.0, 8: 1500.0, 9: 4000.0}
 
@@ -50,6 +54,7 @@ LATENT_CODECS = {
             "latent-grid",
             "pyramid of latents with hyper grids and cross features (after COOL-CHIC 5); the default from 128x128 on",
             LatentGridConfig(),
+            large=LatentGridConfig(n_spatial=14, synthesis_width=48),
         ),
         published_latents.COOL_CHIC,
         published_latents.C3,
@@ -200,6 +205,18 @@ def steps_of_effort(effort: int, n_pixels: int = _REFERENCE_PIXELS) -> int:
     if effort not in _LATENT_STEPS:
         raise ConfigError(f"the effort is {effort}; it must be a whole number in {MIN_EFFORT}..{MAX_EFFORT}")
     return max(1, round(_LATENT_STEPS[effort] * min(max((_REFERENCE_PIXELS / n_pixels) ** 0.5, 0.2), 1.0)))
+
+
+def is_long(n_steps: int) -> bool:
+    """Whether a fit of latents has steps enough for the slow schedule, and its picture for large networks."""
+    return n_steps > LONGEST_SHORT_FIT
+
+
+def latent_model_for(codec: LatentCodec, n_steps: int, n_pixels: int) -> LatentGridConfig:
+    """The networks of a codec for a fit: large ones where it is long and the picture pays for them."""
+    if codec.large is None or not is_long(n_steps) or n_pixels < _LARGE_NETWORK_PIXELS:
+        return codec.model
+    return codec.large
 
 
 def phase_factor_for(effort: int, n_pixels: int) -> int:

@@ -335,7 +335,7 @@ class Constants:
     h: int
 
 
-WITHOUT, WITH = Constants(0, 8, 3, 4, 4, 1), Constants(16, 16, 1, 64, 16, 16)
+WITHOUT, WITH = Constants(0, 8, 3, 4, 4, 4), Constants(16, 16, 1, 64, 16, 16)
 
 
 @functools.cache
@@ -370,6 +370,20 @@ def read_tails(decoder: RangeDecoder, matrices: list[np.ndarray]) -> list[np.nda
     return tails
 
 
+def other_lines(decoder: RangeDecoder, n_lines: int, length: int) -> list[int]:
+    """Numbers of the rows or columns of a matrix that are no zero lines."""
+    if length < 3:
+        return list(range(n_lines))
+    others, n_zeros = [], 1
+    for i in range(n_lines):
+        zero = 2**24 * n_zeros // (4 + i)
+        if decoder.symbol([0, 2**24 - zero, 2**24]):
+            n_zeros += 1
+        else:
+            others.append(i)
+    return others
+
+
 def weights(
     decoder: RangeDecoder,
     shape_list: list[tuple[int, int]],
@@ -390,9 +404,11 @@ def weights(
         total, count = max(1, total * c.k * p // count), c.k * p
         units, shares = [0] * n_units, [0] * n_units
         matrix = np.zeros((n_units, n_inputs))
-        for j in range(n_inputs):
+        rows = other_lines(decoder, n_units, n_inputs)
+        columns = other_lines(decoder, n_inputs, len(rows))
+        for j in columns:
             observed = expected_sum = max(1, c.h * q // 2 * total // count)
-            for i in range(n_units):
+            for i in rows:
                 w, n, b = 1, 1, 2**24
                 if scale_indices is not None:
                     w, n, b = expected(min(max(int(scale_indices[l][i, j]) - steps[l], -64), 64))

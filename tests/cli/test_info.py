@@ -36,7 +36,9 @@ def test_info_of_latents(inrc_command):
     values = json.loads(inrc_command("info", path, "--json").stdout)
     model = dataclasses.asdict(presets.LATENT_CODECS["latent-grid"].model)
     assert set(values) == (INFO_KEYS - NETWORK_KEYS) | set(model) | {"n_latents", "latent_bytes"}
-    assert {name: values[name] for name in model} == model
+    width = values["synthesis_width"]  # less than the preset's by the units that change no pixel
+    assert 0 < width <= model["synthesis_width"]
+    assert {name: values[name] for name in model} == {**model, "synthesis_width": width}
     assert (values["family"], values["colour"], values["transposed"]) == ("latent_grid", "rgb", False)
     # 48 x 32 and its halves, and the three coarsest sizes once more.
     assert values["n_latents"] == 1536 + 384 + 96 + 24 + 2 * (6 + 2 + 1)
@@ -45,7 +47,7 @@ def test_info_of_latents(inrc_command):
     assert abs(weight_bytes + values["latent_bytes"] + 17 - values["n_bytes"]) < 2
 
     table = inrc_command("info", path).stdout
-    assert "latent_grid 7+3 grids, context 12+6, synthesis 32\n" in table
+    assert f"latent_grid 7+3 grids, context 12+6, synthesis {width}\n" in table
     assert f"{values['n_latents']:,} in {values['latent_bytes']:,.0f} bytes" in table
     assert "sees the picture transposed" in inrc_command("info", FOLDER / "latent-portrait.inr").stdout
 
@@ -70,8 +72,9 @@ def test_codecs_lists_every_preset(inrc_command):
         assert codec.summary in table
     for name in presets.LATENT_CODECS:
         codec = values["codecs"][name]
-        assert f"{codec['n_weights']:,}" in table
-        assert codec["network"].removeprefix("latent_grid ") in table
+        for network in (codec, codec.get("large", codec)):
+            assert f"{network['n_weights']:,}" in table
+            assert network["network"].removeprefix("latent_grid ") in table
     # 4/3 latents per pixel through a context network of 336 products, 421 of the synthesis, 45 of the filters.
     assert round(values["codecs"]["cool-chic"]["macs_per_pixel"]) == 914
     for network in values["codecs"]["siren"]["networks"]:

@@ -11,7 +11,7 @@ from tyro.conf import Positional
 from inrc import presets
 from inrc.cli.arguments import FLAG, one_of
 from inrc.cli.streams import answer
-from inrc.config import NetworkConfig
+from inrc.config import LatentGridConfig, NetworkConfig
 from inrc.presets import CODECS
 
 _SHAPE = (512, 768)
@@ -44,7 +44,7 @@ def codecs_command(arguments: Codecs) -> None:
         for line in (f"{codec.name}: {codec.summary}", "", *textwrap.wrap(about, _COLUMNS, break_on_hyphens=False)):
             answer(line)
         return
-    latent = {name: _latent_network(codec) for name, codec in presets.LATENT_CODECS.items()}
+    latent = {name: _latent_networks(codec) for name, codec in presets.LATENT_CODECS.items()}
     networks = {
         name: [_network(codec, quality) for quality in _QUALITIES] for name, codec in presets.COORDINATE_CODECS.items()
     }
@@ -65,15 +65,29 @@ def codecs_command(arguments: Codecs) -> None:
     _print_tables(latent, networks, steps, passes)
 
 
-def _latent_network(codec: presets.LatentCodec) -> dict[str, Any]:
+def _latent_networks(codec: presets.LatentCodec) -> dict[str, Any]:
+    """The network of a codec, and under "large" that of its long fits where they have another."""
+    own = _latent_network(codec.model)
+    if codec.large is not None:
+        own["large"] = {"least_effort": _least_long_effort(), **_latent_network(codec.large)}
+    return own
+
+
+def _latent_network(model: LatentGridConfig) -> dict[str, Any]:
     from inrc.latent_layout import latent_layout, macs_per_pixel
 
-    n_weights = sum(rows * columns for _, (rows, columns) in latent_layout(codec.model, 3))
+    n_weights = sum(rows * columns for _, (rows, columns) in latent_layout(model, 3))
     return {
-        "network": _words(codec.model),
+        "network": _words(model),
         "n_weights": n_weights,
-        "macs_per_pixel": round(macs_per_pixel(codec.model, 3), 1),
+        "macs_per_pixel": round(macs_per_pixel(model, 3), 1),
     }
+
+
+def _least_long_effort() -> int:
+    """The least effort whose fits are long, for pictures up to 768x512."""
+    efforts = range(presets.MIN_EFFORT, presets.MAX_EFFORT + 1)
+    return next(effort for effort in efforts if presets.is_long(presets.steps_of_effort(effort)))
 
 
 def _network(codec: presets.CoordinateCodec, quality: float) -> dict[str, Any]:
@@ -130,9 +144,12 @@ def _print_tables(
     table.add_column("codec")
     table.add_column("network")
     for name, network in latent.items():
-        table.add_row(
-            f"{network['n_weights']:,}", f"{network['macs_per_pixel']:,.0f}", name, network["network"].partition(" ")[2]
-        )
+        rows = [(name, network)]
+        if large := network.get("large"):
+            rows.append((f"{name} -e {large['least_effort']}..{presets.MAX_EFFORT}", large))
+        for title, row in rows:
+            sizes = row["network"].partition(" ")[2]
+            table.add_row(f"{row['n_weights']:,}", f"{row['macs_per_pixel']:,.0f}", title, sizes)
     console.print(table)
 
     height, width = _SHAPE

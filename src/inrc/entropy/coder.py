@@ -1,8 +1,9 @@
 """The range coder for weight matrices and for the step deltas before them.
 
-The quantisation steps of a file come first, each as a *step delta*: its difference from the step before it. The
-integers of the weight matrices follow, each coded with a Laplace table whose scale index `weight_scales` predicts from
-the integers before it. Encoder and decoder work on a coder of `stream` that other parts of the file share.
+The quantisation steps of a file come first, each as a *step delta*: its difference from the step before it. The weight
+matrices follow: of each the flags of its zero lines (`zero_lines`), and then its other integers, each coded with a
+Laplace table whose scale index `weight_scales` predicts from the integers before it. Encoder and decoder work on a
+coder of `stream` that other parts of the file share.
 """
 
 import contextlib
@@ -14,7 +15,7 @@ import constriction
 import numpy as np
 from jaxtyping import Float64, Int, Int32, Integer
 
-from inrc.entropy import tables, weight_scales
+from inrc.entropy import tables, weight_scales, zero_lines
 from inrc.errors import CorruptFileError, LimitExceededError
 
 MAX_MAGNITUDE = 1 << 20
@@ -37,6 +38,11 @@ def _model(index: int) -> Any:
 @functools.cache
 def _uniform(width: int) -> Any:
     return _model_types.Uniform(1 << width)
+
+
+@functools.lru_cache(maxsize=4096)
+def _flag_model(n_zeros: int, n_lines: int) -> Any:
+    return _model_types.Categorical(tables.flag_weights(n_zeros, n_lines), perfect=False)
 
 
 def exponents_of(
@@ -72,7 +78,13 @@ def encode_weights(
     files_of_one = [matrix[None] for matrix in matrices]
     indices_of_files = weight_scales.scale_indices(files_of_one, exponents and [e[None] for e in exponents])
     for matrix, (indices,) in zip(matrices, indices_of_files, strict=True):
-        for value, index in zip(matrix.T.ravel().tolist(), indices.T.ravel().tolist(), strict=True):
+        lines = zero_lines.find(matrix[None])
+        if zero_lines.has_row_flags(matrix.shape[1]):
+            _encode_flags(encoder, lines.rows[0].tolist())
+        if lines.has_columns[0]:
+            _encode_flags(encoder, lines.columns[0].tolist())
+        coded = lines.coded[0].T
+        for value, index in zip(matrix.T[coded].tolist(), indices.T[coded].tolist(), strict=True):
             _encode_integer(encoder, value, index)
 
 
@@ -113,11 +125,18 @@ def decode_matrices(
     with _damage_is_typed():
         for i, matrix in enumerate(matrices):
             n_units, n_inputs = matrix.shape
+            zero_rows = [False] * n_units
+            if zero_lines.has_row_flags(n_inputs):
+                zero_rows = _decode_flags(decoder, n_units)
+            units = [unit for unit, is_zero in enumerate(zero_rows) if not is_zero]
+            zero_columns = [False] * n_inputs
+            if zero_lines.has_column_flags(len(units)):
+                zero_columns = _decode_flags(decoder, n_inputs)
             context.start_matrix(n_units)
-            for position in range(n_inputs):
+            for position in (p for p, is_zero in enumerate(zero_columns) if not is_zero):
                 column = None if exponents is None else exponents[i][:, position].tolist()
                 context.start_input()
-                for unit in range(n_units):
+                for unit in units:
                     expectation = weight_scales.expectation_of(None if column is None else column[unit])
                     value = _decode_integer(decoder, context.index(unit, expectation))
                     context.add(unit, expectation, abs(value))
@@ -183,11 +202,12 @@ def ideal_bits_of_many(
     """
     total = np.zeros(len(matrices[0]) if matrices else 1)
     for matrix, indices in zip(matrices, weight_scales.scale_indices(matrices, exponents), strict=True):
-        bits = np.empty(matrix.shape)
-        for index in np.unique(indices):
-            chosen = indices == index
+        lines = zero_lines.find(matrix)
+        coded, bits = lines.coded, np.zeros(matrix.shape)
+        for index in np.unique(indices[coded]):
+            chosen = (indices == index) & coded
             bits[chosen] = _integers_bits(matrix[chosen], int(index))
-        total += bits.sum(axis=(1, 2))
+        total += zero_lines.flag_bits(lines) + bits.sum(axis=(1, 2))
     return total
 
 
@@ -198,6 +218,21 @@ def _damage_is_typed() -> Iterator[None]:
         yield
     except AssertionError as error:
         raise CorruptFileError("the coded weights are damaged; get the file again") from error
+
+
+def _encode_flags(encoder: Any, flags: Sequence[bool]) -> None:
+    zeros = zero_lines.FIRST_ZEROS
+    for n_before, flag in enumerate(flags):
+        encoder.encode(int(flag), _flag_model(zeros, zero_lines.FIRST_LINES + n_before))
+        zeros += flag
+
+
+def _decode_flags(decoder: Any, n_flags: int) -> list[bool]:
+    zeros, flags = zero_lines.FIRST_ZEROS, []
+    for n_before in range(n_flags):
+        flags.append(bool(decoder.decode(_flag_model(zeros, zero_lines.FIRST_LINES + n_before))))
+        zeros += flags[-1]
+    return flags
 
 
 def _encode_integer(encoder: Any, value: int, index: int) -> None:

@@ -96,3 +96,12 @@ def coder_weights(index: int) -> Float64[np.ndarray, " symbols"]:
     rest, so that each symbol gets its own weight and nothing is rounded.
     """
     return (frequencies(index) - 1).astype(np.float64)
+
+
+def flag_weights(n_ones: int, n: int) -> Float64[np.ndarray, " symbols"]:
+    """Weights, as `coder_weights` has them, of a flag that is 1 in `n_ones` of `n` cases; 0 < n_ones < n.
+
+    The flag 1 has the frequency floor(2 ** 24 n_ones / n), the flag 0 the rest.
+    """
+    ones = (n_ones << PRECISION_BITS) // n
+    return np.array([(1 << PRECISION_BITS) - ones - 1, ones - 1], np.float64)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int, Int64
 
-from inrc.entropy import tables
+from inrc.entropy import tables, zero_lines
 
 MAX_EXPONENT = 64
 """The scales of a learned prior, in units of the quantisation step, lie within 2^-8..2^8."""
@@ -44,7 +44,7 @@ class _PriorStrength:
     half_inputs: int
 
 
-_WITHOUT_PRIOR = _PriorStrength(places=0, mean_places=8, mean=3, matrix=4, unit=4, half_inputs=1)
+_WITHOUT_PRIOR = _PriorStrength(places=0, mean_places=8, mean=3, matrix=4, unit=4, half_inputs=4)
 _WITH_PRIOR = _PriorStrength(places=16, mean_places=16, mean=1, matrix=64, unit=16, half_inputs=16)
 _SCALE_PLACES = 24
 
@@ -92,10 +92,11 @@ def power(exponent: int, places: int) -> int:
 class ScaleContext:
     """Scale indices from running sums of magnitudes; one object serves all matrices of a file.
 
-    Integers come input by input, and within an input output unit by output unit. The expected magnitude of the next
-    integer is the mean of its unit over the inputs so far, times a ratio: the magnitudes observed in this input,
-    divided by those that were expected of them. Mean and ratio are both shrunk towards the matrix mean. Where there is
-    a learned prior, magnitudes are counted, and means taken, relative to the magnitudes that it expects.
+    Integers come input by input, and within an input output unit by output unit, but for those of zero lines. The
+    expected magnitude of the next integer is the mean of its unit over the inputs so far, times a ratio: the magnitudes
+    observed in this input, divided by those that were expected of them. Mean and ratio are both shrunk towards the
+    matrix mean. Where there is a learned prior, magnitudes are counted, and means taken, relative to the magnitudes
+    that it expects.
     """
 
     def __init__(self, *, has_prior: bool) -> None:
@@ -152,7 +153,7 @@ def scale_indices(
       exponents: integer arrays of the same shapes where there is a learned prior, as for `expectation_of`.
 
     Returns:
-      Scale indices, integer arrays of the shapes of `matrices`.
+      Scale indices, integer arrays of the shapes of `matrices`; of no meaning in zero lines, which are not coded.
     """
     strength = _WITHOUT_PRIOR if exponents is None else _WITH_PRIOR
     shrinkage, first_count = strength.unit << strength.places, strength.matrix << strength.places
@@ -166,6 +167,7 @@ def scale_indices(
             if exponents is None
             else _expectations(exponents[i].swapaxes(1, 2))
         )
+        expected_counts = expected_counts * zero_lines.find(matrix).coded.swapaxes(1, 2)
         counted = _product(magnitudes, weights)
         total = np.maximum(1, _product(total, np.array(first_count)) // count)
         totals, total = _running(total, counted)

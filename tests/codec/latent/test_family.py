@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 import inrc
+from inrc import presets
 from inrc.codec.encode import encode
 from inrc.codec.families import choose_init, named
 from inrc.codec.family import Candidate
 from inrc.codec.formats import reference_of
 from inrc.codec.job import Job
+from inrc.codec.latent.family import LatentFamily
 from inrc.codec.latent.format import LatentFormat
 from inrc.codec.latent.rdoq import loss_of, refine
 from inrc.codec.options import EncodeOptions
@@ -21,6 +23,7 @@ from inrc.config import ModelConfig
 from inrc.errors import InitMismatchError, TargetNotReachedError
 from inrc.fit.coordinate.config import CoordinateFitConfig
 from inrc.fit.latent.config import LatentFitConfig
+from inrc.fit.latent.schedule import LONG
 from inrc.metrics import psnr_db
 from inrc.shared_init import save
 from inrc.signal.colour import ColourTransform
@@ -48,6 +51,20 @@ def test_short_fits_alone_start_at_shipped_inits():
     init = choose_init(EncodeOptions(effort=6, fit=fit), (256, 256), 3, 0.5)
     assert init is not None
     assert init.lambda_rd == pytest.approx(1e-3)
+
+
+def test_long_fits_have_large_networks_and_the_slow_schedule():
+    for effort, shape, is_large in ((4, (512, 768), False), (5, (512, 768), True), (6, (40, 50), False)):
+        options = EncodeOptions(codec="latent-grid", effort=effort)
+        model, config, _ = LatentFamily().resolve(options, shape, 3, 0.5)
+        codec = presets.LATENT_CODECS["latent-grid"]
+        assert model == (codec.large if is_large else codec.model)
+        assert isinstance(config, LatentFitConfig)
+        assert (config.schedule == LONG) == (effort > 4)
+    model, config, _ = LatentFamily().resolve(EncodeOptions(codec="c3", effort=6), (512, 768), 3, 0.5)
+    assert model == presets.LATENT_CODECS["c3"].model
+    assert isinstance(config, LatentFitConfig)
+    assert config.schedule != LONG
 
 
 def test_a_file_with_an_init_needs_it(tmp_path):

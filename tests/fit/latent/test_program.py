@@ -42,6 +42,27 @@ def test_learning_rates_of_latents_and_networks_have_a_factor():
     assert float(abs(half.latents).max()) < 0.8 * float(abs(whole.latents).max())
 
 
+def test_a_new_era_forgets_the_moments_of_latents():
+    problem = LatentProblem(MODEL, problems.SHAPE, 3, problems.ADAM)
+    first = first_latent_state(problem, np.full(3, 0.5), 0.01, None, 0)
+    signal = LatentSignal(problems.picture(), mask_of(packing_of(MODEL, problems.SHAPE)))
+    prior, weights = prior_of(stacks_of(problem), None), BitWeights(jnp.float32(1e-5), jnp.float32(1e-5))
+    steps = steps_of_chunk(LatentSchedule(), start=0.3, stop=0.4, n_steps=4, steps_per_group=2)
+
+    def run(state, steps):
+        return run_chunk(problem, steps, state, signal, prior, weights, jnp.float32(1))[0]
+
+    before = run(first, steps)
+    assert float(before.latent_age) == 4
+    forgotten = before._replace(
+        latent_moments=jax.tree.map(jnp.zeros_like, before.latent_moments), latent_age=jnp.float32(0)
+    )
+    anew, expected = run(before, steps._replace(era=steps.era + 1)), run(forgotten, steps)
+    np.testing.assert_array_equal(anew.latents, expected.latents)
+    assert float(anew.latent_age) == 4
+    assert not np.array_equal(anew.latents, run(before, steps).latents)
+
+
 PUBLISHED = LatentRounding(LatentNoise.KUMARASWAMY, SoftRounding.CONDITIONAL_MEAN, soft_gradient=True, paired=False)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inrc.errors import ConfigError
-from inrc.fit.latent.schedule import LatentSchedule, LatentStage, steps_of_chunk
+from inrc.fit.latent.schedule import LONG, LatentSchedule, LatentStage, steps_of_chunk
 
 
 def test_a_schedule_is_its_stages():
@@ -30,6 +30,22 @@ def test_a_schedule_is_its_stages():
     chunk = steps_of_chunk(schedule, start=0.0, stop=0.5, n_steps=6, steps_per_group=3)
     assert chunk.latent_rate.shape == (2, 3)
     np.testing.assert_allclose(chunk.latent_rate, 2.0)
+
+
+def test_eras_are_counted_from_stage_to_stage():
+    stage = LatentStage(0.25, (1.0, 1.0), (1.0, 1.0))
+    again = LatentStage(0.25, (1.0, 1.0), (1.0, 1.0), latent_betas=(0.9, 0.999), fresh=True)
+    fields = LatentSchedule((stage, again, stage, again)).at(np.array([0.0, 0.2, 0.25, 0.6, 0.75, 1.0]))
+    assert fields["era"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert fields["latent_beta_2"].tolist() == [0.95, 0.95, 0.999, 0.95, 0.999, 0.999]
+
+
+def test_long_fits_slow_down_until_latents_stay():
+    fields = LONG.at(np.linspace(0.0, 0.999, 1000))
+    assert np.all(np.diff(fields["latent_rate"]) <= 1e-9)
+    assert fields["latent_rate"][-1] < 1e-4 * fields["latent_rate"][0]
+    assert np.all(fields["rate"] == 1.0)
+    assert fields["hard"].sum() == pytest.approx(100, abs=1)
 
 
 def test_invalid_schedules_are_refused():

@@ -11,6 +11,7 @@ from inrc.codec import file as files
 from inrc.codec.family import Family
 from inrc.codec.latent import published
 from inrc.codec.latent.format import LatentFormat
+from inrc.codec.latent.idle_lines import without_idle_lines
 from inrc.codec.latent.rdoq import loss_of, refine
 from inrc.codec.latent.step_search import with_searched_steps
 from inrc.codec.options import EncodeOptions
@@ -22,6 +23,7 @@ from inrc.fit.lanes import Lanes
 from inrc.fit.latent.config import LatentFitConfig
 from inrc.fit.latent.fitting import LatentFitResult, fit_latents_batch
 from inrc.fit.latent.plan import fit_plan
+from inrc.fit.latent.schedule import LONG, LatentSchedule
 from inrc.fit.task import FitResult, Progress
 from inrc.presets import LOSSES
 from inrc.shared_init import SharedInit
@@ -29,11 +31,8 @@ from inrc.signal.colour import ColourTransform
 
 _GROUPS_PER_CHUNK = 4
 """Groups of steps of a compiled call. All efforts have the same, so that they share their compiled programs."""
-_STEPS_WITH_INIT = 600
-"""Steps of a fit up to which the shipped inits are used; longer fits end better from random networks
-(experiments/NOTES.md, "Shared inits")."""
 _REFINED_FROM_STEPS = 1000
-"""Steps of a fit from which refining rounded latents is worth its time, which is that of a hundred steps."""
+"""Steps of a fit from which refining rounded weights and latents is worth its time, that of a hundred steps."""
 _MAX_REFITS = 8
 _ENOUGH_REFITS = 2
 """After which a file that keeps what is asked for is good enough if it is as near as `_TRIMMED_OCTAVES`."""
@@ -71,12 +70,13 @@ class LatentFamily(Family):
         init: SharedInit | None = None,
     ) -> Resolved:
         self.check(options)
+        config = _config(options, shape, bpp)
         model = options.model if init is None else init.model
         if model is None:
             codec = presets.codec_by_name(options.codec)
             assert isinstance(codec, presets.LatentCodec)
-            model = codec.model
-        return Resolved(model, _config(options, shape, bpp), ColourTransform.RGB)
+            model = presets.latent_model_for(codec, config.n_steps, math.prod(shape))
+        return Resolved(model, config, ColourTransform.RGB)
 
     def shipped_init(
         self, options: EncodeOptions, shape: tuple[int, int], n_channels: int, bpp: float
@@ -84,7 +84,7 @@ class LatentFamily(Family):
         """The init of the nearest lambda, for short fits; published systems start at random."""
         codec, config = presets.codec_by_name(options.codec), _config(options, shape, bpp)
         assert isinstance(codec, presets.LatentCodec)
-        if config.n_steps > _STEPS_WITH_INIT or codec.training is not None:
+        if presets.is_long(config.n_steps) or codec.training is not None:
             return None
         suitable = [
             init
@@ -188,11 +188,13 @@ def _rounded(plan: Plan, result: FitResult) -> Candidate:
     if plan.reference is not None and plan.may_drop_init:
         in_full = _with_weights(plan, None, result)
         candidate = min((candidate, in_full), key=lambda one: loss_of(one, result.lambda_rd))
-    return refine(candidate, result.lambda_rd) if _is_refined(plan, result) else candidate
+    if not _is_refined(plan, result):
+        return candidate
+    return refine(without_idle_lines(candidate, result.lambda_rd), result.lambda_rd)
 
 
 def _is_refined(plan: Plan, result: FitResult) -> bool:
-    """Whether the latents of a fit are refined at its own lambda."""
+    """Whether weights and latents of a fit are refined at its own lambda."""
     config = plan.task.config
     assert isinstance(config, LatentFitConfig)
     return config.n_steps >= _REFINED_FROM_STEPS and not (config.searched_steps or result.interrupted)
@@ -221,7 +223,9 @@ def _config(options: EncodeOptions, shape: tuple[int, ...], bpp: float) -> Laten
     if isinstance(codec, presets.LatentCodec) and codec.training is not None:
         n_steps = published.n_steps_of(codec.training, options.effort, n_pixels)
         return published.fit_of(codec.training, n_steps, **others)
-    return LatentFitConfig(n_steps=presets.steps_of_effort(options.effort, n_pixels), **others)
+    n_steps = presets.steps_of_effort(options.effort, n_pixels)
+    schedule = LONG if presets.is_long(n_steps) else LatentSchedule()
+    return LatentFitConfig(n_steps=n_steps, schedule=schedule, **others)
 
 
 def _model(plan: Plan) -> LatentGridConfig:

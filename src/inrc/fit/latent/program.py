@@ -62,6 +62,8 @@ class LatentState(NamedTuple):
     Attributes:
       latents: [packing.size], in units of their quantiser.
       latent_moments: Adam's running means of their gradient and of its square.
+      latent_age: steps that these means are of, float32.
+      era: as in `LatentSteps`, of the last step.
       params, log_steps, optimiser, step_moments: of the networks, as in `WeightsState`.
       step: steps taken, float32.
       seed: uint32, of all noise.
@@ -69,6 +71,8 @@ class LatentState(NamedTuple):
 
     latents: jax.Array
     latent_moments: tuple[jax.Array, jax.Array]
+    latent_age: jax.Array
+    era: jax.Array
     params: Stacks
     log_steps: Stacks
     optimiser: optax.OptState
@@ -104,7 +108,8 @@ def stacks_of(problem: LatentProblem) -> tuple[Stack, ...]:
 def init_latent_state(latents: Float[Array, " size"], weights: WeightsState, seed: UInt32[Array, ""]) -> LatentState:
     """The state before the first step."""
     zeros = jnp.zeros_like(latents)
-    return LatentState(latents, (zeros, zeros), *weights, jnp.float32(0), seed)
+    none = jnp.float32(0)
+    return LatentState(latents, (zeros, zeros), none, none, *weights, none, seed)
 
 
 @functools.partial(jax.jit, static_argnames="problem")
@@ -145,6 +150,14 @@ def rounded_cost(problem: LatentProblem, state: LatentState, signal: LatentSigna
     """What the state's latents and weights come to as a file would hold them."""
     params, bits = quantised(stacks_of(problem), state.weights, prior, jnp.float32(0), jnp.float32(1), state.seed)
     return _measured(problem, params, bits, jnp.round(state.latents), signal)
+
+
+@functools.partial(jax.jit, static_argnames="problem")
+def cost_of_matrices(
+    problem: LatentProblem, params: Matrices, latents: Float[Array, " size"], signal: LatentSignal
+) -> Measured:
+    """What rounded latents come to with the weights of a file, whose own bits are left out."""
+    return _measured(problem, params, jnp.float32(0), latents, signal)
 
 
 def _measured(
@@ -188,16 +201,18 @@ def _step(
     rates = WeightsRates(steps.network_rate, steps.step_rate * problem.step_learning_rate, problem.clip_norm)
     weights = moved(problem.optimiser, state.weights, gradient, step_gradient, rates, state.step)
     betas = steps.latent_beta_1, steps.latent_beta_2
+    continues = steps.era == state.era
+    age = jnp.where(continues, state.latent_age, 0.0)
     latents, latent_moments = adam(
         state.latents,
         latent_gradient,
-        state.latent_moments,
+        jax.tree.map(lambda moment: jnp.where(continues, moment, 0.0), state.latent_moments),
         gains * steps.latent_rate,
-        state.step,
+        age,
         betas,
         problem.latent_adam.epsilon,
     )
-    return LatentState(latents, latent_moments, *weights, state.step + 1, state.seed), measured
+    return LatentState(latents, latent_moments, age + 1, steps.era, *weights, state.step + 1, state.seed), measured
 
 
 def noise_of(

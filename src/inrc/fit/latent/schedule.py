@@ -17,6 +17,7 @@ class LatentSteps(NamedTuple):
       network_rate, latent_rate, step_rate: learning rates; that of the quantisation steps is relative to the fit's
         `step_learning_rate`.
       latent_beta_1, latent_beta_2: Adam's betas for latents.
+      era: stages so far that began with fresh moments of the latents. Where it rises, Adam begins anew.
       rate: weight of a bit of the latents, as a multiple of lambda.
       temperature, noise: of the latents' soft rounding, and the size of the noise (`LatentNoise`).
       hard: 1 where latents are rounded instead.
@@ -27,6 +28,7 @@ class LatentSteps(NamedTuple):
     latent_rate: jax.Array
     latent_beta_1: jax.Array
     latent_beta_2: jax.Array
+    era: jax.Array
     step_rate: jax.Array
     rate: jax.Array
     temperature: jax.Array
@@ -48,7 +50,8 @@ class LatentStage:
       noise: size of the noise between two soft roundings, as `LatentNoise` says.
       hard: whether latents are rounded instead, with a straight-through gradient.
       latent_betas: Adam's betas for latents. The gradient of a latent changes with its neighbours, so that long running
-        means of it mislead.
+        means of it mislead while it changes fast.
+      fresh: whether Adam's moments of the latents begin anew, which those of other betas should.
     """
 
     share: float
@@ -58,6 +61,7 @@ class LatentStage:
     noise: tuple[float, float] = (0.0, 0.0)
     hard: bool = False
     latent_betas: tuple[float, float] = (0.7, 0.95)
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
@@ -125,6 +129,7 @@ class LatentSchedule:
         cosine = 0.5 * (1 + np.cos(np.pi * within))
         hard = np.array([stage.hard for stage in self.stages])[which]
         latent_betas = np.array([stage.latent_betas for stage in self.stages])[which].T
+        eras = np.cumsum([stage.fresh for stage in self.stages])
         networks_hard = fraction >= self.networks_hard_from
         networks_noisy = (fraction >= self.networks_noisy_from) & ~networks_hard
         return {
@@ -132,6 +137,7 @@ class LatentSchedule:
             "latent_rate": between("latent_rate", cosine),
             "latent_beta_1": latent_betas[0],
             "latent_beta_2": latent_betas[1],
+            "era": eras[which].astype(np.float64),
             "step_rate": networks_noisy.astype(np.float64),
             "rate": self.first_rate ** np.maximum(0.0, 1.0 - fraction / self.first_rate_until),
             "temperature": between("temperature", 1 - within),
@@ -140,6 +146,29 @@ class LatentSchedule:
             "network_noise": networks_noisy.astype(np.float64),
             "network_hard": networks_hard.astype(np.float64),
         }
+
+
+LONG = LatentSchedule(
+    stages=(
+        LatentStage(0.1, (1e-2, 1e-2), (0.16, 0.16), temperature=(0.35, 0.35), noise=(0.22, 0.22)),
+        LatentStage(
+            0.8,
+            (1e-2, 1e-4),
+            (0.16, 1.6e-4),
+            temperature=(0.35, 0.08),
+            noise=(0.22, 0.15),
+            latent_betas=(0.9, 0.999),
+            fresh=True,
+        ),
+        LatentStage(0.1, (3e-4, 3e-5), (1e-4, 1e-5), hard=True),
+    ),
+    first_rate=1.0,
+    networks_noisy_from=0.5,
+    networks_hard_from=0.85,
+)
+"""Of long fits: that of Cool-Chic 5.0.1 in this project's terms. Latents slow down with long memories until each has
+decided for an integer, so that the last rounding changes nothing by chance, as it does where they are fast to the end.
+Such fits go on winning with their steps, with networks that are large enough (experiments/NOTES.md, 25.1 and 26)."""
 
 
 def steps_of_chunk(
