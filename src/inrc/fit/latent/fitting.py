@@ -20,6 +20,7 @@ from inrc.fit.latent import program
 from inrc.fit.latent.config import LatentFitConfig
 from inrc.fit.latent.plan import LatentFitPlan, fit_plan
 from inrc.fit.latent.program import LatentProblem, LatentSignal, LatentState
+from inrc.fit.latent.schedule import LONG
 from inrc.fit.latent.start import first_latent_state, warm_latent_state
 from inrc.fit.loop import run_fits
 from inrc.fit.measured import Measured
@@ -56,6 +57,21 @@ _LEARNED_STEPS = _Course(
     ((0.15, 1.35), (0.35, 1.16), (0.65, 1.13), (0.75, 1.11), (0.82, 1.06), (0.9, 1.01), (1.0, 1.0)), 0.88
 )
 """The rate model knows the scales of all rows and columns, the decoder has to learn them."""
+_LONG = _Course(
+    (
+        (0.15, 1.25),
+        (0.25, 1.19),
+        (0.35, 1.15),
+        (0.45, 1.09),
+        (0.55, 1.06),
+        (0.65, 1.03),
+        (0.75, 1.02),
+        (0.85, 1.01),
+        (0.95, 1.0),
+    ),
+    0.88,
+)
+"""Of the schedule `LONG` (experiments/NOTES.md, row 26.2)."""
 _SEARCHED_STEPS = _Course(((0.15, 1.03), (0.85, 1.03), (1.0, 1.0)), -5.5)
 """The search finds coarser steps than those by which the rate model counts."""
 
@@ -255,7 +271,9 @@ class LatentBatch(Batch):
 
 
 def _course(config: LatentFitConfig) -> _Course:
-    return _SEARCHED_STEPS if config.searched_steps else _LEARNED_STEPS
+    if config.searched_steps:
+        return _SEARCHED_STEPS
+    return _LONG if config.schedule == LONG else _LEARNED_STEPS
 
 
 def _steering(task: Task, problem: LatentProblem) -> Steering:
