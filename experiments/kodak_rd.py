@@ -15,10 +15,10 @@ QUALITIES = (25.0, 40.0, 55.0, 70.0)
 """About 0.085, 0.16, 0.3 and 0.55 bpp."""
 
 
-def codecs(**keywords) -> tuple[MeasuredCodec, ...]:
+def codecs(effort: int) -> tuple[MeasuredCodec, ...]:
     """Returns the anchors and our coordinate networks."""
-    return *anchors(), inrc_codec("inrc", QUALITIES, codec="siren", **keywords)
+    return *anchors(), inrc_codec("inrc", QUALITIES, codec="siren", effort=effort)
 
 
-EXPERIMENT = Experiment("kodak_rd", kodak(), codecs(), results="kodak")
+EXPERIMENT = Experiment("kodak_rd", kodak(), codecs(effort=5), results="kodak")
 SMOKE = Experiment("kodak_rd smoke", PICTURES, codecs(effort=1), results="kodak")

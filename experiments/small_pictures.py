@@ -21,13 +21,13 @@ def middle(pixels: Pixels) -> Pixels:
     return pixels[top : top + SIDE, left : left + SIDE].copy()
 
 
-def codecs(**keywords) -> tuple[MeasuredCodec, ...]:
+def codecs(effort: int) -> tuple[MeasuredCodec, ...]:
     """Returns our default codec with a prior that comes with the package, and without a prior."""
     return tuple(
-        inrc_codec(name, QUALITIES, init=init, prepare=middle, reference=middle, shape=(SIDE, SIDE), **keywords)
+        inrc_codec(name, QUALITIES, init=init, prepare=middle, reference=middle, shape=(SIDE, SIDE), effort=effort)
         for name, init in (("prior", "auto"), ("no prior", "none"))
     )
 
 
-EXPERIMENT = Experiment("small_pictures", kodak(), codecs(), results="small_pictures")
+EXPERIMENT = Experiment("small_pictures", kodak(), codecs(effort=5), results="small_pictures")
 SMOKE = Experiment("small_pictures smoke", PICTURES, codecs(effort=1), results="small_pictures")

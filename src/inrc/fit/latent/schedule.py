@@ -1,6 +1,7 @@
 """The schedule of a fit of latents: learning rates, soft rounding, noise and rounding, and the weight of bits."""
 
 import dataclasses
+import itertools
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +18,7 @@ class LatentSteps(NamedTuple):
       network_rate, latent_rate, step_rate: learning rates; that of the quantisation steps is relative to the fit's
         `step_learning_rate`.
       latent_beta_1, latent_beta_2: Adam's betas for latents.
-      era: stages so far that began with fresh moments of the latents. Where it rises, Adam begins anew.
+      era: how often these betas have changed so far. Where it rises, Adam's moments of the latents begin anew.
       rate: weight of a bit of the latents, as a multiple of lambda.
       temperature, noise: of the latents' soft rounding, and the size of the noise (`LatentNoise`).
       hard: 1 where latents are rounded instead.
@@ -50,8 +51,8 @@ class LatentStage:
       noise: size of the noise between two soft roundings, as `LatentNoise` says.
       hard: whether latents are rounded instead, with a straight-through gradient.
       latent_betas: Adam's betas for latents. The gradient of a latent changes with its neighbours, so that long running
-        means of it mislead while it changes fast.
-      fresh: whether Adam's moments of the latents begin anew, which those of other betas should.
+        means of it mislead while it changes fast. Where a stage has other betas than the one before it, the means
+        begin anew.
     """
 
     share: float
@@ -61,7 +62,6 @@ class LatentStage:
     noise: tuple[float, float] = (0.0, 0.0)
     hard: bool = False
     latent_betas: tuple[float, float] = (0.7, 0.95)
-    fresh: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
@@ -129,7 +129,8 @@ class LatentSchedule:
         cosine = 0.5 * (1 + np.cos(np.pi * within))
         hard = np.array([stage.hard for stage in self.stages])[which]
         latent_betas = np.array([stage.latent_betas for stage in self.stages])[which].T
-        eras = np.cumsum([stage.fresh for stage in self.stages])
+        all_betas = [stage.latent_betas for stage in self.stages]
+        eras = np.cumsum([False] + [one != other for one, other in itertools.pairwise(all_betas)])
         networks_hard = fraction >= self.networks_hard_from
         networks_noisy = (fraction >= self.networks_noisy_from) & ~networks_hard
         return {
@@ -158,9 +159,8 @@ LONG = LatentSchedule(
             temperature=(0.35, 0.08),
             noise=(0.22, 0.15),
             latent_betas=(0.9, 0.999),
-            fresh=True,
         ),
-        LatentStage(0.1, (3e-4, 3e-5), (1e-4, 1e-5), hard=True),
+        LatentStage(0.1, (3e-4, 3e-5), (1e-4, 1e-5), hard=True, latent_betas=(0.9, 0.999)),
     ),
     first_rate=1.0,
     networks_noisy_from=0.5,
