@@ -42,8 +42,8 @@ _LATENT_REFERENCE_LAMBDA = 1e-3
 LONGEST_SHORT_FIT = 600
 """Steps of a fit of latents up to which it is short: it has the fast schedule, small networks and the shipped inits
 (experiments/NOTES.md, 19 and 26)."""
-_LARGE_NETWORK_PIXELS = 1 << 17
-"""From which large networks win more than their hundred bytes. At 256x256 they lose 0.6 % of the loss."""
+_LARGE_NETWORK_PIXELS = 1 << 16
+"""From which large networks win more than their hundred bytes (experiments/NOTES.md, 26.3)."""
 _LATENT_STEPS = {1: 100, 2: 200, 3: 400, 4: 600, 5: 1000, 6: 2000, 7: 4000, 8: 10_000, 9: 30_000}
 _PASSES = {1: 6.0, 2: 15.0, 3: 35.0, 4: 70.0, 5: 140.0, 6: 300.0, 7: 600.0, 8: 1500.0, 9: 4000.0}
 
