@@ -8,7 +8,10 @@ import pytest
 
 from inrc import programs
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits and counts mappings")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits and counts mappings"),
+]
 
 
 @pytest.fixture

@@ -77,6 +77,7 @@ def init_path(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_shared_init_is_needed_again(inrc_command, tmp_path, init_path):
     portrait = read_image(COFFEE_SMALL).pixels[:, :40]
     write_image(tmp_path / "in.png", Image(portrait))
@@ -139,6 +140,7 @@ def _ramps(n_channels: int, dtype: type) -> np.ndarray:
     return np.round(np.stack(planes[:n_channels], -1) * np.iinfo(dtype).max).astype(dtype)
 
 
+@pytest.mark.slow
 def test_sixteen_bits_survive(inrc_command, tmp_path):
     _survives(inrc_command, tmp_path, _ramps(1, np.uint16))
 

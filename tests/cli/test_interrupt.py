@@ -56,6 +56,7 @@ class CommandOnTerminal:
         return output.decode()
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_best_so_far(inrc_command, encoded, tmp_path):
     out = tmp_path / "out.inr"
     terminal = CommandOnTerminal(inrc_command, "encode", COFFEE_SMALL, "-o", out, "--json", *LONG)

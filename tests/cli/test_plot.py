@@ -30,6 +30,7 @@ def results(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_tables_are_printed_and_figures_written(inrc_command, results, tmp_path):
     done = inrc_command("plot", results, "-o", tmp_path / "figures", "--markdown")
     assert (done.returncode, done.stderr) == (0, "")

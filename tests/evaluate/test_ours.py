@@ -48,6 +48,7 @@ def test_one_encode_serves_several_ways_to_decode(coffee_small):
     assert native(encoded(other, coffee_small).data).shape == (32, 48, 3)
 
 
+@pytest.mark.slow
 def test_other_losses_have_no_trace_of_psnr(coffee_small):
     assert encoded(inrc_codec("l1", (50.0,), effort=1, loss="l1"), coffee_small).trace == []
 

@@ -58,7 +58,7 @@ def fit_grids(optimiser: Optimiser, **options) -> FitResult:
         pytest.param(fit_coordinates, LION, 4, id="coordinate-lion", marks=pytest.mark.slow),
         pytest.param(fit_coordinates, MIXED, 15, id="coordinate-chain", marks=pytest.mark.slow),
         pytest.param(fit_grids, ADAM, 3, id="latent-adam", marks=pytest.mark.slow),
-        pytest.param(fit_grids, LION, 4, id="latent-lion"),
+        pytest.param(fit_grids, LION, 4, id="latent-lion", marks=pytest.mark.slow),
         pytest.param(fit_grids, MIXED, 3, id="latent-chain", marks=pytest.mark.slow),
     ],
 )
@@ -82,6 +82,7 @@ def identities() -> list[str]:
     return result
 
 
+@pytest.mark.slow
 def test_a_fit_has_the_same_identity_in_another_process():
     code = "import tests.conftest; from tests.fit.test_own_optimisers import identities; print(*identities())"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "1"}
@@ -93,6 +94,7 @@ def test_a_fit_has_the_same_identity_in_another_process():
     assert len(set(here)) == len(here)
 
 
+@pytest.mark.slow
 def test_other_constants_or_another_chain_are_another_fit(tmp_path: Path):
     path = tmp_path / "fit.ckpt"
     fit_coordinates(ADAM, progress=interrupt_after(2), checkpoint_path=path, checkpoint_every=-1.0)

@@ -38,6 +38,7 @@ def psnr_db(mse: float) -> float:
 @pytest.mark.parametrize(
     "start", [pytest.param(None, marks=pytest.mark.slow, id="random"), pytest.param(start_of(INIT), id="learned")]
 )
+@pytest.mark.slow
 def test_the_last_weights_are_those_of_a_fit_of_as_many_steps(start, monkeypatch):
     """The fit has one chunk, so that it measures rounded weights only at the end, as the comparison does."""
     monkeypatch.setattr(plan, "_MIN_CHUNKS", 1)
@@ -60,6 +61,7 @@ def test_the_last_weights_are_those_of_a_fit_of_as_many_steps(start, monkeypatch
     assert bpp == pytest.approx(float(measured.bits) / (16 * 24), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_measuring_within_a_group_does_not_change_the_fit():
     measured_often = follow(PICTURES.pixels[0], tiny.MODEL, CONFIG, None, (0, 3, 10, 15, N_STEPS))
     measured_twice = follow(PICTURES.pixels[0], tiny.MODEL, CONFIG, None, (N_STEPS, 0))
@@ -74,6 +76,7 @@ def test_random_weights_start_at_the_mean_colour():
     assert before == pytest.approx(psnr_db(float((pixels / 255).var(axis=(1, 2)).mean())), abs=0.05)
 
 
+@pytest.mark.slow
 def test_summaries_are_means_over_pictures_and_include_random_weights():
     trajectories = []
     summaries = compare({"one": INIT}, PICTURES, steps=(0, 10), progress=trajectories.append)
@@ -95,6 +98,7 @@ def test_summaries_are_means_over_pictures_and_include_random_weights():
     assert trajectories[3].psnr_db == alone[0]
 
 
+@pytest.mark.slow
 def test_every_network_is_also_fitted_from_random_weights():
     other = dataclasses.replace(tiny.RECIPE, model=dataclasses.replace(tiny.MODEL, widths=(6, 6)))
     mean = {name: np.asarray(matrix) for name, matrix in random_params(other.model, tiny.SHAPE, 3).items()}

@@ -29,6 +29,8 @@ from inrc.shared_init import load
 from tests.meta import tiny
 from tests.shared_init.inits import LATENT_GRID as MODEL
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (16, 16)
 LEARNING = PoolLearning(60, batch=2, horizon=20, optimiser=tiny.ADAM, clip_norm=10.0)
 FIT = LatentFitConfig(20, steps_per_group=5, groups_per_chunk=2, optimiser=tiny.ADAM)

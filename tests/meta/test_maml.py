@@ -89,6 +89,7 @@ def test_the_gradient_through_a_network_is_that_of_an_unrolled_loop(task, learne
     assert float(report.loss) == pytest.approx(float(unrolled(learned)), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_first_order_is_the_gradient_at_the_end_of_the_inner_steps(task, learned):
     loss = squared_error(tiny.MODEL, tiny.SHAPE)
     second, first = (maml(tiny.learning(method), loss) for method in (Method.MAML, Method.FOMAML))
@@ -102,6 +103,7 @@ def test_first_order_is_the_gradient_at_the_end_of_the_inner_steps(task, learned
     assert max(differences) > 1e-2 * max(float(jnp.abs(matrix).max()) for matrix in exact.values())
 
 
+@pytest.mark.slow
 def test_rates_of_zero_do_not_change_the_start(task, learned):
     still = learned._replace(log_rates=jax.tree.map(lambda rate: jnp.full_like(rate, -jnp.inf), learned.log_rates))
     loss = squared_error(tiny.MODEL, tiny.SHAPE)

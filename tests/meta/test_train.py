@@ -69,6 +69,7 @@ def test_without_steps_the_start_stays_random():
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_time_budget_ends_a_run_and_the_last_step_is_validated():
     began = time.monotonic()
     states: list[TrainProgress] = []
@@ -160,6 +161,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
         tiny.train_start(with_learning(n_steps=1), PICTURES, folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_of_refused_gradients_ends_in_an_error(monkeypatch):
     monkeypatch.setattr(train_module, "_MOST_SKIPPED", 3)
     diverging = with_learning(method=Method.MAML, inner_rate=1e38)

@@ -27,7 +27,7 @@ FIT = CoordinateFitConfig(
 KINDS = {"gray": pictures.crop(16, 16, 1), "RGBA, 16 bit": pictures.crop(16, 16, 4, 16)}
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=["gray", pytest.param("RGBA, 16 bit", marks=pytest.mark.slow)])
 def case(request):
     image = KINDS[request.param]
     return image, encode(image, EncodeOptions(model=MODEL, fit=FIT))

@@ -12,6 +12,8 @@ from inrc.fit.latent.fitting import LatentFitResult
 from inrc.quant.uniform import index_of_step
 from tests.codec.latent.test_files import IMAGE, OPTIONS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def fitted() -> tuple[Job, Plan, LatentFitResult]:

@@ -71,7 +71,13 @@ def alone(task: Task) -> LatentFitResult:
     )
 
 
-@pytest.mark.parametrize("changes", [{}, {"n_seeds": 3, "race_fraction": 0.4}, {"target_bits": 400.0}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ({}, {"n_seeds": 3, "race_fraction": 0.4})),
+        {"target_bits": 400.0},
+    ],
+)
 def test_in_turn_they_end_in_the_same_bits_as_alone(changes):
     results = fit_latents_batch(tasks(3, **changes), MODEL, lanes=IN_TURN)
     for result, task in zip(results, tasks(3, **changes), strict=True):

@@ -79,6 +79,7 @@ def first_move(adam: LatentAdam, clip_norm: float) -> list[np.ndarray]:
     return [np.asarray(grid) for grid in unpack(packing, after.latents)]
 
 
+@pytest.mark.slow
 def test_gains_are_units_of_latents():
     packing = packing_of(MODEL, problems.SHAPE)
     gains = gains_of(LatentAdam(2.5, 2.0), packing)
@@ -93,6 +94,7 @@ def test_gains_are_units_of_latents():
         LatentAdam(epsilon=0)
 
 
+@pytest.mark.slow
 def test_latents_are_clipped_where_asked():
     # Below an epsilon this large, a first step is gain * gradient / epsilon; without the limit its norm is above 1e-5.
     moves = first_move(LatentAdam(2.5, 2.0, epsilon=1.0, clipped=True), clip_norm=1e-6)

@@ -10,7 +10,9 @@ from tests.fit import problems
 from tests.fit.latent.test_fitting import MODEL
 
 
-@pytest.mark.parametrize(("n_channels", "n_colours"), [(1, 1), (2, 1), (3, 3), (4, 3)])
+@pytest.mark.parametrize(
+    ("n_channels", "n_colours"), [*(pytest.param(*n, marks=pytest.mark.slow) for n in ((1, 1), (2, 1), (3, 3))), (4, 3)]
+)
 def test_grids_start_as_luminance(n_channels: int, n_colours: int):
     problem = LatentProblem(MODEL, problems.SHAPE, n_channels)
     state = first_latent_state(problem, np.full(n_channels, 0.5), 0.01, None, 0)

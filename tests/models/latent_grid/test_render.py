@@ -134,7 +134,7 @@ def test_a_region_of_another_size_is_a_cut_of_the_whole_of_that_size(tall):
     assert largest_difference(region, double[600:650, 40:100]) <= 1
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (17, 31)])
+@pytest.mark.parametrize("shape", [pytest.param((1, 1), marks=pytest.mark.slow), (17, 31)])
 @pytest.mark.parametrize("antialias", [Antialias.SUPERSAMPLE, Antialias.NONE])
 def test_sizes_that_are_no_multiples(shape, antialias):
     sample = Sample(shape, finest=2)
