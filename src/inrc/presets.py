@@ -39,9 +39,10 @@ _LAST_SHORT_EFFORT = 4
 _FEW_STEPS = 1500
 _LATENT_REFERENCE_BPP = 0.45
 _LATENT_REFERENCE_LAMBDA = 1e-3
-LONGEST_SHORT_FIT = 600
-"""Steps of a fit of latents up to which it is short: it has the fast schedule, small networks and the shipped inits
-(experiments/NOTES.md, 19 and 26)."""
+LONGEST_WITH_INIT = 600
+"""Steps of a fit of latents up to which it starts at the shipped inits (experiments/NOTES.md, section 19)."""
+_LEAST_LONG = 3000
+"""Steps from which a fit has the slow schedule and, of a large picture, large networks (experiments/NOTES.md, 26)."""
 _LARGE_NETWORK_PIXELS = 1 << 16
 """From which large networks win more than their hundred bytes (experiments/NOTES.md, 26.3)."""
 _LATENT_STEPS = {1: 100, 2: 200, 3: 400, 4: 600, 5: 1000, 6: 2000, 7: 4000, 8: 10_000, 9: 30_000}
@@ -210,7 +211,7 @@ def steps_of_effort(effort: int, n_pixels: int = _REFERENCE_PIXELS) -> int:
 
 def is_long(n_steps: int) -> bool:
     """Whether a fit of latents has steps enough for the slow schedule, and its picture for large networks."""
-    return n_steps > LONGEST_SHORT_FIT
+    return n_steps >= _LEAST_LONG
 
 
 def latent_model_for(codec: LatentCodec, n_steps: int, n_pixels: int) -> LatentGridConfig:

@@ -11,7 +11,6 @@ from inrc.codec.options import EncodeOptions
 from inrc.codec.settings import settings
 from inrc.fit.latent.adam import LatentAdam
 from inrc.fit.latent.config import LatentFitConfig
-from inrc.fit.latent.schedule import LONG
 from inrc.fit.optimiser import OptimiserConfig
 from inrc.metrics import psnr_db
 from inrc.published_latents import C3, COOL_CHIC
@@ -71,7 +70,7 @@ def test_published_systems_start_at_random_and_ours_is_as_it_was():
     assert choose_init(EncodeOptions(codec="latent-grid", effort=1), (256, 256), 3, 0.5) is not None
     assert choose_init(EncodeOptions(codec="c3", effort=1), (256, 256), 3, 0.5) is None
     ours = config("latent-grid", effort=6)
-    assert ours == LatentFitConfig(n_steps=2000, lambda_rd=ours.lambda_rd, schedule=LONG, groups_per_chunk=4)
+    assert ours == LatentFitConfig(n_steps=2000, lambda_rd=ours.lambda_rd, groups_per_chunk=4)
     assert ours.latent_adam == LatentAdam()
 
 

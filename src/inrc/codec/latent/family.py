@@ -84,7 +84,7 @@ class LatentFamily(Family):
         """The init of the nearest lambda, for short fits; published systems start at random."""
         codec, config = presets.codec_by_name(options.codec), _config(options, shape, bpp)
         assert isinstance(codec, presets.LatentCodec)
-        if presets.is_long(config.n_steps) or codec.training is not None:
+        if config.n_steps > presets.LONGEST_WITH_INIT or codec.training is not None:
             return None
         suitable = [
             init
