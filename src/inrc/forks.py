@@ -4,8 +4,8 @@ A fork copies the memory of a process but only one of its threads. JAX, whose co
 then waits for ever for threads that are not there. A fork before JAX has started them is harmless, and so are the start
 methods "spawn" and "forkserver" of multiprocessing.
 
-Whatever runs JAX asks `check` first: renders, fits and metrics. Work that needs no JAX, as reading headers, weights and
-latents, does not.
+Whatever runs JAX asks `check` first: fits and metrics. Work that needs no JAX does not, as reading headers, weights and
+latents; renders take NumPy where JAX does not work.
 """
 
 import os
@@ -46,6 +46,11 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):  # Windows has no forks
     os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+
+
+def jax_works() -> bool:
+    """Whether JAX has been started in this process and has its threads."""
+    return _has_started() and not _is_forked
 
 
 def check() -> None:

@@ -12,7 +12,7 @@ import inrc
 from inrc.codec import file as contents
 from inrc.dataset.loader import open_dataset, open_weights
 from inrc.errors import ConfigError, DatasetError, NotInrFileError, UnreadableImageError
-from inrc.models import coordinate_render
+from inrc.models import coordinate_jax, renderers
 from tests.dataset.samples import ENCODE, picture
 from tests.dataset.test_sources import tar_of
 
@@ -58,8 +58,9 @@ def test_at_any_size(folder, files):
         np.testing.assert_array_equal(element, inrc.decode(data, **options).pixels)
 
 
-def test_files_of_one_network_share_a_program(folder):
-    programs = coordinate_render._render_tile._cache_size  # pyright: ignore[reportAttributeAccessIssue]
+def test_files_of_one_network_share_a_program(folder, monkeypatch):
+    monkeypatch.setattr(renderers, "on_accelerator", lambda: True)
+    programs = coordinate_jax._means._cache_size  # pyright: ignore[reportAttributeAccessIssue]
     dataset = open_dataset(folder, scale=3.0)
     dataset[0]
     n_programs = programs()
@@ -188,7 +189,8 @@ class TestGrain:
 def test_imports_neither_grain_nor_the_training_stack(folder):
     code = (
         "import sys, inrc; inrc.open_dataset(sys.argv[1])[0]; inrc.open_weights(sys.argv[1])[0];"
-        "print([n for n in sys.modules if n.split('.')[0] in ('grain', 'optax', 'orbax', 'matplotlib', 'ray')"
+        "print([n for n in sys.modules"
+        " if n.split('.')[0] in ('grain', 'jax', 'flax', 'optax', 'orbax', 'matplotlib', 'ray')"
         " or n.startswith(('inrc.fit', 'inrc.codec.encode', 'inrc.dataset.pipeline'))])"
     )
     done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)

@@ -21,6 +21,7 @@ IDENTITY = 0.5 * np.eye(3), np.full(3, 0.5)
 
 def pixels(params, view: View, *, model: ModelConfig = SMOOTH, shape=SHAPE, max_value: int = 65535, **options):
     matrix, offset = IDENTITY
+    params = {name: np.asarray(layer) for name, layer in params.items()}
     n = len(params[f"layer_{len(model.widths)}"])
     return render(model, shape, params, matrix[:n, :n], offset[:n], view, max_value=max_value, **options)
 

@@ -73,7 +73,6 @@ def decode(
       FormatError: The bytes are no sound file, or ask for more than `limits` grant.
       InitMismatchError: The file needs a shared init that is not there, or another than the one given.
       ConfigError: The source is of another type, or the size, scale or region makes no sense for this picture.
-      ForkedProcessError: The process was forked from one that had used JAX.
     """
     antialias = checked_choice("antialias", antialias, Antialias)
     opened = files.open_bytes(data_of(source), limits, _lookup(init))

@@ -6,19 +6,15 @@ encoding's frequencies by the box's response and evaluates the network once per 
 only for the linear part of the network. Features of a hash grid have no frequencies: `DAMP` supersamples them, too.
 """
 
-import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt
+from jaxtyping import Float, UInt
 
-from inrc import forks, programs
 from inrc.config import HashGridEncoding, ModelConfig
 from inrc.layout import feature_counts
-from inrc.models import build
+from inrc.models import coordinate_numpy, renderers
 from inrc.models.view import Antialias, View, pixel_dtype, pixels_of
 from inrc.signal.coordinates import pixel_centres
 
@@ -29,16 +25,21 @@ _MAX_REPEATS = 1024
 to that of all."""
 
 
+Means = Callable[..., Float[np.ndarray, "C h w"]]
+"""`coordinate_numpy.means`, or another function that computes the same."""
+
+
 def render(
     model: ModelConfig,
     shape: tuple[int, int],
-    params: Mapping[str, Float[Array | np.ndarray, "_ _"]],
+    params: Mapping[str, Float[np.ndarray, "_ _"]],
     matrix: Float[np.ndarray, "C C"],
     offset: Float[np.ndarray, " C"],
     view: View,
     *,
     max_value: int,
     antialias: Antialias = Antialias.SUPERSAMPLE,
+    by_jax: bool | None = None,
 ) -> UInt[np.ndarray, "{view.height} {view.width} C"]:
     """Pixels of a view, uint8 or uint16; values beyond the range are clipped, and NaN counts as 0.
 
@@ -51,12 +52,12 @@ def render(
       view: what to render.
       max_value: 255 (uint8) or 65535 (uint16).
       antialias: for views below native density.
+      by_jax: whether JAX renders, or NumPy; as `renderers` chooses if not given.
 
     Raises:
-      ForkedProcessError: The process was forked from one that had used JAX.
+      ForkedProcessError: JAX is asked for, and the process was forked from one that had used it.
     """
-    forks.check()
-    programs.drop_if_many()
+    means_of = _means_of(by_jax)
     if antialias is Antialias.DAMP and isinstance(model.encoding, HashGridEncoding):
         antialias = Antialias.SUPERSAMPLE
     density = ((view.bottom - view.top) / view.height, (view.right - view.left) / view.width)
@@ -67,18 +68,25 @@ def render(
 
     tile_height, tile_width = _tile_size(model, shape, view, repeats)
     pixels = np.empty((view.height, view.width, len(offset)), pixel_dtype(max_value))
-    device_params = {name: jnp.asarray(value) for name, value in params.items()}
-    affine = jnp.asarray(matrix, jnp.float32), jnp.asarray(offset, jnp.float32)
+    affine = matrix.astype(np.float32), offset.astype(np.float32)
     for top in range(0, view.height, tile_height):
         for left in range(0, view.width, tile_width):
-            tile = _render_tile(
-                model, shape, attenuation, repeats, max_value, device_params, *affine,
+            means = means_of(
+                model, shape, attenuation, repeats, params, *affine,
                 _padded(rows, top * repeats[0], tile_height * repeats[0]),
                 _padded(columns, left * repeats[1], tile_width * repeats[1]),
             )  # fmt: skip
             target = pixels[top : top + tile_height, left : left + tile_width]
-            target[...] = np.asarray(tile)[: target.shape[0], : target.shape[1]]
+            target[...] = pixels_of(means, max_value)[: target.shape[0], : target.shape[1]]
     return pixels
+
+
+def _means_of(by_jax: bool | None) -> Means:
+    if renderers.on_accelerator() if by_jax is None else by_jax:
+        from inrc.models import coordinate_jax
+
+        return coordinate_jax.means
+    return coordinate_numpy.means
 
 
 def _repeats(density: float, antialias: Antialias) -> int:
@@ -102,18 +110,3 @@ def _tile_size(model: ModelConfig, shape: tuple[int, int], view: View, repeats: 
 def _padded(axis: np.ndarray, start: int, count: int) -> np.ndarray:
     part = axis[start : start + count]
     return np.pad(part, (0, count - len(part)), mode="edge")
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
-def _render_tile(model, shape, attenuation, repeats, max_value, params, matrix, offset, rows, columns):
-    with jax.default_matmul_precision("highest"):
-
-        def sample_row(total, phase_rows):
-            coordinates = [phase_rows[:, None], columns[None, :]]
-            values = build.apply(model, shape, len(offset), params, coordinates, attenuation)
-            unit = jnp.tensordot(matrix, values, axes=1) + offset[:, None, None]
-            return total + jnp.mean(unit.reshape(*unit.shape[:2], -1, repeats[1]), axis=3), None
-
-        zero = jnp.zeros((len(offset), len(rows) // repeats[0], len(columns) // repeats[1]), jnp.float32)
-        total, _ = jax.lax.scan(sample_row, zero, rows.reshape(-1, repeats[0]).T)
-    return pixels_of(total / repeats[0], max_value)

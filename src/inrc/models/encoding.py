@@ -8,7 +8,6 @@ values. Gaussian features mix the axes and give a single group of full shape.
 """
 
 import math
-import statistics
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -17,31 +16,8 @@ from jaxtyping import Array, Float
 
 from inrc.config import EncodingConfig, EncodingKind
 from inrc.layout import axis_frequencies
+from inrc.models.constants import box_response, gaussian_frequencies
 from inrc.models.sine import cosine, sine
-
-
-def gaussian_frequencies(
-    config: EncodingConfig, shape: Sequence[int]
-) -> Float[np.ndarray, "{config.n_frequencies} {len(shape)}"]:
-    """Frequency vectors ~ N(0, sigma^2), in cycles, folded under each axis's Nyquist rate.
-
-    All decoders must draw the same numbers for ever. They are a Weyl sequence mapped by the normal quantile function,
-    since a library's generator may change.
-    """
-    n_axes = len(shape)
-    normal = statistics.NormalDist(0.0, config.sigma)
-    # Generalised golden ratio (Roberts, 2018): a low-discrepancy sequence over the axes.
-    phi = 2.0
-    for _ in range(64):  # to the last digit; the error falls by more than half each time
-        phi = (1.0 + phi) ** (1.0 / (n_axes + 1))
-    rows = [
-        [normal.inv_cdf(min(max((0.5 + (i + 1) * phi ** -(axis + 1)) % 1.0, 1e-9), 1 - 1e-9)) for axis in range(n_axes)]
-        for i in range(config.n_frequencies)
-    ]
-    nyquist = np.asarray(shape, np.float64) / 2
-    frequencies = np.asarray(rows, np.float64)
-    folded = np.abs((frequencies + nyquist) % (4 * nyquist) - 2 * nyquist) - nyquist
-    return folded.astype(np.float32)
 
 
 def encode(
@@ -68,7 +44,7 @@ def encode(
     if config.kind is EncodingKind.GAUSSIAN:
         frequencies = gaussian_frequencies(config, shape)
         gains = np.prod(
-            [_box_response(frequencies[:, a], n, w) for a, (n, w) in enumerate(zip(shape, attenuation, strict=True))], 0
+            [box_response(frequencies[:, a], n, w) for a, (n, w) in enumerate(zip(shape, attenuation, strict=True))], 0
         )
         rank = max(c.ndim for c in coordinates)
         angles = sum(
@@ -82,10 +58,6 @@ def encode(
         frequencies = np.asarray(axis_frequencies(config, n_samples), np.float32)
         column = (-1,) + (1,) * coordinate.ndim
         angles = jnp.asarray(np.float32(math.pi) * frequencies).reshape(column) * coordinate[None]
-        gain = jnp.asarray(_box_response(frequencies, n_samples, width), jnp.float32).reshape(column)
+        gain = jnp.asarray(box_response(frequencies, n_samples, width), jnp.float32).reshape(column)
         groups.append(jnp.concatenate([coordinate[None], gain * sine(angles), gain * cosine(angles)]))
     return groups
-
-
-def _box_response(frequencies: np.ndarray, n_samples: int, width: float) -> np.ndarray:
-    return np.sinc(np.asarray(frequencies, np.float64) * width / n_samples)

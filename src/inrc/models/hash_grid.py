@@ -26,14 +26,13 @@ from jaxtyping import Array, Float, Int
 
 from inrc.config import HashGridEncoding
 from inrc.layout import HashLevel, hash_levels
+from inrc.models.constants import HASH_PRIMES
 from inrc.models.fourier import relu_network
 from inrc.models.network import CoordinateNetwork
 from inrc.models.siren import symmetric_uniform
 
 _FIRST_BOUND = 1e-4
 """Tables start at U(-1e-4, 1e-4), as in the paper."""
-_PRIMES = 1, 2654435761, 805459861, 3674653429, 2097192037, 1434869437, 2165219737
-"""The paper's factors of the hash for up to three axes, those of its code for more; the last axis has the first."""
 _MOST_NODES = 512
 """Nodes up to which an axis is interpolated by a matrix product over all of them."""
 
@@ -118,7 +117,7 @@ def entry_indices(level: HashLevel, nodes: Sequence[Int[Array, "..."]]) -> Int[A
         for i, n_nodes in zip(nodes, level.nodes, strict=True):
             index = index * n_nodes + i
         return index
-    factors = _PRIMES[len(nodes) - 1 :: -1]
+    factors = HASH_PRIMES[len(nodes) - 1 :: -1]
     terms = [i.astype(jnp.uint32) * jnp.uint32(p) for i, p in zip(nodes, factors, strict=True)]
     return (functools.reduce(jnp.bitwise_xor, terms) % jnp.uint32(level.n_entries)).astype(jnp.int32)
 

@@ -15,12 +15,10 @@ from jaxtyping import Array, Float
 
 from inrc.config import EncodingConfig
 from inrc.layout import MODULATOR_ENCODING, feature_counts
+from inrc.models.constants import MODULATION, sampled_phases
 from inrc.models.encoding import encode
 from inrc.models.network import CoordinateNetwork
 from inrc.models.sine import sine, sine_of_sum
-
-_MODULATION = 10.0
-"""What the output of a modulator is multiplied by (NIF)."""
 
 Initialiser = Callable[..., Float[Array, "..."]]
 
@@ -64,17 +62,6 @@ def grouped_affine(
     return terms
 
 
-def sampled_phases(n_units: int) -> tuple[Float[np.ndarray, "units 1"], Float[np.ndarray, "units 1"]]:
-    """(periods, phases) of a layer of `n_units` sines without biases (NIF25, Catania and Allegra, 2025).
-
-    Unit j of n has the position t = j / (n - 1), or 0 where n is 1; its period is 1.2 - 0.4 t and its phase
-    pi sin(2 pi (10 t - 5)).
-    """
-    position = np.linspace(0.0, 1.0, n_units)[:, None]
-    phases = np.pi * np.sin(2 * np.pi * (10 * position - 5))
-    return (1.2 - 0.4 * position).astype(np.float32), phases.astype(np.float32)
-
-
 class Siren(CoordinateNetwork):
     """encode -> [sin(omega (W x + b))] per hidden width -> linear.
 
@@ -97,7 +84,7 @@ class Siren(CoordinateNetwork):
         omega: float | jax.Array = config.omega_0
         if config.modulator:
             moved = self._sines("modulator", MODULATOR_ENCODING, (*config.modulator, 1), coordinates, attenuation)
-            omega = np.float32(config.omega_0) + np.float32(_MODULATION) * moved.reshape(1, -1)
+            omega = np.float32(config.omega_0) + np.float32(MODULATION) * moved.reshape(1, -1)
         widths = (*config.widths, self.n_outputs)
         assert isinstance(config.encoding, EncodingConfig)
         return self._sines("layer", config.encoding, widths, coordinates, attenuation, omega)

@@ -6,27 +6,18 @@ synthesis, 3x3 layers included, turns them into values. A raster that is no mult
 the next finer multiple.
 """
 
-import functools
-import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Real, UInt
+from jaxtyping import Float, Real, UInt
 
-from inrc import forks, programs
 from inrc.config import LatentGridConfig
 from inrc.latent_layout import grids_of, halved
-from inrc.models.latent_grid.dead_units import padded_to_multiple
-from inrc.models.latent_grid.filters import padded, slices
-from inrc.models.latent_grid.synthesis import synthesise
-from inrc.models.latent_grid.upsampling import upsample
+from inrc.models import renderers
+from inrc.models.latent_grid import numpy_values
 from inrc.models.view import Antialias, View, pixel_dtype, pixels_of
-
-Params = Mapping[str, Float[Array, "_ _"]]
 
 _STRIP_SAMPLES = 1 << 22
 """Samples of a strip, native or finer: 117 MB of features for seven grids. Larger strips take more memory; smaller ones
@@ -34,9 +25,6 @@ compute more samples twice, in the margins that strips share."""
 _REACH = 4
 """Samples of the coarsest grid by which a window extends beyond its part on either side. An upsampling kernel reads two
 samples beside its own on its level, so that all levels together read fewer than four samples of the coarsest grid."""
-_WIDTHS = 16
-"""The hidden layer is padded to a multiple of this width. A larger number means fewer compiled programs for files of
-different widths, and more multiplications for dead units."""
 _CUBIC_REACH = 2
 """Samples on either side of its own that the cubic kernel between pixels reads."""
 _REFINEMENT_REACH = 3
@@ -44,6 +32,10 @@ _REFINEMENT_REACH = 3
 _MAX_FINER = 16
 """Largest number of samples per native pixel and axis. Values of a denser raster are interpolated linearly between
 them, which keeps the number of passes through the synthesis at 256."""
+
+
+Values = Callable[..., Float[np.ndarray, "C h w"]]
+"""`numpy_values.values`, or another function that computes the same."""
 
 
 class _Part(NamedTuple):
@@ -77,6 +69,7 @@ def render(
     *,
     max_value: int,
     antialias: Antialias = Antialias.SUPERSAMPLE,
+    by_jax: bool | None = None,
 ) -> UInt[np.ndarray, "{view.height} {view.width} C"]:
     """Pixels of a view, uint8 or uint16.
 
@@ -88,17 +81,16 @@ def render(
       view: what to render.
       max_value: 255 (uint8) or 65535 (uint16).
       antialias: NONE takes values at the centres of pixels; all others take means over pixels.
+      by_jax: whether JAX renders, or NumPy; as `renderers` chooses if not given.
 
     Raises:
-      ForkedProcessError: The process was forked from one that had used JAX.
+      ForkedProcessError: JAX is asked for, and the process was forked from one that had used it.
     """
-    forks.check()
-    programs.drop_if_many()
-    model, params = padded_to_multiple(model, params, _WIDTHS)
-    device_params = {name: jnp.asarray(value) for name, value in params.items()}
+    values_of = _values_of(by_jax)
     visible = [array for grid, array in zip(grids_of(model, shape), latents, strict=True) if not grid.hyper][::-1]
     units = (view.bottom - view.top) / view.height, (view.right - view.left) / view.width
     finer = _finer(units[0]), _finer(units[1])
+    shifts = _shift_kernels(finer[0]), _shift_kernels(finer[1])
     across, columns = _axis(model, shape[1], view.left, units[1], view.width, finer[1], antialias)
     samples_per_row = max(1.0, units[0] * finer[0]) * across.size * finer[1]
     n_strips = math.ceil(view.height / max(1, int(_STRIP_SAMPLES / samples_per_row)))
@@ -111,10 +103,18 @@ def render(
         down, rows = _axis(model, shape[0], top, units[0], n, finer[0], antialias, at_least=strip)
         windows = tuple(_window(grid, level, down, across) for level, grid in enumerate(visible))
         places = np.array([down.start - down.window, across.start - across.window], np.int32)
-        values = np.asarray(_values(model, finer, (down.size, across.size), device_params, windows, places))
+        values = values_of(model, shifts, (down.size, across.size), params, windows, places)
         values = _resampled(_resampled(values, rows, 1), columns, 2)
         pixels[first : first + n] = pixels_of(values, max_value)
     return pixels
+
+
+def _values_of(by_jax: bool | None) -> Values:
+    if renderers.on_accelerator() if by_jax is None else by_jax:
+        from inrc.models.latent_grid import jax_values
+
+        return jax_values.values
+    return numpy_values.values
 
 
 def needed_latents(model: LatentGridConfig, shape: tuple[int, int], view: View) -> tuple[int, int]:
@@ -175,32 +175,6 @@ def _window(grid: np.ndarray, level: int, down: _Part, across: _Part) -> np.ndar
     return np.asarray(grid[top : top + height, left : left + width], np.float32)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _values(
-    model: LatentGridConfig,
-    finer: tuple[int, int],
-    size: tuple[int, int],
-    params: Params,
-    windows: tuple[Float[Array, "_ _"], ...],
-    places: Int[Array, "2"],
-) -> Float[Array, "C h w"]:
-    """Values [C, finer * h, finer * w] of a part of `size` (h, w) that begins at `places` in all windows."""
-    with jax.default_matmul_precision("highest"):
-        features = upsample(model, params, windows)
-        features = jax.lax.dynamic_slice(features, (np.int32(0), places[0], places[1]), (len(windows), *size))
-        if finer == (1, 1):
-            return jnp.clip(synthesise(model, params, features), 0.0, 1.0)
-
-        def moved(kernels: tuple[jax.Array, jax.Array]) -> jax.Array:
-            here = _filtered(_filtered(features, kernels[0], 1), kernels[1], 2)
-            return jnp.clip(synthesise(model, params, here), 0.0, 1.0)
-
-        pairs = itertools.product(*(_shift_kernels(n) for n in finer))
-        kernels = tuple(jnp.asarray(np.stack(kernel), jnp.float32) for kernel in zip(*pairs, strict=True))
-        values = jax.lax.map(moved, kernels).reshape(*finer, -1, *size)
-        return values.transpose(2, 3, 0, 4, 1).reshape(-1, size[0] * finer[0], size[1] * finer[1])
-
-
 def _shift_kernels(finer: int) -> list[np.ndarray]:
     """Keys' cubic kernel with a = -3/4 (Keys, 1981), as in `latent_layout`, for each shift of a finer raster."""
     kernels = []
@@ -210,12 +184,6 @@ def _shift_kernels(finer: int) -> list[np.ndarray]:
         far = -0.75 * (((distance - 5) * distance + 8) * distance - 4)
         kernels.append(np.where(distance < 1, near, np.where(distance < 2, far, 0.0)))
     return kernels
-
-
-def _filtered(x: jax.Array, kernel: jax.Array, axis: int) -> jax.Array:
-    wide = padded(x, _CUBIC_REACH, _CUBIC_REACH, axis, edge=True)
-    terms = [kernel[i] * slices(wide, i, x.shape[axis], axis) for i in range(2 * _CUBIC_REACH + 1)]
-    return sum(terms[1:], terms[0])
 
 
 def _means(edges: np.ndarray, n: int) -> _Taps:
