@@ -41,7 +41,7 @@ _LATENT_REFERENCE_BPP = 0.45
 _LATENT_REFERENCE_LAMBDA = 1e-3
 LONGEST_WITH_INIT = 600
 """Steps of a fit of latents up to which it starts at the shipped inits (experiments/NOTES.md, section 19)."""
-_LEAST_LONG = 3000
+_LEAST_LONG = 5000
 """Steps from which a fit has the slow schedule and, of a large picture, large networks (experiments/NOTES.md, 26)."""
 _LARGE_NETWORK_PIXELS = 1 << 16
 """From which large networks win more than their hundred bytes (experiments/NOTES.md, 26.3)."""

@@ -54,13 +54,13 @@ def test_short_fits_alone_start_at_shipped_inits():
 
 
 def test_long_fits_have_large_networks_and_the_slow_schedule():
-    for effort, shape, is_large in ((6, (512, 768), False), (7, (512, 768), True), (8, (40, 50), False)):
+    for effort, shape, is_large in ((7, (512, 768), False), (8, (512, 768), True), (9, (40, 50), False)):
         options = EncodeOptions(codec="latent-grid", effort=effort)
         model, config, _ = LatentFamily().resolve(options, shape, 3, 0.5)
         codec = presets.LATENT_CODECS["latent-grid"]
         assert model == (codec.large if is_large else codec.model)
         assert isinstance(config, LatentFitConfig)
-        assert (config.schedule == LONG) == (effort > 6)
+        assert (config.schedule == LONG) == (effort > 7)
     model, config, _ = LatentFamily().resolve(EncodeOptions(codec="c3", effort=8), (512, 768), 3, 0.5)
     assert model == presets.LATENT_CODECS["c3"].model
     assert isinstance(config, LatentFitConfig)
