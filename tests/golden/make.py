@@ -55,7 +55,7 @@ _LARGE_GRIDS = LatentGridConfig(
 )
 _README = """# Golden files of format v1
 
-Every release decodes these files: their integers exactly, their pixels within 1 of those beside them
+Every release decodes these files: their integers exactly, their pixels within 1 of those beside them (16 bits: 4)
 (`tests/golden/test_golden.py`). They are never rewritten; a new feature adds a file.
 
 Written by `python -m tests.golden.make` from `experiments/assets/coffee_small.png` (its provenance is in the README

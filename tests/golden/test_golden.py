@@ -92,12 +92,12 @@ def test_integers_are_exact(record, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_pixels_are_within_1(record, name):
+def test_pixels_are_within_a_rounding(record, name):
     expected = read_image(make.FOLDER / f"{name}.png").pixels
     decoded = inrc.decode(data_of(name), init=INIT).pixels
     assert list(decoded.shape) == record[name]["shape"]
     assert decoded.dtype == expected.dtype
-    assert np.abs(decoded.astype(int) - expected.astype(int)).max() <= 1
+    assert np.abs(decoded.astype(int) - expected.astype(int)).max() <= (1 if decoded.dtype == np.uint8 else 4)
 
 
 @pytest.mark.parametrize("name", NAMES)

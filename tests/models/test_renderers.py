@@ -32,7 +32,7 @@ def test_both_are_within_a_rounding(name, monkeypatch):
         for by_jax in (False, True):
             monkeypatch.setattr(renderers, "on_accelerator", lambda chosen=by_jax: chosen)
             pixels.append(inrc.decode(data, init=init, **view).pixels.astype(np.int64))
-        assert np.abs(pixels[0] - pixels[1]).max() <= 1
+        assert np.abs(pixels[0] - pixels[1]).max() <= (4 if pixels[0].max() > 255 else 1)
         # Values in the middle between two pixels are few; with 16 bits a pixel is as small as the rounding of a sum.
         assert np.mean(pixels[0] != pixels[1]) < (0.2 if pixels[0].max() > 255 else 0.01)
 
