@@ -1,8 +1,9 @@
 """Loss of latent grids against the steps of their fits, on one crop each of kodim15 and kodim23, from files.
 
-Networks weigh a sixth, as on a whole picture. "Fast schedule, small networks" is what fits of all lengths had before
-long ones got a schedule and networks of their own. Beside it stands the course of Cool-Chic 5.0.1 within its own fit of
-5,000 iterations of the first crop, which this project measured once; networks are not counted there.
+Networks weigh a sixth, as on a whole picture. "Fast schedule, small networks" is what fits below 5,000 steps have, and
+what longer ones had before they got a schedule and networks of their own. Beside it stands the course of Cool-Chic
+5.0.1 within its own fit of 5,000 iterations of the first crop, which this project measured once; networks are not
+counted there.
 
 Command: INRC_KODAK=FOLDER python -m experiments.latent_lengths. It prints the table and draws
 docs/figures/latent_lengths.png. Cost: 55,000 steps of a 256x256 crop, 80 minutes of one core. A run that was stopped
@@ -126,18 +127,16 @@ def figure(records: list[dict[str, Any]]):
         for axes, crop in zip(whole.subplots(1, len(CROPS)), CROPS, strict=True):
             own = [record for record in records if record["picture"] == crop.name]
             axes.set_title(f"{crop.name}, 256x256, lambda {crop.lambda_rd:g}")
-            looks = {
-                "fast schedule, small networks": drawing.Look("fast, small", "#0072B2", 1.2),
-                "slow schedule, large networks": drawing.Look("slow, large", "#000000", 2.5),
-            }
-            for name, look in looks.items():
+            fast, slow = (variant.name for variant in variants())
+            looks = drawing.Look("fast, small", "#0072B2", 1.2), drawing.Look("slow, large", "#000000", 2.5)
+            for name, look in zip((fast, slow), looks, strict=True):
                 points = sorted((r["steps"], r["loss"]) for r in own if r["variant"] == name)
                 if points:
                     look.plot(axes, points)
             if crop is CROPS[0]:
                 drawing.Look("slow, large: latents alone", "#666666", 1.2, "--").plot(
                     axes,
-                    sorted((r["steps"], r["loss_of_latents"]) for r in own if r["variant"] == variants()[1].name),
+                    sorted((r["steps"], r["loss_of_latents"]) for r in own if r["variant"] == slow),
                 )
                 drawing.Look("Cool-Chic 5.0.1 within 5,000: latents alone", "#D55E00", 1.2, "--").plot(axes, COOL_CHIC)
             drawing.log_axis(axes, 250, 12_000, "steps of the fit")

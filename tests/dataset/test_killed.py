@@ -114,7 +114,7 @@ def all_files(out: Path) -> dict[str, bytes]:
     return found
 
 
-@pytest.mark.parametrize("shards", [pytest.param(0, marks=pytest.mark.slow), 7])
+@pytest.mark.parametrize("shards", [0, 7])
 @pytest.mark.slow
 def test_three_times(tmp_path, shards):
     killed_and_finished(tmp_path, 80, 3, shards, "fake")

@@ -31,7 +31,7 @@ def test_lines_of_two_integers_have_no_flag(shape, has_rows, has_columns):
     matrix[0, :, 0] = matrix[0, 0] = 1
     matrix[0, -1, 0] = 0 if has_rows else 1
     lines = zero_lines.find(matrix)
-    assert zero_lines.has_row_flags(shape[1]) == has_rows == lines.rows.any()
+    assert zero_lines.has_flags(shape[1]) == has_rows == lines.rows.any()
     assert lines.has_columns[0] == has_columns
 
 

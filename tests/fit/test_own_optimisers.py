@@ -54,14 +54,15 @@ def fit_grids(optimiser: Optimiser, **options) -> FitResult:
     ("fit", "optimiser", "factor"),
     [
         # Losses fall by factors of 29, 6.1 and 27, and of 4.3, 5.9 and 4.4. With SOAP it is 47, with our Adam 4.5.
-        pytest.param(fit_coordinates, ADAM, 15, id="coordinate-adam", marks=pytest.mark.slow),
-        pytest.param(fit_coordinates, LION, 4, id="coordinate-lion", marks=pytest.mark.slow),
-        pytest.param(fit_coordinates, MIXED, 15, id="coordinate-chain", marks=pytest.mark.slow),
-        pytest.param(fit_grids, ADAM, 3, id="latent-adam", marks=pytest.mark.slow),
-        pytest.param(fit_grids, LION, 4, id="latent-lion", marks=pytest.mark.slow),
-        pytest.param(fit_grids, MIXED, 3, id="latent-chain", marks=pytest.mark.slow),
+        pytest.param(fit_coordinates, ADAM, 15, id="coordinate-adam"),
+        pytest.param(fit_coordinates, LION, 4, id="coordinate-lion"),
+        pytest.param(fit_coordinates, MIXED, 15, id="coordinate-chain"),
+        pytest.param(fit_grids, ADAM, 3, id="latent-adam"),
+        pytest.param(fit_grids, LION, 4, id="latent-lion"),
+        pytest.param(fit_grids, MIXED, 3, id="latent-chain"),
     ],
 )
+@pytest.mark.slow
 def test_they_fit_and_resume(fit: Callable[..., FitResult], optimiser: Optimiser, factor: float, tmp_path: Path):
     calls: list[Progress] = []
     whole = fit(optimiser, progress=calls.append)

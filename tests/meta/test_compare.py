@@ -35,9 +35,7 @@ def psnr_db(mse: float) -> float:
     return float(-10 * np.log10(mse))
 
 
-@pytest.mark.parametrize(
-    "start", [pytest.param(None, marks=pytest.mark.slow, id="random"), pytest.param(start_of(INIT), id="learned")]
-)
+@pytest.mark.parametrize("start", [pytest.param(None, id="random"), pytest.param(start_of(INIT), id="learned")])
 @pytest.mark.slow
 def test_the_last_weights_are_those_of_a_fit_of_as_many_steps(start, monkeypatch):
     """The fit has one chunk, so that it measures rounded weights only at the end, as the comparison does."""

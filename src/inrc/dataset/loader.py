@@ -8,8 +8,7 @@ by default on Linux. Where accelerators are for training, workers decode on the 
     if __name__ == "__main__":  # of the script, which spawned workers import
         loader = DataLoader(dataset, batch_size=32, num_workers=4, multiprocessing_context="spawn")
 
-A worker that was forked although its parent had used JAX raises `ForkedProcessError` instead of waiting for ever.
-Reading weights needs no JAX: `open_weights` works in any worker.
+Elements need no JAX, so that workers of any kind read them, those forked after their parent has used it, too.
 """
 
 import dataclasses
@@ -31,7 +30,7 @@ from inrc.codec import file as files
 from inrc.codec.decode import decode
 from inrc.dataset.items import Item, read_item
 from inrc.dataset.sources import INR_FILES, list_items
-from inrc.errors import ConfigError, ForkedProcessError, InrcError
+from inrc.errors import ConfigError, InrcError
 from inrc.models.view import Antialias
 from inrc.shared_init import SharedInit
 
@@ -85,7 +84,6 @@ class Dataset(Generic[ElementT]):
           InitMismatchError: Its file needs a shared init that is not there.
           UnreadableImageError: Its file is gone.
           ConfigError: The region does not lie within its picture.
-          ForkedProcessError: The process was forked from one that had used JAX; weights need none.
           IndexError: There is no such element.
         """
         item = self.items[index]
@@ -128,7 +126,6 @@ class Dataset(Generic[ElementT]):
 
         Raises:
           InrcError: An error of an element, as for an index.
-          ForkedProcessError: As for an index; it is no fault of an element, so `on_error` does not get it.
         """
         order: Sequence[int] = range(len(self))
         if seed is not None:
@@ -146,7 +143,7 @@ class Dataset(Generic[ElementT]):
                 try:
                     element = future.result()
                 except InrcError as error:
-                    if on_error is None or isinstance(error, ForkedProcessError):
+                    if on_error is None:
                         raise
                     on_error(self.items[index].name, error)
                     continue

@@ -11,7 +11,6 @@ from inrc.dataset.folder import Folder
 from inrc.dataset.items import Item, output_names, read_item
 from inrc.dataset.manifest import MANIFEST
 from inrc.dataset.sources import INR_FILES, listing
-from inrc.errors import ForkedProcessError
 from inrc.models.view import Antialias
 from inrc.shared_init import SharedInit
 from inrc.signal.image import encode_image
@@ -83,7 +82,6 @@ def decode_all(
 
     Raises:
       DatasetError: The files cannot be listed, or the folder is on no known file system.
-      ForkedProcessError: The process was forked from one that had used JAX.
     """
     options = options or DecodeOptions()
     items, skipped = listing(source, INR_FILES, ignored=(MANIFEST,))
@@ -96,7 +94,7 @@ def decode_all(
             item, error = running.pop(future), future.exception()
             if error is None:
                 totals.n_done += 1
-            elif isinstance(error, Exception) and not isinstance(error, ForkedProcessError):
+            elif isinstance(error, Exception):
                 totals.n_failed += 1
                 if on_error is not None:
                     on_error(item.name, error)

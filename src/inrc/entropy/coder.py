@@ -79,7 +79,7 @@ def encode_weights(
     indices_of_files = weight_scales.scale_indices(files_of_one, exponents and [e[None] for e in exponents])
     for matrix, (indices,) in zip(matrices, indices_of_files, strict=True):
         lines = zero_lines.find(matrix[None])
-        if zero_lines.has_row_flags(matrix.shape[1]):
+        if zero_lines.has_flags(matrix.shape[1]):
             _encode_flags(encoder, lines.rows[0].tolist())
         if lines.has_columns[0]:
             _encode_flags(encoder, lines.columns[0].tolist())
@@ -126,11 +126,11 @@ def decode_matrices(
         for i, matrix in enumerate(matrices):
             n_units, n_inputs = matrix.shape
             zero_rows = [False] * n_units
-            if zero_lines.has_row_flags(n_inputs):
+            if zero_lines.has_flags(n_inputs):
                 zero_rows = _decode_flags(decoder, n_units)
             units = [unit for unit, is_zero in enumerate(zero_rows) if not is_zero]
             zero_columns = [False] * n_inputs
-            if zero_lines.has_column_flags(len(units)):
+            if zero_lines.has_flags(len(units)):
                 zero_columns = _decode_flags(decoder, n_inputs)
             context.start_matrix(n_units)
             for position in (p for p, is_zero in enumerate(zero_columns) if not is_zero):

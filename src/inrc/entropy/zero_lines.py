@@ -38,27 +38,22 @@ class ZeroLines(NamedTuple):
 def find(matrices: Int[np.ndarray, "files rows columns"]) -> ZeroLines:
     """The zero lines of matrices. Lines without a flag are none."""
     is_zero = matrices == 0
-    rows = is_zero.all(axis=2) & (matrices.shape[2] >= MIN_LENGTH)
+    rows = is_zero.all(axis=2) & has_flags(matrices.shape[2])
     has_columns = (~rows).sum(axis=1) >= MIN_LENGTH
     columns = is_zero.all(axis=1) & has_columns[:, None]
     return ZeroLines(rows, columns, has_columns)
 
 
-def has_row_flags(n_columns: int) -> bool:
-    """Whether the rows of a matrix have flags."""
-    return n_columns >= MIN_LENGTH
-
-
-def has_column_flags(n_other_rows: int) -> bool:
-    """Whether the columns of a matrix have flags, which has so many rows that are no zero lines."""
-    return n_other_rows >= MIN_LENGTH
+def has_flags(length: int) -> bool:
+    """Whether lines of so many integers have flags; of columns, those in rows that are no zero lines count."""
+    return length >= MIN_LENGTH
 
 
 def flag_bits(lines: ZeroLines) -> Float64[np.ndarray, " files"]:
     """Code length of the flags of a matrix, in bits."""
     n_files, n_columns = lines.columns.shape
     bits = np.zeros(n_files)
-    if has_row_flags(n_columns):
+    if has_flags(n_columns):
         bits += _adaptive_bits(lines.rows)
     return bits + np.where(lines.has_columns, _adaptive_bits(lines.columns), 0.0)
 

@@ -1,37 +1,31 @@
 """Values of coordinate networks by JAX, for accelerators; `coordinate_numpy` is the same on CPUs."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from inrc import forks, programs
+from inrc import programs
 from inrc.config import ModelConfig
 from inrc.models import build
 
 
-def means(
+def prepared(
     model: ModelConfig,
     shape: tuple[int, int],
-    attenuation: tuple[float, ...],
-    repeats: tuple[int, int],
     params: Mapping[str, Float[np.ndarray, "_ _"]],
     matrix: Float[np.ndarray, "C C"],
     offset: Float[np.ndarray, " C"],
-    rows: Float[np.ndarray, " _rows"],
-    columns: Float[np.ndarray, " _columns"],
-) -> Float[np.ndarray, "C h w"]:
-    """Unit values of a tile; arguments as for `coordinate_numpy.means`.
-
-    Raises:
-      ForkedProcessError: The process was forked from one that had used JAX.
-    """
-    forks.check()
+) -> Callable[..., Float[np.ndarray, "C h w"]]:
+    """`coordinate_numpy.means` of a network, whose weights are brought to the device once."""
     programs.drop_if_many()
-    return np.asarray(_means(model, shape, attenuation, repeats, dict(params), matrix, offset, rows, columns))
+    on_device = {name: jnp.asarray(value) for name, value in params.items()}, jnp.asarray(matrix), jnp.asarray(offset)
+    return lambda attenuation, repeats, *samples: np.asarray(
+        _means(model, shape, attenuation, repeats, *on_device, *samples)
+    )
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))

@@ -23,14 +23,15 @@ Groups = list[Float[np.ndarray, "_ _ _"]]
 """Features whose numbers of rows and columns broadcast to those of the samples."""
 
 
+@np.errstate(all="ignore")  # weights of damaged files may lead to values that are no numbers
 def means(
     model: ModelConfig,
     shape: tuple[int, int],
-    attenuation: tuple[float, ...],
-    repeats: tuple[int, int],
     params: Params,
     matrix: Float[np.ndarray, "C C"],
     offset: Float[np.ndarray, " C"],
+    attenuation: tuple[float, ...],
+    repeats: tuple[int, int],
     rows: Float[np.ndarray, " _rows"],
     columns: Float[np.ndarray, " _columns"],
 ) -> Float[np.ndarray, "C h w"]:
@@ -39,11 +40,11 @@ def means(
     Args:
       model: the network.
       shape: native (height, width).
-      attenuation: as for `build.apply`.
-      repeats: samples per pixel along each axis.
       params: {name: matrix}.
       matrix: of the output transform; unit values = matrix @ outputs + offset.
       offset: of the output transform.
+      attenuation: as for `build.apply`.
+      repeats: samples per pixel along each axis.
       rows: coordinates of all rows of samples.
       columns: coordinates of all columns of samples.
     """
@@ -51,12 +52,10 @@ def means(
     total = np.zeros((len(offset), height, width), np.float32)
     phases = np.asarray(rows, np.float32).reshape(-1, repeats[0]).T
     n_rows = max(1, _TILE // len(columns))
-    # Weights of damaged files may lead to values that are no numbers.
-    with np.errstate(all="ignore"):
-        for phase, top in itertools.product(phases, range(0, height, n_rows)):
-            outputs = values(model, shape, params, phase[top : top + n_rows], columns, attenuation)
-            unit = (matrix @ outputs.reshape(len(outputs), -1)).reshape(outputs.shape) + offset[:, None, None]
-            total[:, top : top + n_rows] += unit.reshape(*unit.shape[:2], -1, repeats[1]).mean(axis=3)
+    for phase, top in itertools.product(phases, range(0, height, n_rows)):
+        outputs = values(model, shape, params, phase[top : top + n_rows], columns, attenuation)
+        unit = (matrix @ outputs.reshape(len(outputs), -1)).reshape(outputs.shape) + offset[:, None, None]
+        total[:, top : top + n_rows] += unit.reshape(*unit.shape[:2], -1, repeats[1]).mean(axis=3)
     return total / np.float32(repeats[0])
 
 

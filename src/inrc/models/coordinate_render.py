@@ -6,6 +6,7 @@ encoding's frequencies by the box's response and evaluates the network once per 
 only for the linear part of the network. Features of a hash grid have no frequencies: `DAMP` supersamples them, too.
 """
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 
@@ -25,10 +26,6 @@ _MAX_REPEATS = 1024
 to that of all."""
 
 
-Means = Callable[..., Float[np.ndarray, "C h w"]]
-"""`coordinate_numpy.means`, or another function that computes the same."""
-
-
 def render(
     model: ModelConfig,
     shape: tuple[int, int],
@@ -39,7 +36,6 @@ def render(
     *,
     max_value: int,
     antialias: Antialias = Antialias.SUPERSAMPLE,
-    by_jax: bool | None = None,
 ) -> UInt[np.ndarray, "{view.height} {view.width} C"]:
     """Pixels of a view, uint8 or uint16; values beyond the range are clipped, and NaN counts as 0.
 
@@ -52,12 +48,8 @@ def render(
       view: what to render.
       max_value: 255 (uint8) or 65535 (uint16).
       antialias: for views below native density.
-      by_jax: whether JAX renders, or NumPy; as `renderers` chooses if not given.
-
-    Raises:
-      ForkedProcessError: JAX is asked for, and the process was forked from one that had used it.
     """
-    means_of = _means_of(by_jax)
+    means_of = _means_of(model, shape, params, matrix.astype(np.float32), offset.astype(np.float32))
     if antialias is Antialias.DAMP and isinstance(model.encoding, HashGridEncoding):
         antialias = Antialias.SUPERSAMPLE
     density = ((view.bottom - view.top) / view.height, (view.right - view.left) / view.width)
@@ -68,11 +60,10 @@ def render(
 
     tile_height, tile_width = _tile_size(model, shape, view, repeats)
     pixels = np.empty((view.height, view.width, len(offset)), pixel_dtype(max_value))
-    affine = matrix.astype(np.float32), offset.astype(np.float32)
     for top in range(0, view.height, tile_height):
         for left in range(0, view.width, tile_width):
             means = means_of(
-                model, shape, attenuation, repeats, params, *affine,
+                attenuation, repeats,
                 _padded(rows, top * repeats[0], tile_height * repeats[0]),
                 _padded(columns, left * repeats[1], tile_width * repeats[1]),
             )  # fmt: skip
@@ -81,12 +72,19 @@ def render(
     return pixels
 
 
-def _means_of(by_jax: bool | None) -> Means:
-    if renderers.on_accelerator() if by_jax is None else by_jax:
-        from inrc.models import coordinate_jax
+def _means_of(
+    model: ModelConfig,
+    shape: tuple[int, int],
+    params: Mapping[str, Float[np.ndarray, "_ _"]],
+    matrix: Float[np.ndarray, "C C"],
+    offset: Float[np.ndarray, " C"],
+) -> Callable[..., Float[np.ndarray, "C h w"]]:
+    """`coordinate_numpy.means` of a network, or what computes the same by JAX."""
+    if not renderers.on_accelerator():
+        return functools.partial(coordinate_numpy.means, model, shape, params, matrix, offset)
+    from inrc.models import coordinate_jax
 
-        return coordinate_jax.means
-    return coordinate_numpy.means
+    return coordinate_jax.prepared(model, shape, params, matrix, offset)
 
 
 def _repeats(density: float, antialias: Antialias) -> int:

@@ -7,8 +7,8 @@ import pytest
 
 from inrc.errors import ConfigError
 from inrc.fit.latent.adam import LatentAdam, gains_of
-from inrc.fit.latent.program import LatentProblem, LatentSignal, noise_of, run_chunk, stacks_of
-from inrc.fit.latent.schedule import LatentSchedule, steps_of_chunk
+from inrc.fit.latent.program import LatentProblem, LatentSignal, LatentState, noise_of, run_chunk, stacks_of
+from inrc.fit.latent.schedule import LatentSchedule, LatentSteps, steps_of_chunk
 from inrc.fit.latent.start import first_latent_state
 from inrc.fit.measured import BitWeights
 from inrc.fit.weights import prior_of
@@ -26,41 +26,35 @@ def test_noise_of_two_steps_cancels():
     assert [(int(seed), float(sign)) for seed, sign in alone] == [(7, 1), (9, 1), (11, 1)]
 
 
-def test_learning_rates_of_latents_and_networks_have_a_factor():
+def run(steps: LatentSteps, state: LatentState | None = None, factor: float = 1.0) -> LatentState:
+    """The state after some steps, from another or from the first one."""
     problem = LatentProblem(MODEL, problems.SHAPE, 3, problems.ADAM)
-    state = first_latent_state(problem, np.full(3, 0.5), 0.01, None, 0)
+    state = first_latent_state(problem, np.full(3, 0.5), 0.01, None, 0) if state is None else state
     signal = LatentSignal(problems.picture(), mask_of(packing_of(MODEL, problems.SHAPE)))
     prior, weights = prior_of(stacks_of(problem), None), BitWeights(jnp.float32(1e-5), jnp.float32(1e-5))
+    return run_chunk(problem, steps, state, signal, prior, weights, jnp.float32(factor))[0]
+
+
+def test_learning_rates_of_latents_and_networks_have_a_factor():
     steps = steps_of_chunk(LatentSchedule(), start=0.3, stop=0.4, n_steps=4, steps_per_group=2)
     slower = steps._replace(latent_rate=0.5 * steps.latent_rate, network_rate=0.5 * steps.network_rate)
-    whole, half, other = (
-        run_chunk(problem, each, state, signal, prior, weights, jnp.float32(factor))[0]
-        for each, factor in ((steps, 1.0), (steps, 0.5), (slower, 1.0))
-    )
+    whole, half, other = run(steps), run(steps, factor=0.5), run(slower)
     for one, two in zip(jax.tree.leaves(half), jax.tree.leaves(other), strict=True):
         np.testing.assert_array_equal(one, two)
     assert float(abs(half.latents).max()) < 0.8 * float(abs(whole.latents).max())
 
 
 def test_a_new_era_forgets_the_moments_of_latents():
-    problem = LatentProblem(MODEL, problems.SHAPE, 3, problems.ADAM)
-    first = first_latent_state(problem, np.full(3, 0.5), 0.01, None, 0)
-    signal = LatentSignal(problems.picture(), mask_of(packing_of(MODEL, problems.SHAPE)))
-    prior, weights = prior_of(stacks_of(problem), None), BitWeights(jnp.float32(1e-5), jnp.float32(1e-5))
     steps = steps_of_chunk(LatentSchedule(), start=0.3, stop=0.4, n_steps=4, steps_per_group=2)
-
-    def run(state, steps):
-        return run_chunk(problem, steps, state, signal, prior, weights, jnp.float32(1))[0]
-
-    before = run(first, steps)
+    before = run(steps)
     assert float(before.latent_age) == 4
     forgotten = before._replace(
         latent_moments=jax.tree.map(jnp.zeros_like, before.latent_moments), latent_age=jnp.float32(0)
     )
-    anew, expected = run(before, steps._replace(era=steps.era + 1)), run(forgotten, steps)
+    anew, expected = run(steps._replace(era=steps.era + 1), before), run(steps, forgotten)
     np.testing.assert_array_equal(anew.latents, expected.latents)
     assert float(anew.latent_age) == 4
-    assert not np.array_equal(anew.latents, run(before, steps).latents)
+    assert not np.array_equal(anew.latents, run(steps, before).latents)
 
 
 PUBLISHED = LatentRounding(LatentNoise.KUMARASWAMY, SoftRounding.CONDITIONAL_MEAN, soft_gradient=True, paired=False)

@@ -5,14 +5,14 @@ Programs are compiled for each size of a part and each width of the networks, wh
 
 import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from inrc import forks, programs
+from inrc import programs
 from inrc.config import LatentGridConfig
 from inrc.models.latent_grid.dead_units import padded_to_multiple
 from inrc.models.latent_grid.filters import padded, slices
@@ -26,27 +26,26 @@ _WIDTHS = 16
 different widths, and more multiplications for dead units."""
 
 
-def values(
-    model: LatentGridConfig,
-    shifts: tuple[Sequence[np.ndarray], Sequence[np.ndarray]],
-    size: tuple[int, int],
-    params: Mapping[str, Float[np.ndarray, "_ _"]],
-    windows: Sequence[Float[np.ndarray, "_ _"]],
-    places: Int[np.ndarray, "2"],
-) -> Float[np.ndarray, "C h w"]:
-    """Values of a part; arguments as for `numpy_values.values`.
-
-    Raises:
-      ForkedProcessError: The process was forked from one that had used JAX.
-    """
-    forks.check()
+def prepared(
+    model: LatentGridConfig, params: Mapping[str, Float[np.ndarray, "_ _"]]
+) -> Callable[..., Float[np.ndarray, "C h w"]]:
+    """`numpy_values.values` of the networks, whose weights are brought to the device once."""
     programs.drop_if_many()
-    model, params = padded_to_multiple(model, params, _WIDTHS)
-    device_params = {name: jnp.asarray(value) for name, value in params.items()}
-    finer = len(shifts[0]), len(shifts[1])
-    pairs = itertools.product(*shifts)
-    kernels = tuple(jnp.asarray(np.stack(kernel), jnp.float32) for kernel in zip(*pairs, strict=True))
-    return np.asarray(_values(model, finer, size, device_params, kernels, tuple(windows), places))
+    padded_model, padded_params = padded_to_multiple(model, params, _WIDTHS)
+    device_params = {name: jnp.asarray(value) for name, value in padded_params.items()}
+
+    def values(
+        shifts: tuple[Sequence[np.ndarray], Sequence[np.ndarray]],
+        size: tuple[int, int],
+        windows: Sequence[Float[np.ndarray, "_ _"]],
+        places: Int[np.ndarray, "2"],
+    ) -> Float[np.ndarray, "C h w"]:
+        finer = len(shifts[0]), len(shifts[1])
+        pairs = itertools.product(*shifts)
+        kernels = tuple(jnp.asarray(np.stack(kernel), jnp.float32) for kernel in zip(*pairs, strict=True))
+        return np.asarray(_values(padded_model, finer, size, device_params, kernels, tuple(windows), places))
+
+    return values
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))

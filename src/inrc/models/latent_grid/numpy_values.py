@@ -19,11 +19,12 @@ _TILE = 1 << 14
 """Samples that go through a layer at a time: 48 hidden units of so many take 3 MB."""
 
 
+@np.errstate(all="ignore")  # weights of damaged files may lead to values that are no numbers
 def values(
     model: LatentGridConfig,
+    params: Params,
     shifts: tuple[Sequence[np.ndarray], Sequence[np.ndarray]],
     size: tuple[int, int],
-    params: Params,
     windows: Sequence[Float[np.ndarray, "_ _"]],
     places: Int[np.ndarray, "2"],
 ) -> Float[np.ndarray, "C h w"]:
@@ -31,25 +32,12 @@ def values(
 
     Args:
       model: the networks.
+      params: {name: matrix}.
       shifts: kernels that move the features by the n and m fractions of a sample of a finer raster, along each axis.
       size: of the part.
-      params: {name: matrix}.
       windows: latents of all grids around the part, finest first.
       places: (row, column) at which the part begins.
     """
-    # Weights of damaged files may lead to values that are no numbers.
-    with np.errstate(all="ignore"):
-        return _values(model, shifts, size, params, windows, places)
-
-
-def _values(
-    model: LatentGridConfig,
-    shifts: tuple[Sequence[np.ndarray], Sequence[np.ndarray]],
-    size: tuple[int, int],
-    params: Params,
-    windows: Sequence[Float[np.ndarray, "_ _"]],
-    places: Int[np.ndarray, "2"],
-) -> Float[np.ndarray, "C h w"]:
     (top, left), (height, width) = places, size
     features = _upsampled(model, params, windows)[:, top : top + height, left : left + width]
     down, across = len(shifts[0]), len(shifts[1])

@@ -6,6 +6,7 @@ synthesis, 3x3 layers included, turns them into values. A raster that is no mult
 the next finer multiple.
 """
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -32,10 +33,6 @@ _REFINEMENT_REACH = 3
 _MAX_FINER = 16
 """Largest number of samples per native pixel and axis. Values of a denser raster are interpolated linearly between
 them, which keeps the number of passes through the synthesis at 256."""
-
-
-Values = Callable[..., Float[np.ndarray, "C h w"]]
-"""`numpy_values.values`, or another function that computes the same."""
 
 
 class _Part(NamedTuple):
@@ -69,7 +66,6 @@ def render(
     *,
     max_value: int,
     antialias: Antialias = Antialias.SUPERSAMPLE,
-    by_jax: bool | None = None,
 ) -> UInt[np.ndarray, "{view.height} {view.width} C"]:
     """Pixels of a view, uint8 or uint16.
 
@@ -81,12 +77,8 @@ def render(
       view: what to render.
       max_value: 255 (uint8) or 65535 (uint16).
       antialias: NONE takes values at the centres of pixels; all others take means over pixels.
-      by_jax: whether JAX renders, or NumPy; as `renderers` chooses if not given.
-
-    Raises:
-      ForkedProcessError: JAX is asked for, and the process was forked from one that had used it.
     """
-    values_of = _values_of(by_jax)
+    values_of = _values_of(model, params)
     visible = [array for grid, array in zip(grids_of(model, shape), latents, strict=True) if not grid.hyper][::-1]
     units = (view.bottom - view.top) / view.height, (view.right - view.left) / view.width
     finer = _finer(units[0]), _finer(units[1])
@@ -103,18 +95,21 @@ def render(
         down, rows = _axis(model, shape[0], top, units[0], n, finer[0], antialias, at_least=strip)
         windows = tuple(_window(grid, level, down, across) for level, grid in enumerate(visible))
         places = np.array([down.start - down.window, across.start - across.window], np.int32)
-        values = values_of(model, shifts, (down.size, across.size), params, windows, places)
+        values = values_of(shifts, (down.size, across.size), windows, places)
         values = _resampled(_resampled(values, rows, 1), columns, 2)
         pixels[first : first + n] = pixels_of(values, max_value)
     return pixels
 
 
-def _values_of(by_jax: bool | None) -> Values:
-    if renderers.on_accelerator() if by_jax is None else by_jax:
-        from inrc.models.latent_grid import jax_values
+def _values_of(
+    model: LatentGridConfig, params: Mapping[str, Float[np.ndarray, "_ _"]]
+) -> Callable[..., Float[np.ndarray, "C h w"]]:
+    """`numpy_values.values` of the networks, or what computes the same by JAX."""
+    if not renderers.on_accelerator():
+        return functools.partial(numpy_values.values, model, params)
+    from inrc.models.latent_grid import jax_values
 
-        return jax_values.values
-    return numpy_values.values
+    return jax_values.prepared(model, params)
 
 
 def needed_latents(model: LatentGridConfig, shape: tuple[int, int], view: View) -> tuple[int, int]:
