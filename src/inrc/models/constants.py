@@ -4,9 +4,9 @@ import statistics
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
 
 from inrc.config import EncodingConfig
+from inrc.shapes import Float
 
 MODULATION = 10.0
 """What the output of a modulator is multiplied by (NIF)."""
