@@ -14,7 +14,7 @@ from inrc.bitstream.container import ICC_PROFILE, Container
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec.contents import File
-from inrc.codec.family_format import FamilyFormat
+from inrc.codec.family_format import Description, FamilyFormat
 from inrc.codec.formats import format_of, reference_of
 from inrc.codec.reference import Reference
 from inrc.codec.weights import (
@@ -51,6 +51,11 @@ class OpenedFile:
     def header(self) -> Header:
         """Picture and network."""
         return self.container.header
+
+    @property
+    def description(self) -> Description:
+        """The network in words and values."""
+        return self.format.describe(self.header.model)
 
     @property
     def multiplications(self) -> int:
@@ -146,8 +151,16 @@ def read(opened: OpenedFile, limits: DecodeLimits, view: View | None = None) -> 
     weights = _decode_weights(decoder, layout, opened.format.storage(header.model), reference)
     params = dequantise(layout, weights)
     latents = opened.format.decode_latents(decoder, header, params, view)
-    icc_profile = _inflate(parsed.sections.get(ICC_PROFILE, b""), limits)
-    return File(header, layout, weights, params, latents, icc_profile)
+    return File(header, layout, weights, params, latents, icc_profile_of(opened, limits))
+
+
+def icc_profile_of(opened: OpenedFile, limits: DecodeLimits) -> bytes:
+    """The ICC profile of a file; empty where it has none.
+
+    Raises:
+      FormatError: The profile is damaged, or larger than `limits` grant.
+    """
+    return _inflate(opened.container.sections.get(ICC_PROFILE, b""), limits)
 
 
 def _decode_weights(
