@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 N_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tutorial bench test test-slow lint format type contracts golden lock clean \
+.PHONY: help setup demo docs tutorial bench test test-slow lint format type contracts golden lock clean \
 	history rd-smoke rd-quick rd-kodak rd-anchors rd-latent rd-ablations plots report meta-smoke meta-ablation
 
 help: ## list these targets
@@ -16,6 +16,10 @@ setup: $(STAMP) ## make .venv and install the locked packages (again only when t
 
 demo: $(STAMP) ## encode, inspect and decode a small picture
 	@$(BIN)/python -m experiments.demo
+
+docs: $(STAMP) ## the documentation as a site, out/docs/index.html
+	@$(BIN)/python -m sphinx --builder html --fail-on-warning --quiet docs out/docs
+	@echo out/docs/index.html
 
 tutorial: $(STAMP) ## execute experiments/tutorial.ipynb and store what it shows
 	@$(BIN)/python -m experiments.tutorial

@@ -1,5 +1,7 @@
 """`import inrc.imageio`, and imageio reads and writes `.inr` files.
 
+For example::
+
     iio.imread("photo.inr")  # [H, W, C], or [H, W] where it is gray; uint8 or uint16
     iio.imread("photo.inr", size=(320, 240))  # or scale=, region=, antialias=, as `inrc.decode` has them
     iio.imwrite("photo.inr", pixels, quality=50, effort=4)  # the options of `inrc.encode`

@@ -1,5 +1,7 @@
 """`import inrc.pillow`, and Pillow opens and saves `.inr` files.
 
+For example::
+
     with Image.open("photo.inr") as picture:
         picture.thumbnail((256, 256))  # decoded at this size, not decoded whole and then reduced
     Image.open("photo.jpg").save("photo.inr", quality=50, effort=4)

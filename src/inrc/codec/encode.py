@@ -43,7 +43,7 @@ def encode(
       **keywords: fields of `EncodeOptions`, which replace those of `options`.
 
     Returns:
-      The file's bytes, already decoded once: `stats.psnr_db` is that of the decoded pixels.
+      The file's bytes. They have been decoded once; `stats.psnr_db` is that of the decoded pixels.
 
     Raises:
       ImageError: The picture cannot be read or is of a kind that inrc does not hold.
