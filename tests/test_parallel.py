@@ -47,6 +47,14 @@ def test_work_is_done_once_each_on_several_threads(monkeypatch):
     assert sorted(done) == list(range(6))
 
 
+def test_threads_handle_floating_point_errors_as_their_caller_does(monkeypatch):
+    monkeypatch.setattr(parallel, "n_cores", lambda: 2)
+    values = []
+    with np.errstate(over="ignore"):
+        on_cores(lambda _: values.append(np.geterr()["over"]), range(2))
+    assert values == ["ignore", "ignore"]
+
+
 def test_an_error_of_the_work_is_raised(monkeypatch):
     monkeypatch.setattr(parallel, "n_cores", lambda: 2)
 

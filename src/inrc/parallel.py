@@ -6,6 +6,7 @@ shares the cores they take longer, too. So products are taken in pieces that Ope
 and threads are started here, each for a large share of the work.
 """
 
+import contextvars
 import os
 import sys
 import threading
@@ -60,8 +61,10 @@ def on_cores(function: Callable[[_Item], Any], items: Iterable[_Item]) -> None:
         return
     from concurrent.futures import ThreadPoolExecutor
 
+    # NumPy's handling of floating-point errors is part of the context, which threads do not inherit.
+    contexts = [contextvars.copy_context() for _ in items]
     with ThreadPoolExecutor(min(len(items), n_cores())) as pool:
-        for _ in pool.map(function, items):
+        for _ in pool.map(lambda context, item: context.run(function, item), contexts, items):
             pass
 
 
