@@ -33,6 +33,7 @@ class Decode:
         pictures; pictures that are already there are kept.
       scale: Pixels per native pixel: 2 doubles width and height.
       size: Width and height of the picture in pixels; of the region, if a region is given.
+      fit: The most pixels of the longer side, as of a thumbnail: the shape is kept, and nothing is enlarged.
       region: The part to render, in native pixels: left, top, width, height.
       antialias: How to render below the native size. supersample renders every native pixel and averages; damp weakens
         high frequencies, which is faster.
@@ -50,6 +51,7 @@ class Decode:
     output: Annotated[str | None, value("OUT", "-o"), Place(or_stream=True)] = None
     scale: Annotated[float | None, value("S"), Between(0, 2**20, above=True), _DENSITY] = None
     size: Annotated[tuple[int, int] | None, SIZE, value("WxH"), Between(1, 2**31 - 1), _DENSITY] = None
+    fit: Annotated[int | None, value("N"), Between(1, 2**31 - 1), _DENSITY] = None
     region: Annotated[tuple[float, float, float, float] | None, REGION, value("X,Y,W,H"), Between(0, 2**31 - 1)] = None
     antialias: Literal["supersample", "damp", "none"] = "supersample"
     quality: Annotated[int | None, value("1..100", "-q"), Between(1, 100)] = None
@@ -97,6 +99,7 @@ def _decode_one(arguments: Decode) -> None:
             data,
             size=arguments.size,
             scale=arguments.scale,
+            fit=arguments.fit,
             region=arguments.region,
             antialias=Antialias(arguments.antialias),
             init=arguments.init,
@@ -162,6 +165,7 @@ def _decode_many(arguments: Decode) -> None:
     options = DecodeOptions(
         size=arguments.size,
         scale=arguments.scale,
+        fit=arguments.fit,
         region=arguments.region,
         antialias=Antialias(arguments.antialias),
         init=None if arguments.init is None else shared_init.by_name(arguments.init),

@@ -48,6 +48,7 @@ def decode(
     *,
     size: tuple[int, int] | None = None,
     scale: float | None = None,
+    fit: int | None = None,
     region: tuple[float, float, float, float] | None = None,
     antialias: Antialias | str = _DEFAULT_ANTIALIAS,
     init: SharedInit | Path | str | None = None,
@@ -57,9 +58,10 @@ def decode(
 
     Args:
       source: the file: its path, its bytes, a file opened in binary mode, or what `inrc.encode` returns.
-      size: (width, height) to render at; native if neither this nor `scale` is given.
+      size: (width, height) to render at; native if neither this, `scale` nor `fit` is given.
       scale: pixels per native pixel.
-      region: (x, y, width, height) in native pixels; `size` and `scale` then refer to the region.
+      fit: the most pixels of the longer side, as of a thumbnail: the shape is kept, and nothing is enlarged.
+      region: (x, y, width, height) in native pixels; `size`, `scale` and `fit` then refer to the region.
       antialias: for renders below native density; an `Antialias` or its name.
       init: the shared init that the file needs, the path of its .npz file, or digits of its id; if not given, it is
         looked for in the folders of INRC_INIT_PATH and in the package. Files that need none ignore it.
@@ -72,12 +74,12 @@ def decode(
       UnreadableImageError: The file cannot be read.
       FormatError: The bytes are no sound file, or ask for more than `limits` grant.
       InitMismatchError: The file needs a shared init that is not there, or another than the one given.
-      ConfigError: The source is of another type, or the size, scale or region makes no sense for this picture.
+      ConfigError: The source is of another type, or the size, scale, fit or region makes no sense for this picture.
     """
     antialias = checked_choice("antialias", antialias, Antialias)
     opened = files.open_bytes(data_of(source), limits, _lookup(init))
     header = opened.header
-    view = view_of((header.height, header.width), size=size, scale=scale, region=region)
+    view = view_of((header.height, header.width), size=size, scale=scale, fit=fit, region=region)
     n_pixels = view.height * view.width
     limits.check_render(n_pixels, 1)
     limits.check_render(max(n_pixels, _native_samples(view, antialias)), opened.multiplications)

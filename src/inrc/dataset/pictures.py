@@ -23,7 +23,7 @@ class DecodeOptions:
     """How every file is rendered and written; see `inrc.decode` and `inrc.signal.image.encode_image`.
 
     Attributes:
-      size, scale, region, antialias, init: as for `inrc.decode`.
+      size, scale, fit, region, antialias, init: as for `inrc.decode`.
       format: format of the pictures, and their suffix.
       quality: quality of JPEG and WebP.
       force: whether pictures that are already there are written again.
@@ -32,6 +32,7 @@ class DecodeOptions:
 
     size: tuple[int, int] | None = None
     scale: float | None = None
+    fit: int | None = None
     region: tuple[float, float, float, float] | None = None
     antialias: Antialias = Antialias.SUPERSAMPLE
     init: SharedInit | None = None
@@ -122,6 +123,7 @@ def _decode_one(item: Item, folder: Folder, name: str, options: DecodeOptions) -
         read_item(item),
         size=options.size,
         scale=options.scale,
+        fit=options.fit,
         region=options.region,
         antialias=options.antialias,
         init=options.init,
