@@ -16,6 +16,7 @@ from inrc.cli.argument_checks import check_strings, check_values
 from inrc.cli.batch import Batch, batch_command
 from inrc.cli.codecs import Codecs, codecs_command
 from inrc.cli.decode import Decode, decode_command
+from inrc.cli.desktop import Desktop, desktop_command
 from inrc.cli.encode import Encode, encode_command
 from inrc.cli.evaluate import Evaluate, evaluate_command
 from inrc.cli.info import Info, info_command
@@ -47,6 +48,7 @@ _Command = (
     | Annotated[Plot, subcommand("plot")]
     | Annotated[Report, subcommand("report")]
     | Annotated[Meta, subcommand("meta")]
+    | Annotated[Desktop, subcommand("desktop")]
 )
 
 
@@ -111,6 +113,8 @@ def _run(arguments: list[str], warner: Warner) -> None:
             report_command(command)
         case Meta():
             meta_command(command)
+        case Desktop():
+            desktop_command(command)
 
 
 def _fail(message: str) -> int:
