@@ -6,13 +6,14 @@ import numpy as np
 
 from inrc.checks import checked_number
 from inrc.errors import ConfigError, UnsupportedImageError
-from inrc.signal import bmp, jpeg, netpbm, pillow, png, profiles, tiff
+from inrc.signal import bmp, heif, jpeg, jxl, netpbm, pillow, png, profiles, tiff
 from inrc.signal.channels import has_alpha
 from inrc.signal.raster import Raster, packed
 from inrc.signal.signatures import SIGNATURE_BYTES, format_of
 
 READABLE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".mpo", ".webp", ".tif", ".tiff"),
+    *(".avif", ".heic", ".heif", ".hif", ".jxl"),
     *(".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".jls"),
 )
 """Suffixes of the files that hold a format of `format_of`, in lower case. Reading itself goes by the first bytes."""
@@ -32,6 +33,8 @@ _DECODERS = {
     "JPEG": jpeg.decode,
     "WEBP": pillow.decode_webp,
     "TIFF": tiff.decode,
+    "HEIF": heif.decode,
+    "JXL": jxl.decode,
     "BMP": bmp.decode,
     "PPM": netpbm.decode,
     "PBM": netpbm.decode_bitmap,

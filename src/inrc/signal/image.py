@@ -139,23 +139,24 @@ def from_unit(values: Any, bit_depth: int) -> Any:
 
 
 def read_image(source: ByteSource, *, max_pixels: int = MAX_PIXELS) -> Image:
-    """Reads a PNG, JPEG, WebP, TIFF, BMP, PPM, PGM or PBM picture.
+    """Reads a PNG, JPEG, WebP, TIFF, AVIF, HEIF, JPEG XL, BMP, PPM, PGM or PBM picture.
 
     Samples of up to 8 bits become 8-bit over their whole range, those of 9 to 16 bits (also of JPEG, JPEG-LS and TIFF)
     become 16-bit. Palettes and transparent colours are expanded.
 
     Orientation is applied by one rule for all formats: that of EXIF counts, wherever the format keeps it (for PNG also
-    in the texts of ImageMagick and ExifTool); where EXIF has none, `tiff:Orientation` of XMP counts.
+    in the texts of ImageMagick and ExifTool); where EXIF has none, `tiff:Orientation` of XMP counts. AVIF, HEIF and
+    JPEG XL turn the picture by fields of their own, beside which neither of them counts.
 
     The ICC profile is kept where it fits the channels. A gray picture with an RGB profile, or the reverse, gets a
     profile of its own kind with the same curve, and none where that is sRGB; profiles of other spaces, as CMYK, are
     left out (`inrc.signal.profiles`). Colours that are stated without a profile become one: in PNG, cICP counts before
-    iCCP, sRGB, and gAMA with cHRM; in BMP, primaries and gamma. PQ and HLG are kept as code points in a profile,
-    beside a curve for programs that do not know them.
+    iCCP, sRGB, and gAMA with cHRM; in BMP, primaries and gamma; in AVIF, HEIF and JPEG XL, code points. PQ and HLG are
+    kept as code points in a profile, beside a curve for programs that do not know them.
 
-    Of a JPEG that holds several pictures (phones add depth and gain maps) the primary one is read. Every other file of
-    several frames, pages, slices or pictures is refused rather than cut to its first, which would silently lose the
-    others.
+    Of a JPEG or HEIF that holds several pictures (phones add depth and gain maps) the primary one is read. Every other
+    file of several frames, pages, slices or pictures is refused rather than cut to its first, which would silently lose
+    the others.
 
     Args:
         source: A path, the bytes of a file, or a file opened in binary mode.

@@ -16,7 +16,7 @@ import numpy as np
 from inrc.signal import pillow
 from inrc.signal.channels import has_alpha
 from inrc.signal.orientation import ORIENTATION_TAG, stated_orientation, valid_orientation
-from inrc.signal.raster import Raster, check_size, scaled_to_full_range
+from inrc.signal.raster import Raster, check_size, scaled_to_full_range, unpremultiplied
 from inrc.signal.tiff_kinds import MINISWHITE, PALETTE, YCBCR, bits_of, check_decoder, check_kind
 
 if TYPE_CHECKING:
@@ -121,12 +121,5 @@ def _plain_samples(page: TiffPage) -> np.ndarray:
     if page.photometric == MINISWHITE:
         pixels[..., 0] = np.iinfo(pixels.dtype).max - pixels[..., 0]
     if has_alpha(pixels.shape[2]) and page.extrasamples[:1] == (_PREMULTIPLIED,):
-        pixels = _unpremultiply(pixels)
+        pixels = unpremultiplied(pixels)
     return pixels
-
-
-def _unpremultiply(pixels: np.ndarray) -> np.ndarray:
-    """Divides the colours of [H, W, C] by the last channel, rounded to nearest; where alpha is 0 they become 0."""
-    alpha = pixels[..., -1:]
-    colours = scaled_to_full_range(pixels[..., :-1], alpha, pixels.dtype.type)
-    return np.concatenate([colours, alpha], axis=-1)
