@@ -37,13 +37,13 @@ def test_any_path_of_a_program_survives(path):
     program, *arguments = exec_of(entries.thumbnailer(Path(path)))
     assert program.replace("%%", "%") == path
     assert program.count("%") == 2 * path.count("%")
-    assert arguments == ["decode", "--quiet", "--format", "png", "--fit", "%s", "-o", "%o", "%i"]
+    assert arguments == ["decode", "--quiet", "--metadata", "strip", "--format", "png", "--fit", "%s", "-o", "%o", "%i"]
 
 
 def test_the_entry_of_a_plain_path():
     assert entries.thumbnailer(Path("/usr/bin/inrc")) == (
         "[Thumbnailer Entry]\n"
         "TryExec=/usr/bin/inrc\n"
-        "Exec=/usr/bin/inrc decode --quiet --format png --fit %s -o %o %i\n"
+        "Exec=/usr/bin/inrc decode --quiet --metadata strip --format png --fit %s -o %o %i\n"
         "MimeType=image/x-inr;\n"
     )

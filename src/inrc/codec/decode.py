@@ -4,6 +4,7 @@ bytes -> opened (header) -> view -> file (weights, latents) -> pixels
 """
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,17 @@ from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.checks import checked_choice
 from inrc.codec import file as files
+from inrc.codec import sections
 from inrc.codec.contents import File
 from inrc.codec.family_format import Description
 from inrc.codec.formats import format_of
 from inrc.codec.stats import Encoded, FileStats, file_stats, values_of
 from inrc.models.view import Antialias, View, transposed, view_of
 from inrc.shared_init import FindInit, SharedInit
+from inrc.signal.exif import upright_exif
 from inrc.signal.image import Image
 from inrc.signal.sources import ByteSource, bytes_of
+from inrc.signal.xmp import upright_xmp
 
 _DEFAULT_LIMITS = DecodeLimits()
 _DEFAULT_ANTIALIAS = Antialias.SUPERSAMPLE
@@ -35,12 +39,19 @@ class Info(FileStats):
       network: a description of the network.
       steps: quantisation step of every matrix.
       icc_profile_bytes: size of the ICC profile, inflated.
+      exif_bytes: size of the EXIF block, inflated.
+      xmp_bytes: size of the XMP packet, inflated.
+      section_bytes: {name: bytes in the file} of the optional sections that are there: "icc_profile", "exif", "xmp",
+        and "unknown" for all that this release does not know.
     """
 
     header: Header
     network: Description
     steps: tuple[float, ...]
     icc_profile_bytes: int
+    exif_bytes: int
+    xmp_bytes: int
+    section_bytes: Mapping[str, int]
 
 
 def decode(
@@ -68,7 +79,7 @@ def decode(
       limits: what the decoder may spend.
 
     Returns:
-      The picture, with the file's bit depth, channels and ICC profile.
+      The picture, with the file's bit depth, channels and ICC profile, and with EXIF and XMP where the file holds them.
 
     Raises:
       UnreadableImageError: The file cannot be read.
@@ -86,7 +97,8 @@ def decode(
     # The network may see the transposed picture.
     seen = transposed(view) if header.transposed else view
     file = files.read(opened, limits, seen)
-    return Image(_upright(header, opened.format.render(file, seen, antialias)), file.icc_profile)
+    pixels, held = _upright(header, opened.format.render(file, seen, antialias)), file.sections
+    return Image(pixels, held.icc_profile, upright_exif(held.exif), upright_xmp(held.xmp))
 
 
 def render(file: File) -> np.ndarray:
@@ -118,13 +130,17 @@ def info(
       ConfigError: The source is of another type.
     """
     data = data_of(source)
-    file = files.unpack(data, limits, _lookup(init))
+    opened = files.open_bytes(data, limits, _lookup(init))
+    file = files.read(opened, limits)
     return Info(
         **values_of(file_stats(file, len(data))),  # pyright: ignore[reportArgumentType]
         header=file.header,
         network=format_of(file.header.model).describe(file.header.model),
         steps=file.weights.steps,
-        icc_profile_bytes=len(file.icc_profile),
+        icc_profile_bytes=len(file.sections.icc_profile),
+        exif_bytes=len(file.sections.exif),
+        xmp_bytes=len(file.sections.xmp),
+        section_bytes=sections.bytes_of(opened.container.sections),
     )
 
 

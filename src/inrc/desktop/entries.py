@@ -41,7 +41,7 @@ def thumbnailer(executable: Path) -> str:
     """
     # File managers split Exec as a shell does, and put the size, the output and the input in place of %s, %o and %i.
     program = shlex.quote(str(executable)).replace("%", "%%")
-    command = f"{program} decode --quiet --format png --fit %s -o %o %i"
+    command = f"{program} decode --quiet --metadata strip --format png --fit %s -o %o %i"
     return (
         f"[Thumbnailer Entry]\nTryExec={_escaped(str(executable))}\nExec={_escaped(command)}\nMimeType={MIME_TYPE};\n"
     )

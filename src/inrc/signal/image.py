@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,11 @@ def _wrong_type(pixels: Any) -> str:
             "b": "multiply them as uint8 by 255",
         }.get(kind, "convert them with astype where their values lie in 0..255 or 0..65535")
     return f"pixels are {dtype}, not uint8 or uint16 in NumPy; {remedy}"
+
+
+def without_metadata(image: Image) -> Image:
+    """Returns a picture without EXIF and XMP."""
+    return replace(image, exif=b"", xmp=b"")
 
 
 def to_unit(pixels: np.ndarray) -> np.ndarray:
@@ -223,7 +228,7 @@ def encode_image(image: Image, format: str, *, quality: int | None = None) -> by
         UnsupportedImageError: If the format is unknown, or cannot hold this picture's depth, alpha, colour or size.
         ConfigError: If `quality` is out of range, or given for a lossless format.
     """
-    return formats.encode(image.pixels, image.icc_profile, format, quality, image.exif, image.xmp)
+    return formats.encode(image.pixels, image.icc_profile, format, quality, upright_exif(image.exif), image.xmp)
 
 
 def write_image(path: str | os.PathLike[str], image: Image, *, quality: int | None = None) -> None:
