@@ -5,6 +5,7 @@ import contextlib
 import imagecodecs
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from inrc.errors import ImageTooLargeError, UnreadableImageError, UnsupportedImageError
 from inrc.signal import coded_colours, jxl
@@ -12,7 +13,7 @@ from inrc.signal.icc import D65, SRGB_CHROMATICITIES, Chromaticities
 from inrc.signal.image import read_image
 from inrc.signal.jxl_header import read_header
 from tests.signal.boxed import HEADERS, QUARTERS, TURNED, box, jxl_file
-from tests.signal.samples import exif_bytes, random_pixels
+from tests.signal.samples import SRGB_PROFILE, exif_bytes, pillow_bytes, random_pixels
 from tests.signal.test_heif import expected_range
 
 
@@ -116,6 +117,20 @@ def test_what_is_refused():
         read_image(imagecodecs.jpegxl_encode(random_pixels(4, 4, 3).astype(np.float32) / 255))
     with pytest.raises(UnsupportedImageError, match="it is an animated JPEG XL"):
         read_image(lossless(random_pixels(3, 8 * 8, 3).reshape(3, 8, 8, 3)))
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_jpeg_that_was_packed_without_loss_gives_its_profile_too(orientation):
+    options = {"icc_profile": SRGB_PROFILE, "exif": exif_bytes(orientation), "quality": 90}
+    jpeg = pillow_bytes(PillowImage.fromarray(QUARTERS), "JPEG", **options)
+    data = bytes(imagecodecs.jpegxl_encode_jpeg(jpeg))
+    assert read_header(jxl._parts_of(data).codestream).has_profile
+    expected, image = read_image(jpeg, metadata="keep"), read_image(data, metadata="keep")
+    np.testing.assert_array_equal(image.pixels, expected.pixels)
+    assert (image.icc_profile, image.exif) == (SRGB_PROFILE, expected.exif)
+    plain = pillow_bytes(PillowImage.fromarray(QUARTERS), "JPEG", quality=90)
+    read = read_image(bytes(imagecodecs.jpegxl_encode_jpeg(plain))).pixels
+    assert np.abs(read.astype(int) - read_image(plain).pixels).max() <= 3  # another inverse DCT
 
 
 def test_the_size_is_checked_before_decoding(monkeypatch):

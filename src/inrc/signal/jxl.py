@@ -1,14 +1,17 @@
 """JPEG XL, decoded by imagecodecs; the header of the codestream and the boxes around it are read here.
 
 The decoder turns the picture as its codestream says, which counts alone: EXIF only repeats it (ISO/IEC 18181-2, 9.5).
+A file that was made of a JPEG without loss, and has its profile, gives the JPEG back, which is read instead.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from inrc.errors import UnreadableImageError, UnsupportedImageError
-from inrc.signal import coded_colours
+from inrc.signal import coded_colours, jpeg
 from inrc.signal.boxes import BoxReader, boxes
 from inrc.signal.jxl_header import JxlHeader, read_header
 from inrc.signal.raster import Raster, check_size, scaled_to_full_range, unpremultiplied
@@ -18,6 +21,22 @@ _ALPHA, _BLACK = 0, 4
 _MAX_METADATA_BYTES = 2**24
 _GAMMAS = {8: 1.0, 13: None}  # of TransferCharacteristics, for primaries of one's own: linear, and that of sRGB
 _DJXL = "convert it to PNG with djxl"
+
+
+class _Parts(NamedTuple):
+    """What lies in a file.
+
+    Attributes:
+        codestream: Its first part at least.
+        exif: The EXIF block.
+        xmp: The XMP packet.
+        is_jpeg: Whether the file was made of a JPEG without loss, and gives it back.
+    """
+
+    codestream: bytes
+    exif: bytes = b""
+    xmp: bytes = b""
+    is_jpeg: bool = False
 
 
 def decode(data: bytes, max_pixels: int) -> Raster:
@@ -34,19 +53,18 @@ def decode(data: bytes, max_pixels: int) -> Raster:
     """
     import imagecodecs
 
-    exif = xmp = b""
-    codestream = data
-    if not data.startswith(_CODESTREAM):
-        codestream, exif, xmp = _boxes_of(data)
-    if not codestream.startswith(_CODESTREAM):
+    parts = _Parts(data) if data.startswith(_CODESTREAM) else _parts_of(data)
+    if not parts.codestream.startswith(_CODESTREAM):
         raise UnreadableImageError("the JPEG XL file has no codestream; copy or download it again")
-    header = read_header(codestream)
+    header = read_header(parts.codestream)
     check_size(header.width, header.height, max_pixels)
-    _check_kind(header)
     if not imagecodecs.JPEGXL.available:
         raise UnsupportedImageError(
             "its format is JPEG XL, which this build of imagecodecs does not read; install imagecodecs by pip"
         )
+    if header.has_profile and parts.is_jpeg:  # which has the profile that the codestream hides
+        return jpeg.decode(bytes(imagecodecs.jpegxl_decode_jpeg(data, numthreads=1)), max_pixels)
+    _check_kind(header)
     samples = np.asarray(imagecodecs.jpegxl_decode(data))
     pixels = samples.reshape(*samples.shape[:2], -1)
     if pixels.shape[2] != (1 if header.is_gray else 3) + len(header.extra_kinds):
@@ -54,7 +72,7 @@ def decode(data: bytes, max_pixels: int) -> Raster:
     pixels = scaled_to_full_range(pixels, 2**header.bits - 1, np.uint8 if header.bits <= 8 else np.uint16)
     if header.is_premultiplied:
         pixels = unpremultiplied(pixels)
-    return Raster(pixels, _icc_profile(header), exif=exif, xmp=xmp)
+    return Raster(pixels, _icc_profile(header), exif=parts.exif, xmp=parts.xmp)
 
 
 def _check_kind(header: JxlHeader) -> None:
@@ -72,8 +90,7 @@ def _check_kind(header: JxlHeader) -> None:
         raise UnsupportedImageError("it has channels beside colours and alpha; keep gray or RGB and one alpha channel")
     if header.has_profile:
         raise UnsupportedImageError(
-            f"its colours are an ICC profile inside of a JPEG XL codestream, which inrc does not read; {_DJXL}, or to "
-            "JPEG if it was one"
+            f"its colours are an ICC profile inside of a JPEG XL codestream, which inrc does not read; {_DJXL}"
         )
 
 
@@ -92,9 +109,10 @@ def _icc_profile(header: JxlHeader) -> bytes:
     return profile
 
 
-def _boxes_of(data: bytes) -> tuple[bytes, bytes, bytes]:
-    """Returns the first part of the codestream, the EXIF block and the XMP packet (18181-2, clause 9)."""
+def _parts_of(data: bytes) -> _Parts:
+    """Returns what the boxes of a file hold (18181-2, clause 9)."""
     codestream = exif = xmp = b""
+    is_jpeg = False
     for box in boxes(data, 0, len(data)):
         reader = BoxReader(data, box)
         kind, body = box.kind, b""
@@ -110,7 +128,8 @@ def _boxes_of(data: bytes) -> tuple[bytes, bytes, bytes]:
             xmp = body
         elif kind == b"jxlc" or (kind == b"jxlp" and not codestream):
             codestream = body[4:] if kind == b"jxlp" else body
-    return codestream, exif, xmp
+        is_jpeg |= kind == b"jbrd"
+    return _Parts(codestream, exif, xmp, is_jpeg)
 
 
 def _unbrotlied(stream: bytes) -> bytes:
