@@ -54,7 +54,7 @@ def upright_exif(block: bytes) -> bytes:
                 struct.pack_into(order + "HIHH", upright, position + 2, _SHORT, 1, 1, 0)
         end = place + 2 + 12 * n_entries
         thumbnail = struct.unpack_from(order + "I", block, end)[0]
-        if thumbnail:
+        if thumbnail >= _HEADER_BYTES:
             struct.pack_into(order + "I", upright, end, 0)
             _clear_thumbnail(upright, thumbnail)
     except struct.error:
