@@ -15,7 +15,7 @@ from inrc.errors import ImageTooLargeError, UnreadableImageError, UnsupportedIma
 from inrc.signal import coded_colours, heif, heif_items
 from inrc.signal.image import read_image
 from inrc.signal.raster import upright
-from tests.signal.boxed import avif_bytes, box, heic_bytes, patched
+from tests.signal.boxed import PREMULTIPLIED_AVIF, avif_bytes, box, heic_bytes, patched
 from tests.signal.samples import SRGB_PROFILE, exif_bytes, random_pixels
 
 try:
@@ -74,6 +74,15 @@ def test_gray_of_10_bits_in_heic_fills_16(shape):
     image = read_image(heic_bytes(pixels))
     np.testing.assert_array_equal(image.pixels, expected_range(pixels >> 6, 10))
     assert image.pixels[0, 0, 0] == 65535
+
+
+def test_alpha_is_divided_out_of_the_colours():
+    pixels = read_image(PREMULTIPLIED_AVIF).pixels
+    assert [pixels[0, 0].tolist(), pixels[7, 0].tolist(), pixels[7, 7].tolist()] == [
+        [200, 100, 40, 255],
+        [200, 100, 40, 128],
+        [200, 100, 40, 64],
+    ]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -1,6 +1,7 @@
 """JPEG XL: samples exactly, the orientation and the colours of the codestream, boxes, and damage."""
 
 import contextlib
+import dataclasses
 
 import imagecodecs
 import numpy as np
@@ -32,6 +33,39 @@ def test_samples_are_exact_over_the_whole_range(channels, bits, container):
     np.testing.assert_array_equal(image.pixels, expected_range(samples, bits))
     linear = coded_colours.of_code_points(1, 8, 0, 1, gray=channels <= 2, bit_depth=16)
     assert image.icc_profile == (b"" if bits == 8 else linear)  # as imagecodecs writes samples of 16 bits
+
+
+def header_of_bits(*fields):
+    """A codestream's beginning of (value, number of bits)."""
+    value = position = 0
+    for number, n_bits in fields:
+        value |= number << position
+        position += n_bits
+    return b"\xff\x0a" + value.to_bytes(position // 8 + 1, "little")
+
+
+SMALL = ((1, 1), (0, 5), (1, 3))  # 8 rows, ratio 1
+PLAIN = ((0, 1), (0, 1), (0, 1), (0, 2), (1, 1))  # not all default, no extra fields, integers of 8 bits, small buffers
+
+
+def test_channels_beside_the_colours():
+    alpha = ((0, 1), (0, 2), (0, 1), (0, 2), (0, 2), (1, 2), (3, 4), *[(ord(letter), 8) for letter in "mat"])
+    for associated in (0, 1):
+        header = read_header(header_of_bits(*SMALL, *PLAIN, (1, 2), *alpha, (associated, 1), (0, 1), (1, 1)))
+        assert (header.extra_kinds, header.is_premultiplied) == ((0,), bool(associated))
+        assert (header.width, header.height, header.bits) == (8, 8, 8)
+    black = ((0, 1), (2, 2), (2, 4), (0, 1), (0, 2), (0, 2), (0, 2))
+    with pytest.raises(UnsupportedImageError, match="its colours are CMYK"):
+        read_image(header_of_bits(*SMALL, *PLAIN, (1, 2), *black, (0, 1), (1, 1)))
+    depth = ((0, 1), (1, 2), (0, 1), (0, 2), (0, 2), (0, 2))
+    with pytest.raises(UnsupportedImageError, match="it has channels beside colours and alpha"):
+        read_image(header_of_bits(*SMALL, *PLAIN, (1, 2), *depth, (0, 1), (1, 1)))
+
+
+def test_alpha_is_divided_out_of_the_colours(monkeypatch):
+    pixels = np.array([[[100, 50, 20, 128], [0, 0, 0, 0]]], np.uint8)
+    monkeypatch.setattr(jxl, "read_header", lambda data: dataclasses.replace(read_header(data), is_premultiplied=True))
+    assert read_image(lossless(pixels)).pixels.tolist() == [[[199, 100, 40, 128], [0, 0, 0, 0]]]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (256, 248), (5, 600), (9000, 1), (64, 64), (40, 50), (30, 40)])

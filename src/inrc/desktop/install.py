@@ -82,8 +82,8 @@ def install(*, executable: Path | None = None, folder: Path | None = None, force
     notes = [*_update(mime)]
     if not places.is_in_sandbox(executable):
         notes.append(
-            f"GNOME Files shows no thumbnails by {shown(executable)}, since its sandbox holds /usr alone; file managers "
-            "without a sandbox show them"
+            f"GNOME Files shows no thumbnails by {shown(executable)}, since its sandbox holds /usr alone; "
+            "file managers without a sandbox show them"
         )
     return Outcome(tuple(folder / name for name in wanted), tuple(notes))
 
