@@ -4,7 +4,6 @@ A small network is fitted to a picture, its weights are quantised and range-code
 back at any size.
 """
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import inrc.forks as _forks  # watches forks from the first import on  # noqa: F401
@@ -17,6 +16,7 @@ from inrc.signal.image import read_image as read_image
 from inrc.signal.image import write_image as write_image
 
 if TYPE_CHECKING:
+    __version__: str
     from inrc.codec.batch import encode_batch as encode_batch
     from inrc.codec.decode import Info as Info
     from inrc.codec.decode import decode as decode
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from inrc.dataset.loader import open_weights as open_weights
     from inrc.dataset.manifest import load_manifest as load_manifest
     from inrc.models.view import Antialias as Antialias
-
-__version__ = version("inrc")
 
 # Encoding needs the training stack, decoding does not: each is imported when it is first asked for.
 _LAZY = {
@@ -48,6 +46,10 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("inrc")
     if name in _LAZY:
         import importlib
 

@@ -204,7 +204,8 @@ def test_a_terminal_shows_the_progress(inrc_command, folder, tmp_path):
 
 CORES = """
 import sys
-from inrc.cli.jax_setup import n_cores, use_all_cores
+from inrc.cli.jax_setup import use_all_cores
+from inrc.parallel import n_cores
 use_all_cores()
 import jax
 print(len(jax.devices()), n_cores())

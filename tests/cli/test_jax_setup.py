@@ -79,8 +79,20 @@ def test_platforms_that_are_not_there(monkeypatch, variable, value, installed, m
 
 
 def test_a_misspelt_platform_is_one_line(inrc_command, tmp_path):
-    done = inrc_command.apart("decode", FOLDER / "gray.inr", "-o", tmp_path / "a.png", JAX_PLATFORMS="cdua")
+    done = inrc_command.apart("encode", COFFEE_SMALL, "-o", tmp_path / "a.inr", JAX_PLATFORMS="cdua")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("inrc: error: JAX_PLATFORMS is 'cdua', but JAX has cpu")
     assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_decoding_a_picture_needs_no_platform(inrc_command, tmp_path):
+    done = inrc_command.apart("decode", FOLDER / "gray.inr", "-o", tmp_path / "a.png", JAX_PLATFORMS="cdua")
+    assert (done.returncode, (tmp_path / "a.png").exists()) == (0, True), done.stderr
+
+
+def test_an_unusable_cache_folder_changes_nothing(inrc_command, tmp_path):
+    arguments = ("encode", COFFEE_SMALL, "-o", tmp_path / "a.inr", "-e", 1, "-q", 10)
+    done = inrc_command.apart(*arguments, INRC_CACHE_DIR="/dev/null/inrc")
+    assert done.returncode == 0
+    assert done.stderr.count("\n") == 1

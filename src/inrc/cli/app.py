@@ -3,27 +3,20 @@
 The exit code is 0 when the command is done, 1 after a typed error, 2 after wrong usage and 130 after an interruption.
 """
 
+import functools
+import importlib
+import operator
 import os
 import sys
+import types
 from collections.abc import Sequence
-from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, subcommand
 
 from inrc.cli.argument_checks import check_strings, check_values
-from inrc.cli.batch import Batch, batch_command
-from inrc.cli.codecs import Codecs, codecs_command
-from inrc.cli.decode import Decode, decode_command
-from inrc.cli.desktop import Desktop, desktop_command
-from inrc.cli.encode import Encode, encode_command
-from inrc.cli.evaluate import Evaluate, evaluate_command
-from inrc.cli.info import Info, info_command
 from inrc.cli.jax_setup import silence_compiler_log
-from inrc.cli.meta import Meta, meta_command
-from inrc.cli.plot import Plot, plot_command
-from inrc.cli.report import Report, report_command
 from inrc.cli.streams import Warner, answer, flush_stdout, say, standard_streams
 from inrc.errors import InrcError
 from inrc.names import one_line
@@ -38,18 +31,8 @@ Pictures stored as the weights of a small network that is fitted to them.
 
 Each command has its own --help. `inrc --version` prints the version."""
 
-_Command = (
-    Annotated[Encode, subcommand("encode")]
-    | Annotated[Batch, subcommand("batch")]
-    | Annotated[Decode, subcommand("decode")]
-    | Annotated[Info, subcommand("info")]
-    | Annotated[Codecs, subcommand("codecs")]
-    | Annotated[Evaluate, subcommand("evaluate")]
-    | Annotated[Plot, subcommand("plot")]
-    | Annotated[Report, subcommand("report")]
-    | Annotated[Meta, subcommand("meta")]
-    | Annotated[Desktop, subcommand("desktop")]
-)
+_COMMANDS = ("encode", "batch", "decode", "info", "codecs", "evaluate", "plot", "report", "meta", "desktop")
+"""The command NAME has the module `inrc.cli.NAME`, arguments of its class `Name`, and runs by its `NAME_command`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _exit_code(arguments: list[str], warner: Warner) -> int:
     try:
         if arguments in (["--version"], ["-V"]):
+            from importlib.metadata import version
+
             answer(f"inrc {version('inrc')}")
         else:
             _run(arguments, warner)
@@ -89,32 +74,30 @@ def _exit_code(arguments: list[str], warner: Warner) -> int:
 def _run(arguments: list[str], warner: Warner) -> None:
     silence_compiler_log()  # here, since some commands import JAX before they set it up
     check_strings(arguments)
-    config = (OmitArgPrefixes, FlagCreatePairsOff)
-    # tyro takes a union of annotated types, for which Python's type system has no name yet.
-    command = tyro.cli(_Command, prog="inrc", description=_DESCRIPTION, args=arguments, config=config)  # pyright: ignore
+    command = _parsed(arguments)
     check_values(command)
     warner.quiet = getattr(command, "quiet", False)
-    match command:
-        case Encode():
-            encode_command(command)
-        case Batch():
-            batch_command(command)
-        case Decode():
-            decode_command(command)
-        case Info():
-            info_command(command)
-        case Codecs():
-            codecs_command(command)
-        case Evaluate():
-            evaluate_command(command)
-        case Plot():
-            plot_command(command)
-        case Report():
-            report_command(command)
-        case Meta():
-            meta_command(command)
-        case Desktop():
-            desktop_command(command)
+    name = type(command).__name__.lower()
+    getattr(_module(name), f"{name}_command")(command)
+
+
+def _parsed(arguments: list[str]) -> Any:
+    """Returns the arguments of a command. Where the first one names it, no other command is imported."""
+    config = (OmitArgPrefixes, FlagCreatePairsOff)
+    if arguments and (name := arguments[0]) in _COMMANDS:
+        return tyro.cli(_arguments_type(name), prog=f"inrc {name}", args=arguments[1:], config=config)
+    # tyro takes a union of annotated types, for which Python's type system has no name yet.
+    choices: list[Any] = [Annotated[_arguments_type(name), subcommand(name)] for name in _COMMANDS]
+    union = functools.reduce(operator.or_, choices)
+    return tyro.cli(union, prog="inrc", description=_DESCRIPTION, args=arguments, config=config)
+
+
+def _arguments_type(name: str) -> type:
+    return getattr(_module(name), name.capitalize())
+
+
+def _module(name: str) -> types.ModuleType:
+    return importlib.import_module(f"inrc.cli.{name}")
 
 
 def _fail(message: str) -> int:

@@ -92,22 +92,20 @@ def _decode_one(arguments: Decode) -> None:
     source = Path(arguments.input)
     data = read_file(source)
     output, format = _output(arguments, source)
-    from inrc.cli.jax_setup import jax_set_up
     from inrc.codec.decode import decode
     from inrc.models.view import Antialias
     from inrc.signal.formats import left_out
     from inrc.signal.image import encode_image, without_metadata
 
-    with jax_set_up():
-        image = decode(
-            data,
-            size=arguments.size,
-            scale=arguments.scale,
-            fit=arguments.fit,
-            region=arguments.region,
-            antialias=Antialias(arguments.antialias),
-            init=arguments.init,
-        )
+    image = decode(
+        data,
+        size=arguments.size,
+        scale=arguments.scale,
+        fit=arguments.fit,
+        region=arguments.region,
+        antialias=Antialias(arguments.antialias),
+        init=arguments.init,
+    )
     if arguments.metadata == "strip":
         image = without_metadata(image)
     try:
@@ -164,11 +162,12 @@ def _decode_many(arguments: Decode) -> None:
     began = time.monotonic()
     from inrc import shared_init
     from inrc.cli.interrupt import run_interruptibly
-    from inrc.cli.jax_setup import jax_set_up, n_cores
+    from inrc.cli.jax_setup import jax_set_up
     from inrc.dataset.kinds import skipped_in_words
     from inrc.dataset.pictures import DecodeOptions, DecodeTotals, decode_all
     from inrc.dataset.places import public
     from inrc.models.view import Antialias
+    from inrc.parallel import n_cores
 
     options = DecodeOptions(
         size=arguments.size,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from inrc.cli.jax_platforms import check_platforms
+from inrc.parallel import n_cores
 
 _MAX_BYTES = 1 << 28
 """Limit of the kept programs: 256 MiB. The programs of one picture size and network take about 1 MiB."""
@@ -96,11 +97,6 @@ def use_all_cores() -> None:
         return
     with contextlib.suppress(RuntimeError):  # JAX has made its devices already
         jax.config.update("jax_num_cpu_devices", n_cores())
-
-
-def n_cores() -> int:
-    """Returns the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _prune(folder: Path) -> None:

@@ -20,7 +20,7 @@ from inrc.codec.family_format import Description
 from inrc.codec.formats import format_of
 from inrc.codec.stats import Encoded, FileStats, file_stats, values_of
 from inrc.models.view import Antialias, View, transposed, view_of
-from inrc.shared_init import FindInit, SharedInit
+from inrc.shared_init import SharedInit
 from inrc.signal.exif import upright_exif
 from inrc.signal.image import Image
 from inrc.signal.sources import ByteSource, bytes_of
@@ -88,7 +88,7 @@ def decode(
       ConfigError: The source is of another type, or the size, scale, fit or region makes no sense for this picture.
     """
     antialias = checked_choice("antialias", antialias, Antialias)
-    opened = files.open_bytes(data_of(source), limits, _lookup(init))
+    opened = files.open_bytes(data_of(source), limits, shared_init.lookup_of(init))
     header = opened.header
     view = view_of((header.height, header.width), size=size, scale=scale, fit=fit, region=region)
     n_pixels = view.height * view.width
@@ -130,7 +130,7 @@ def info(
       ConfigError: The source is of another type.
     """
     data = data_of(source)
-    opened = files.open_bytes(data, limits, _lookup(init))
+    opened = files.open_bytes(data, limits, shared_init.lookup_of(init))
     file = files.read(opened, limits)
     return Info(
         **values_of(file_stats(file, len(data))),  # pyright: ignore[reportArgumentType]
@@ -152,12 +152,6 @@ def data_of(source: ByteSource | Encoded) -> bytes:
       ConfigError: The source is none that `decode` takes.
     """
     return source.data if isinstance(source, Encoded) else bytes_of(source)
-
-
-def _lookup(init: SharedInit | Path | str | None) -> FindInit:
-    if init is None:
-        return shared_init.find
-    return shared_init.lookup_of(init if isinstance(init, SharedInit) else shared_init.by_name(str(init)))
 
 
 def _native_samples(view: View, antialias: Antialias) -> int:

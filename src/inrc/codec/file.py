@@ -13,7 +13,7 @@ from inrc.bitstream.container import Container
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec.contents import File
-from inrc.codec.family_format import FamilyFormat
+from inrc.codec.family_format import Description, FamilyFormat
 from inrc.codec.formats import format_of, reference_of
 from inrc.codec.reference import Reference
 from inrc.codec.sections import NO_SECTIONS, Sections, packed, unpacked
@@ -51,6 +51,11 @@ class OpenedFile:
     def header(self) -> Header:
         """Picture and network."""
         return self.container.header
+
+    @property
+    def description(self) -> Description:
+        """The network in words and values."""
+        return self.format.describe(self.header.model)
 
     @property
     def multiplications(self) -> int:
@@ -149,7 +154,16 @@ def read(opened: OpenedFile, limits: DecodeLimits, view: View | None = None) -> 
     weights = _decode_weights(decoder, layout, opened.format.storage(header.model), reference)
     params = dequantise(layout, weights)
     latents = opened.format.decode_latents(decoder, header, params, view)
-    return File(header, layout, weights, params, latents, unpacked(parsed.sections, limits))
+    return File(header, layout, weights, params, latents, sections_of(opened, limits))
+
+
+def sections_of(opened: OpenedFile, limits: DecodeLimits) -> Sections:
+    """What a file holds beside the picture.
+
+    Raises:
+      FormatError: A section is damaged, or larger than `limits` grant.
+    """
+    return unpacked(opened.container.sections, limits)
 
 
 def _decode_weights(

@@ -213,7 +213,7 @@ def _pixels(data: bytes, **options) -> np.ndarray:
 
 
 def _network(data: bytes, *, init: SharedInit | None, limits: DecodeLimits) -> Network:
-    file = files.unpack(data, limits, shared_init.find if init is None else shared_init.lookup_of(init))
+    file = files.unpack(data, limits, shared_init.lookup_of(init))
     return Network(file.header, file.params, file.latents)
 
 

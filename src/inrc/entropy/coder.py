@@ -13,10 +13,10 @@ from typing import Any
 
 import constriction
 import numpy as np
-from jaxtyping import Float64, Int, Int32, Integer
 
 from inrc.entropy import tables, weight_scales, zero_lines
 from inrc.errors import CorruptFileError, LimitExceededError
+from inrc.shapes import Float64, Int, Int32, Integer
 
 MAX_MAGNITUDE = 1 << 20
 """Encoder and decoder refuse integers beyond this."""

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int, Integer
 
 from inrc.entropy import context
 from inrc.entropy import latent_tables as tables
 from inrc.entropy.context import ContextNetwork, GridPlan
+from inrc.shapes import Float32, Float64, Int, Integer
 
 
 def latent_bits(

@@ -16,9 +16,9 @@ import operator
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float32, Int64
 
 from inrc.latent_layout import LOG_SCALE_LIMIT
+from inrc.shapes import Float32, Int64
 
 PRECISION_BITS = 24
 LARGEST = 12

@@ -10,7 +10,8 @@ import decimal
 import functools
 
 import numpy as np
-from jaxtyping import Float64, Int64, Shaped
+
+from inrc.shapes import Float64, Int64, Shaped
 
 PRECISION_BITS = 24
 N_SCALES = 64

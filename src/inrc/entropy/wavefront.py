@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import constriction
 import numpy as np
-from jaxtyping import Int, Int32, Integer
 
 from inrc.entropy import context
 from inrc.entropy import latent_tables as tables
 from inrc.entropy.context import ContextNetwork, GridPlan, Offsets
 from inrc.errors import CorruptFileError, LimitExceededError
+from inrc.shapes import Int, Int32, Integer
 
 MAX_LATENT = 1 << 15
 """Encoder and decoder refuse latents of a larger magnitude."""
@@ -214,7 +214,7 @@ def _decode_grid(
     for time, (first, last) in enumerate(zip(firsts.tolist(), lasts.tolist(), strict=True)):
         n = last - first
         if n > 0:
-            np.copyto(neighbour_inputs[:, :, :n], window.contexts(first, last))
+            neighbour_inputs[:, :, :n] = window.contexts(first, last)
             crossed.copy(time, first, last, feature_inputs[:, :n])
             rows, values = evaluation.run(n)
             symbols = _decode(decoder, rows)
@@ -281,7 +281,7 @@ class _Features:
         """Copies the features of rows first..last - 1 of a wavefront to `out`, [n, rows]."""
         if self.n:
             places = self._places[time & 1][first:last] + (time >> 1)
-            np.take(self._features, places, axis=1, out=out, mode="clip")
+            self._features.take(places, axis=1, out=out, mode="clip")
 
 
 class _Window:
@@ -317,7 +317,7 @@ class _Window:
     def write(self, first: int, last: int, values: np.ndarray) -> None:
         """Stores the latents of rows first..last - 1 of this wavefront."""
         limit = float(context.LARGEST_INPUT)
-        np.clip(values, -limit, limit, out=self._current[self._step, first:last], casting="same_kind")
+        values.clip(-limit, limit, out=self._current[self._step, first:last], casting="same_kind")
 
     def next(self) -> None:
         """Moves on to the next wavefront."""

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int, Int64
 
 from inrc.entropy import tables, zero_lines
+from inrc.shapes import Int, Int64
 
 MAX_EXPONENT = 64
 """The scales of a learned prior, in units of the quantisation step, lie within 2^-8..2^8."""

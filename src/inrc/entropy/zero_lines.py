@@ -8,7 +8,8 @@ integers of the other lines are then expected to be larger. FORMAT.md, section 6
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int
+
+from inrc.shapes import Bool, Float64, Int
 
 MIN_LENGTH = 3
 """Integers of a line from which it has a flag: shorter ones hardly cost more than their flag."""

@@ -1,12 +1,13 @@
 """Numbers of coordinate networks that are no part of a file: every decoder computes the same. Needs no JAX."""
 
+import functools
 import statistics
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
 
 from inrc.config import EncodingConfig
+from inrc.shapes import Float, Float64
 
 MODULATION = 10.0
 """What the output of a modulator is multiplied by (NIF)."""
@@ -22,20 +23,26 @@ def gaussian_frequencies(
     All decoders must draw the same numbers for ever. They are a Weyl sequence mapped by the normal quantile function,
     since a library's generator may change.
     """
-    n_axes = len(shape)
-    normal = statistics.NormalDist(0.0, config.sigma)
-    # Generalised golden ratio (Roberts, 2018): a low-discrepancy sequence over the axes.
+    nyquist = np.asarray(shape, np.float64) / 2
+    frequencies = _normal_points(config.n_frequencies, len(shape), config.sigma)
+    folded = np.abs((frequencies + nyquist) % (4 * nyquist) - 2 * nyquist) - nyquist
+    return folded.astype(np.float32)
+
+
+@functools.lru_cache(maxsize=16)  # every tile of a render asks for them
+def _normal_points(n_points: int, n_axes: int, sigma: float) -> Float64[np.ndarray, "{n_points} {n_axes}"]:
+    """The Weyl sequence of the generalised golden ratio (Roberts, 2018), mapped to normal distributions."""
+    normal = statistics.NormalDist(0.0, sigma)
     phi = 2.0
     for _ in range(64):  # to the last digit; the error falls by more than half each time
         phi = (1.0 + phi) ** (1.0 / (n_axes + 1))
     rows = [
         [normal.inv_cdf(min(max((0.5 + (i + 1) * phi ** -(axis + 1)) % 1.0, 1e-9), 1 - 1e-9)) for axis in range(n_axes)]
-        for i in range(config.n_frequencies)
+        for i in range(n_points)
     ]
-    nyquist = np.asarray(shape, np.float64) / 2
-    frequencies = np.asarray(rows, np.float64)
-    folded = np.abs((frequencies + nyquist) % (4 * nyquist) - 2 * nyquist) - nyquist
-    return folded.astype(np.float32)
+    points = np.asarray(rows, np.float64)
+    points.flags.writeable = False
+    return points
 
 
 def box_response(frequencies: np.ndarray, n_samples: int, width: float) -> np.ndarray:

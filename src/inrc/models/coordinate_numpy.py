@@ -5,16 +5,16 @@ BLAS; sines are NumPy's own.
 """
 
 import functools
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from inrc.config import EncodingConfig, EncodingKind, HashGridEncoding, ModelConfig, ModelFamily
 from inrc.layout import MODULATOR_ENCODING, HashLevel, axis_frequencies, hash_levels
 from inrc.models.constants import HASH_PRIMES, MODULATION, box_response, gaussian_frequencies, sampled_phases
+from inrc.parallel import on_cores, product
+from inrc.shapes import Float, Int
 
 Params = Mapping[str, Float[np.ndarray, "_ _"]]
 _TILE = 1 << 13
@@ -52,10 +52,14 @@ def means(
     total = np.zeros((len(offset), height, width), np.float32)
     phases = np.asarray(rows, np.float32).reshape(-1, repeats[0]).T
     n_rows = max(1, _TILE // len(columns))
-    for phase, top in itertools.product(phases, range(0, height, n_rows)):
-        outputs = values(model, shape, params, phase[top : top + n_rows], columns, attenuation)
-        unit = (matrix @ outputs.reshape(len(outputs), -1)).reshape(outputs.shape) + offset[:, None, None]
-        total[:, top : top + n_rows] += unit.reshape(*unit.shape[:2], -1, repeats[1]).mean(axis=3)
+
+    def compute(top: int) -> None:
+        for phase in phases:
+            outputs = values(model, shape, params, phase[top : top + n_rows], columns, attenuation)
+            unit = product(matrix, outputs.reshape(len(outputs), -1)).reshape(outputs.shape) + offset[:, None, None]
+            total[:, top : top + n_rows] += unit.reshape(*unit.shape[:2], -1, repeats[1]).mean(axis=3)
+
+    on_cores(compute, range(0, height, n_rows))
     return total / np.float32(repeats[0])
 
 
@@ -120,7 +124,11 @@ def _relu_network(
 
 
 def _affine(matrix: Float[np.ndarray, "out columns"], x: Float[np.ndarray, "in n"], bias: bool) -> np.ndarray:
-    return matrix[:, :-1] @ x + matrix[:, -1:] if bias else matrix @ x
+    if not bias:
+        return product(matrix, x)
+    sums = product(matrix[:, :-1], x)
+    sums += matrix[:, -1:]
+    return sums
 
 
 def _first_layer(
@@ -130,7 +138,7 @@ def _first_layer(
     total, start = np.zeros((len(matrix), *grid), np.float32), 0
     for group in groups:
         weights = matrix[:, start : start + len(group)]
-        total += (weights @ group.reshape(len(group), -1)).reshape(len(matrix), *group.shape[1:])
+        total += product(weights, group.reshape(len(group), -1)).reshape(len(matrix), *group.shape[1:])
         start += len(group)
     return total.reshape(len(matrix), -1) + (matrix[:, -1:] if bias else np.float32(0))
 

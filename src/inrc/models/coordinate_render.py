@@ -11,12 +11,12 @@ import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from jaxtyping import Float, UInt
 
 from inrc.config import HashGridEncoding, ModelConfig
 from inrc.layout import feature_counts
 from inrc.models import coordinate_numpy, renderers
 from inrc.models.view import Antialias, View, pixel_dtype, pixels_of
+from inrc.shapes import Float, UInt
 from inrc.signal.coordinates import pixel_centres
 
 _TILE_VALUES = 1 << 22

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt
 
 from inrc.checks import checked_number
 from inrc.errors import ConfigError
+from inrc.shapes import Float, UInt
 from inrc.signal.image import from_unit
 
 _MAX_SIDE = 2**31 - 1

@@ -33,8 +33,16 @@ def find(init_id: bytes) -> SharedInit:
     )
 
 
-def lookup_of(init: SharedInit) -> FindInit:
-    """A `FindInit` that knows a single init."""
+def lookup_of(init: SharedInit | Path | str | None) -> FindInit:
+    """A `FindInit` that knows a single init: itself, the path of its file, or digits of its id; `find` for None.
+
+    Raises:
+      InitMismatchError: It is named, and is not there.
+    """
+    if init is None:
+        return find
+    if not isinstance(init, SharedInit):
+        init = by_name(str(init))
 
     def find_only(init_id: bytes) -> SharedInit:
         if init.id != init_id:

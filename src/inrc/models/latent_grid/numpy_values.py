@@ -1,17 +1,18 @@
 """From windows of latents to values of a part of a picture in NumPy: the renderer of single pictures on a CPU.
 
 It computes what `jax_values` does, up to the order of sums, and imports no JAX: a first picture is there before JAX
-would have been imported. Products go through BLAS, in tiles that stay in cache.
+would have been imported. Products go through BLAS, in tiles that stay in cache; several tiles are computed at once.
 """
 
 import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from inrc.config import LatentGridConfig
 from inrc.latent_layout import UPSAMPLING_KERNEL
+from inrc.parallel import on_cores, product
+from inrc.shapes import Float, Int
 
 Params = Mapping[str, Float[np.ndarray, "_ _"]]
 
@@ -60,7 +61,12 @@ def _upsampled(
         latents = np.asarray(windows[level], np.float32)
         height, width = latents.shape
         joined = np.empty((len(features) + 1, height, width), np.float32)
-        joined[1:] = _twice(_twice(features, kernel, 2)[..., :width], kernel, 1)[:, :height]
+
+        def upsample(i: int, features=features, joined=joined, kernel=kernel, shape=latents.shape) -> None:
+            across = _twice(features[i : i + 1], kernel, 2)[..., : shape[1]]
+            joined[i + 1 : i + 2] = _twice(across, kernel, 1)[:, : shape[0]]
+
+        on_cores(upsample, range(len(features)))
         if model.refinement:
             half = params["refinement"][level] + np.array([1, 0, 0, 0], np.float32)
             latents = _symmetric(_symmetric(latents, half, 0), half, 1)
@@ -78,11 +84,16 @@ def _synthesised(
     first, second, skip = (params[f"synthesis_{name}"] for name in ("0", "1", "skip"))
     values = np.empty((len(second), height * width), np.float32)
     linear = np.empty_like(values)
-    for start in range(0, height * width, _TILE):
+
+    def compute(start: int) -> None:
         part = pixels[:, start : start + _TILE]
-        hidden = np.maximum(first[:, :-1] @ part + first[:, -1:], 0)
-        values[:, start : start + _TILE] = second[:, :-1] @ hidden + second[:, -1:]
-        linear[:, start : start + _TILE] = skip @ part
+        hidden = product(first[:, :-1], part)
+        hidden += first[:, -1:]
+        np.maximum(hidden, 0, out=hidden)
+        values[:, start : start + _TILE] = product(second[:, :-1], hidden) + second[:, -1:]
+        linear[:, start : start + _TILE] = product(skip, part)
+
+    on_cores(compute, range(0, height * width, _TILE))
     values = values.reshape(-1, height, width)
     for i in range(model.n_residual):
         values = values + _convolved(values, params[f"residual_{i}"])
@@ -97,11 +108,15 @@ def _convolved(x: Float[np.ndarray, "n h w"], matrix: Float[np.ndarray, "m 9*n+1
     wide = np.pad(x, ((0, 0), (1, 1), (1, 1)), mode="edge")
     result = np.empty((len(matrix), height, width), np.float32)
     rows = max(1, _TILE // width)
-    for top in range(0, height, rows):
+
+    def compute(top: int) -> None:
         bottom = min(top + rows, height)
         taps = [wide[:, top + dy : bottom + dy, dx : dx + width] for dy in range(3) for dx in range(3)]
         columns = np.concatenate(taps).reshape(9 * n, -1)
-        result[:, top:bottom] = (matrix[:, :-1] @ columns + matrix[:, -1:]).reshape(len(matrix), -1, width)
+        sums = product(matrix[:, :-1], columns) + matrix[:, -1:]
+        result[:, top:bottom] = sums.reshape(len(matrix), -1, width)
+
+    on_cores(compute, range(0, height, rows))
     return result
 
 

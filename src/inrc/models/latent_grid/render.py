@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Real, UInt
 
 from inrc.config import LatentGridConfig
 from inrc.latent_layout import grids_of, halved
 from inrc.models import renderers
 from inrc.models.latent_grid import numpy_values
 from inrc.models.view import Antialias, View, pixel_dtype, pixels_of
+from inrc.shapes import Float, Real, UInt
 
 _STRIP_SAMPLES = 1 << 22
 """Samples of a strip, native or finer: 117 MB of features for seven grids. Larger strips take more memory; smaller ones
