@@ -33,7 +33,7 @@ def _help_of(name: str) -> str:
 def test_commands_have_the_options_that_documents_name(block):
     words = block.code.split()
     assert words[1] in _COMMANDS
-    name = " ".join(words[1:3]) if words[1] == "meta" else words[1]
+    name = " ".join(words[1:3]) if words[1] in ("meta", "desktop") else words[1]
     shown = _help_of(name)
     options = set(_OPTION.findall(block.code.replace(" - ", " ")))
     assert [option for option in options if not re.search(rf"(?<![\w-]){option}\b", shown)] == []

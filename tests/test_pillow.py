@@ -59,6 +59,17 @@ def test_the_profile_is_in_info_and_is_kept_on_saving(tmp_path):
         assert picture.info["icc_profile"] == profile
 
 
+def test_exif_and_xmp_are_in_info_and_are_saved_only_if_asked_for(tmp_path):
+    held = inrc.decode(FOLDER / "metadata.inr")
+    with Image.open(FOLDER / "metadata.inr") as picture:
+        assert (picture.info["exif"], picture.info["xmp"]) == (held.exif, held.xmp)
+        assert picture.getexif()[0x010F] == "golden"
+        for metadata in ("keep", "strip"):
+            picture.save(tmp_path / f"{metadata}.inr", codec="siren", effort=1, quality=5, metadata=metadata)
+    assert inrc.decode(tmp_path / "keep.inr").exif == held.exif
+    assert inrc.decode(tmp_path / "strip.inr").exif == b""
+
+
 def test_a_thumbnail_is_decoded_at_its_size(monkeypatch):
     sizes = []
     decode = inrc.pillow.decode

@@ -86,6 +86,10 @@ class OverlapError(InrcError):
     """Two rate-quality curves overlap too little for an average difference."""
 
 
+class DesktopError(InrcError):
+    """The desktop of this user cannot be told about `.inr` files."""
+
+
 # Experiments -----------------------------------------------------------------------------------------------------
 
 

@@ -131,7 +131,7 @@ class InrPlugin(PluginV3):
         _check_index(index)
         header = self._opened.header
         try:
-            profile = files.icc_profile_of(self._opened, DecodeLimits())
+            profile = files.sections_of(self._opened, DecodeLimits()).icc_profile
         except InrcError as error:
             _fail(error)
         return {

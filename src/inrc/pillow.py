@@ -12,6 +12,7 @@ as mode `I;16`.
 """
 
 import contextlib
+import dataclasses
 import math
 from collections.abc import Iterator
 from io import BytesIO
@@ -25,7 +26,9 @@ from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import file as files
 from inrc.codec.decode import decode
 from inrc.errors import ConfigError, InrcError
-from inrc.signal.image import Image, from_unit, to_unit
+from inrc.signal.exif import upright_exif
+from inrc.signal.image import STRIP, Image, from_unit, to_unit
+from inrc.signal.xmp import upright_xmp
 
 FORMAT = "INR"
 MIME_TYPE = "image/x-inr"
@@ -35,7 +38,8 @@ _MODES = ("L", "LA", "RGB", "RGBA")
 class InrImageFile(ImageFile.ImageFile):
     """An `.inr` file that Pillow has opened.
 
-    `info` has the ICC profile as `icc_profile` if there is one, the network in words as `codec`, `bpp` and `bit_depth`.
+    `info` has `icc_profile`, `exif` and `xmp` if the file holds them, the network in words as `codec`, `bpp` and
+    `bit_depth`.
     """
 
     format = FORMAT
@@ -48,7 +52,7 @@ class InrImageFile(ImageFile.ImageFile):
             raise SyntaxError("not an INR file")  # by which Pillow knows that another reader may open it
         with _oserrors():
             opened = files.open_bytes(data, DecodeLimits())
-            profile = files.icc_profile_of(opened, DecodeLimits())
+            held = files.sections_of(opened, DecodeLimits())
         header = opened.header
         self._file, self._is_decoded = data, False
         self._size = self._native_size = header.width, header.height
@@ -58,8 +62,8 @@ class InrImageFile(ImageFile.ImageFile):
             "bpp": 8 * len(data) / (header.width * header.height),
             "bit_depth": header.bit_depth,
         }
-        if profile:
-            self.info["icc_profile"] = profile
+        blocks = {"icc_profile": held.icc_profile, "exif": upright_exif(held.exif), "xmp": upright_xmp(held.xmp)}
+        self.info |= {name: block for name, block in blocks.items() if block}
 
     def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
         """Chooses the size at which the picture is decoded: the smallest of its shape that has `size` in both sides.
@@ -159,9 +163,9 @@ def _save(picture: PIL.Image.Image, stream: IO[bytes], filename: str | bytes) ->
         raise ConfigError("an .inr file is never lossless; leave lossless out, or save a PNG")
     keywords: Any = {name: options[name] for name in EncodeKeywords.__annotations__ if name in options}
     with _oserrors():
-        image = image_of(picture)
+        image = image_of(picture, metadata=options.get("metadata", STRIP))
         if "icc_profile" in options:
-            image = Image(image.pixels, fitted(options["icc_profile"] or b"", image.channels))
+            image = dataclasses.replace(image, icc_profile=fitted(options["icc_profile"] or b"", image.channels))
         stream.write(encode(image, **keywords).data)
 
 

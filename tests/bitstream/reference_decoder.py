@@ -49,7 +49,18 @@ class File:
 
     @property
     def icc_profile(self) -> bytes:
-        return zlib.decompress(self.sections[1]) if 1 in self.sections else b""
+        return self.inflated(1)
+
+    @property
+    def exif(self) -> bytes:
+        return self.inflated(2)
+
+    @property
+    def xmp(self) -> bytes:
+        return self.inflated(3)
+
+    def inflated(self, tag: int) -> bytes:
+        return zlib.decompress(self.sections[tag]) if self.sections.get(tag) else b""
 
 
 # Container and header (sections 1 and 2) -------------------------------------------------------------------------

@@ -35,6 +35,17 @@ def test_default_output_does_not_overwrite(inrc_command, encoded, tmp_path):
     assert read_image(tmp_path / "photo.png").pixels.shape == (64, 96, 3)
 
 
+def test_fit_makes_a_thumbnail_and_enlarges_nothing(inrc_command, encoded, tmp_path):
+    for fit, size in ((48, (48, 32)), (256, (96, 64))):
+        done = inrc_command("decode", encoded.path, "-o", tmp_path / "thumbnail.png", "--fit", fit)
+        assert done.returncode == 0, done.stderr
+        with Image.open(tmp_path / "thumbnail.png") as picture:
+            assert picture.size == size
+    refused = inrc_command("decode", encoded.path, "-o", tmp_path / "out.png", "--fit", 48, "--scale", 2)
+    assert refused.returncode == 2
+    assert not (tmp_path / "out.png").exists()
+
+
 def test_scale_to_jpeg(inrc_command, encoded, tmp_path):
     out = tmp_path / "out.jpg"
     assert inrc_command("decode", encoded.path, "-o", out, "--scale", 1.5, "--quality", 30).returncode == 0

@@ -11,6 +11,7 @@ INFO_KEYS = NETWORK_KEYS | {
     *("input", "n_bytes", "bpp", "width", "height", "channels", "bit_depth", "colour"),
     *("family", "init_id", "transposed"),
     *("n_weights", "bits_per_weight", "steps", "icc_profile_bytes"),
+    *("exif_bytes", "xmp_bytes", "section_bytes"),
 }
 
 

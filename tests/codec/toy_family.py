@@ -121,7 +121,7 @@ class OneColourFamily(Family):
 
     def rounded(self, plans, results):
         return [
-            Candidate(files.make(plan.header, quantise(result.params, result.steps), (), plan.icc_profile), result)
+            Candidate(files.make(plan.header, quantise(result.params, result.steps), (), plan.sections), result)
             for plan, result in zip(plans, results, strict=True)
         ]
 

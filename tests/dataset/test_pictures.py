@@ -33,6 +33,8 @@ def test_a_folder_becomes_a_folder(tmp_path, data):
     totals = decode_all(tmp_path / "in", tmp_path / "out")
     assert (totals.n_kept, totals.n_done) == (2, 1)
     assert (tmp_path / "out/b/c.png").read_bytes() == b"kept"
+    assert decode_all(tmp_path / "in", tmp_path / "out", DecodeOptions(fit=4, force=True)).n_done == 3
+    assert read_image(tmp_path / "out/b/c.png").pixels.shape == (3, 4, 3)
     assert decode_all(tmp_path / "in", tmp_path / "out", DecodeOptions(force=True)).n_done == 3
     assert read_image(tmp_path / "out/b/c.png").pixels.shape == (6, 8, 3)
 

@@ -39,6 +39,10 @@ from tests.shared_init.inits import random_init
 FOLDER = Path(__file__).parent / "v1"
 PHOTOGRAPH = Path(__file__).parents[2] / "experiments" / "assets" / "coffee_small.png"
 INIT = "init.npz"
+EXIF = bytes.fromhex(  # Make "golden", and orientation 1
+    "4d4d002a000000080002010f0002000000070000002601120003000000010001000000000000676f6c64656e00"
+)
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
 _FIRST_CODECS = ("siren", "siren-plain", "siren-nerf", "fourier", "hash-grid")
 """Codecs with larger pictures than those that came later."""
 MAX_BYTES = 110_000
@@ -186,6 +190,12 @@ def golden_files() -> list[Golden]:
         Golden("gray-16", "gray, 16 bit", crop(20, 20, 1, 16), small(8, 6, encoding=log)),
         Golden("gray-alpha", "gray and alpha, portrait", crop(24, 13, 2), small(8, 6)),
         Golden("gray-alpha-16", "gray and alpha, 16 bit, one row", crop(1, 33, 2, 16), small(8)),
+        Golden(
+            "metadata",
+            "EXIF and XMP, beside an ICC profile",
+            dataclasses.replace(crop(16, 12, 3, icc=profile), exif=EXIF, xmp=XMP),
+            dataclasses.replace(small(8), metadata="keep"),
+        ),
         Golden("no-bias", "no biases, omega_0 = 17", crop(18, 18, 3), small(9, 7, omega_0=17, bias=False)),
         Golden("one-pixel", "1x1", crop(1, 1, 3), small(3)),
         Golden("profile", "an ICC profile", crop(16, 24, 3, icc=profile), small(8, 6)),
@@ -272,7 +282,7 @@ def write(folder: Path, *, missing_only: bool) -> None:
                 continue
             data = _data(golden, init_path)
             file = files.unpack(data, inrc.DecodeLimits(), shared_init.lookup_of(init))
-            decoded = inrc.decode(data, init=init)
+            decoded, profile = inrc.decode(data, init=init), file.sections.icc_profile
             contents[f"{golden.name}.inr"] = data
             # The profile is checked by its hash; in every picture it would only take place.
             contents[f"{golden.name}.png"] = encode_image(Image(decoded.pixels), "png")
@@ -280,7 +290,7 @@ def write(folder: Path, *, missing_only: bool) -> None:
                 "about": golden.about,
                 "file_sha256": hashlib.sha256(data).hexdigest(),
                 "integers_sha256": integers_hash(file),
-                "icc_profile_sha256": hashlib.sha256(file.icc_profile).hexdigest() if file.icc_profile else None,
+                "icc_profile_sha256": hashlib.sha256(profile).hexdigest() if profile else None,
                 "shape": list(decoded.pixels.shape),
                 "bit_depth": decoded.bit_depth,
             }

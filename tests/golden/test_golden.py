@@ -87,8 +87,14 @@ def test_the_files_are_untouched(record, name):
 def test_integers_are_exact(record, name):
     file = files.unpack(data_of(name), LIMITS, FIND_INIT)
     assert make.integers_hash(file) == record[name]["integers_sha256"]
-    expected = record[name]["icc_profile_sha256"]
-    assert (hashlib.sha256(file.icc_profile).hexdigest() if file.icc_profile else None) == expected
+    expected, profile = record[name]["icc_profile_sha256"], file.sections.icc_profile
+    assert (hashlib.sha256(profile).hexdigest() if profile else None) == expected
+
+
+def test_metadata_is_exact():
+    file, image = reference_decoder.read(data_of("metadata")), inrc.decode(data_of("metadata"))
+    assert (file.exif, file.xmp) == (image.exif, image.xmp) == (make.EXIF, make.XMP)
+    assert [name for name in NAMES if inrc.info(data_of(name), init=INIT).exif_bytes] == ["metadata"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -22,6 +22,27 @@ def test_scale_rounds_and_never_reaches_zero():
     assert (view_of((5, 7), scale=0.01).height, view_of((5, 7), scale=0.01).width) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("shape", "options", "size"),
+    [
+        ((512, 768), {"fit": 256}, (171, 256)),
+        ((768, 512), {"fit": 256}, (256, 171)),
+        ((512, 768), {"fit": 768}, (512, 768)),
+        ((5, 7), {"fit": 256}, (5, 7)),  # nothing is enlarged
+        ((2, 3000), {"fit": 100}, (1, 100)),
+        ((512, 768), {"fit": 128, "region": (0, 0, 100, 400)}, (128, 32)),
+        ((512, 768), {"fit": 4096, "region": (0, 0, 100.4, 400)}, (400, 100)),
+    ],
+)
+def test_fit_bounds_the_longer_side_and_keeps_the_shape(shape, options, size):
+    view = view_of(shape, **options)
+    assert (view.height, view.width) == size
+
+
+def test_fit_is_exact_for_every_side():
+    assert all(view_of((side, 1), fit=256).height == 256 for side in range(256, 5000))
+
+
 def test_region_is_x_y_width_height():
     assert view_of((5, 7), region=(2, 1, 4, 3)) == View(3, 4, 1, 2, 4, 6)
 
@@ -30,6 +51,9 @@ def test_region_is_x_y_width_height():
     "options",
     [
         {"size": (4, 4), "scale": 2.0},
+        {"size": (4, 4), "fit": 4},
+        {"scale": 2.0, "fit": 4},
+        {"fit": 0},
         {"scale": 0.0},
         {"scale": -1.0},
         {"scale": float("nan")},

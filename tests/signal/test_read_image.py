@@ -346,8 +346,8 @@ def test_sources(tmp_path):
             UnsupportedImageError,
             "its format is GIF, which inrc does not read; convert it to PNG",
         ),
-        (b"\xff\x0a" + bytes(20), UnsupportedImageError, "JPEG XL"),
-        (bytes(3) + b"\x20ftypavif" + bytes(20), UnsupportedImageError, "AVIF"),
+        (bytes(3) + b"\x20ftypavif" + bytes(20), UnreadableImageError, "truncated or damaged"),
+        (b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(20), UnsupportedImageError, "JPEG 2000"),
         (b"PF\n1 1\n-1\n" + bytes(12), UnsupportedImageError, "PFM"),
     ],
 )

@@ -17,7 +17,6 @@ PNG = pillow_bytes(PICTURE, "PNG")
 @pytest.mark.parametrize(
     ("format_name", "shown"),
     [
-        ("AVIF", "AVIF"),
         ("DDS", "DDS"),
         ("GIF", "GIF"),
         ("ICO", "Windows icon"),
@@ -39,7 +38,7 @@ def test_files_of_other_formats_are_named(format_name, shown):
     ("start", "shown"),
     [
         (b"\x00\x00\x00\x18ftypcrx ", "Canon raw"),
-        (b"\x00\x00\x00\x18ftypheic", "AVIF or HEIF"),
+        (b"\x00\x00\x00\x18ftypdash", "a video or another file of ISO boxes"),
         (b"\x00\x00\x00\x18ftypisom", "MP4 video"),
         (b"#?RADIANCE\n", "Radiance HDR"),
         (b"II\xbc\x01", "JPEG XR"),

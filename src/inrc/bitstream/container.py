@@ -11,8 +11,8 @@ from inrc.bitstream.limits import DecodeLimits
 from inrc.errors import CorruptFileError
 from inrc.shared_init import FindInit, SharedInit, find
 
-ICC_PROFILE = 1
-"""Tag of the section that holds an ICC profile, deflated (RFC 1950)."""
+ICC_PROFILE, EXIF, XMP = 1, 2, 3
+"""Tags of the sections that hold an ICC profile, an EXIF block and an XMP packet, each deflated (RFC 1950)."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,7 +31,7 @@ Pictures stored as the weights of a small network that is fitted to them.
 
 Each command has its own --help. `inrc --version` prints the version."""
 
-_COMMANDS = ("encode", "batch", "decode", "info", "codecs", "evaluate", "plot", "report", "meta")
+_COMMANDS = ("encode", "batch", "decode", "info", "codecs", "evaluate", "plot", "report", "meta", "desktop")
 """The command NAME has the module `inrc.cli.NAME`, arguments of its class `Name`, and runs by its `NAME_command`."""
 
 

@@ -33,11 +33,14 @@ class Decode:
         pictures; pictures that are already there are kept.
       scale: Pixels per native pixel: 2 doubles width and height.
       size: Width and height of the picture in pixels; of the region, if a region is given.
+      fit: The most pixels of the longer side, as of a thumbnail: the shape is kept, and nothing is enlarged.
       region: The part to render, in native pixels: left, top, width, height.
       antialias: How to render below the native size. supersample renders every native pixel and averages; damp weakens
         high frequencies, which is faster.
       quality: The quality of JPEG (95 by default) and WebP (lossless by default), from 1 to 100.
       format: The format of the picture, where its name does not say it: png (the default), tif, jpg, webp, ppm or pgm.
+      metadata: What becomes of EXIF and XMP, where the file has them. keep writes them into PNG, TIFF, JPEG and WebP,
+        and a line says what does not fit; strip leaves both out.
       force: Overwrite the default output or the pictures of many files, write a file whose suffix names another format,
         or write to a terminal.
       init: The shared init that the file needs: the path of its .npz file, or the first digits of its id. By default it
@@ -50,11 +53,13 @@ class Decode:
     output: Annotated[str | None, value("OUT", "-o"), Place(or_stream=True)] = None
     scale: Annotated[float | None, value("S"), Between(0, 2**20, above=True), _DENSITY] = None
     size: Annotated[tuple[int, int] | None, SIZE, value("WxH"), Between(1, 2**31 - 1), _DENSITY] = None
+    fit: Annotated[int | None, value("N"), Between(1, 2**31 - 1), _DENSITY] = None
     region: Annotated[tuple[float, float, float, float] | None, REGION, value("X,Y,W,H"), Between(0, 2**31 - 1)] = None
     antialias: Literal["supersample", "damp", "none"] = "supersample"
     quality: Annotated[int | None, value("1..100", "-q"), Between(1, 100)] = None
     init: Annotated[str | None, value("ID|PATH")] = None
     format: Annotated[Literal["png", "tif", "jpg", "webp", "ppm", "pgm"] | None, FLAG] = None
+    metadata: Literal["keep", "strip"] = "keep"
     force: Annotated[bool, FLAG] = False
     json: Annotated[bool, FLAG] = False
     quiet: Annotated[bool, FLAG] = False
@@ -89,16 +94,20 @@ def _decode_one(arguments: Decode) -> None:
     output, format = _output(arguments, source)
     from inrc.codec.decode import decode
     from inrc.models.view import Antialias
-    from inrc.signal.image import encode_image
+    from inrc.signal.formats import left_out
+    from inrc.signal.image import encode_image, without_metadata
 
     image = decode(
         data,
         size=arguments.size,
         scale=arguments.scale,
+        fit=arguments.fit,
         region=arguments.region,
         antialias=Antialias(arguments.antialias),
         init=arguments.init,
     )
+    if arguments.metadata == "strip":
+        image = without_metadata(image)
     try:
         picture = encode_image(image, format, quality=arguments.quality)
     except ImageError as error:
@@ -108,6 +117,8 @@ def _decode_one(arguments: Decode) -> None:
     seconds = time.monotonic() - began
     if not arguments.quiet:
         say(f"{output}: {image.width} x {image.height}, {seconds:.2f} s")
+        for lost in left_out(format, image.exif, image.xmp):
+            say(_lost(str(output), lost, format))
     if arguments.json:
         values = {
             "input": arguments.input,
@@ -161,18 +172,24 @@ def _decode_many(arguments: Decode) -> None:
     options = DecodeOptions(
         size=arguments.size,
         scale=arguments.scale,
+        fit=arguments.fit,
         region=arguments.region,
         antialias=Antialias(arguments.antialias),
         init=None if arguments.init is None else shared_init.by_name(arguments.init),
         format=arguments.format or "png",
         quality=arguments.quality,
+        metadata=arguments.metadata,
         force=arguments.force,
         n_threads=n_cores(),
     )
     output = arguments.output
 
     def work(stop: threading.Event) -> DecodeTotals:
-        return decode_all(arguments.input, output, options, on_error=_print_failure, stop=stop)
+        return decode_all(arguments.input, output, options, on_error=_print_failure, on_lost=note_lost, stop=stop)
+
+    def note_lost(name: str, lost: str) -> None:
+        if not arguments.quiet:
+            say(_lost(name, lost, options.format))
 
     def announce() -> None:
         if not arguments.quiet:
@@ -195,6 +212,11 @@ def _decode_many(arguments: Decode) -> None:
         raise KeyboardInterrupt(f"interrupted with {n_left:,} files left; the same command decodes them")
     if totals.n_failed:
         raise InrcError(f"{totals.n_failed:,} of {totals.n_items:,} files failed; the lines above say why")
+
+
+def _lost(name: str, lost: str, format: str) -> str:
+    """The line that says what a format does not hold."""
+    return f"inrc: {shown(name)}: the {lost} of the file is left out: it does not fit into {format}; write png or tif"
 
 
 def _print_failure(name: str, error: Exception) -> None:

@@ -37,8 +37,8 @@ class Encode:
     again.
 
     Attributes:
-      input: The picture: PNG, JPEG, WebP, TIFF, BMP, PPM or PGM, of up to 16 bits, gray or RGB, with or without alpha;
-        or - for stdin.
+      input: The picture: PNG, JPEG, WebP, TIFF, AVIF, HEIF, JPEG XL, BMP, PPM or PGM, of up to 16 bits, gray or RGB,
+        with or without alpha; or - for stdin.
       output: The file to write, or - for stdout. It is overwritten if it exists. The default, IN with the suffix .inr,
         is not overwritten.
       encoding: Options of the file.
@@ -69,7 +69,8 @@ def encode_command(arguments: Encode) -> None:
     options = arguments.encoding.options()
     from inrc.signal.image import read_image
 
-    image = read_image(read_file(arguments.input) if is_stream(arguments.input) else arguments.input)
+    source = read_file(arguments.input) if is_stream(arguments.input) else arguments.input
+    image = read_image(source, metadata=options.metadata)
     checkpoint = None
     if is_plain_file(output):
         checkpoint = output.with_name(f"{_stem(output)}.{_identity(image, options)}.ckpt")

@@ -36,6 +36,8 @@ class EncodingArguments:
         one suits the picture, the codec and the rate. none takes none. Any other value is the first digits of an id, or
         the path of a .npz file.
       seed: The seed of everything random: the same seed gives the same file.
+      metadata: What becomes of EXIF and XMP, which may tell who took a picture, when and where. strip leaves both out;
+        keep carries them in the file, and decode restores them. The orientation and the ICC profile always count.
     """
 
     quality: Annotated[float, value("0..100", "-q", hint=None)] = DEFAULT_QUALITY
@@ -49,6 +51,7 @@ class EncodingArguments:
     colour: Literal["auto", "rgb", "ycbcr", "ycocg", "ycocg-orthonormal"] = "auto"
     init: Annotated[str, value("auto|none|ID|PATH")] = "auto"
     seed: Annotated[int, value("N", hint=None)] = 0
+    metadata: Literal["strip", "keep"] = "strip"
 
     def options(self) -> "EncodeOptions":
         """Returns the options as the Python API takes them.
@@ -70,5 +73,6 @@ class EncodingArguments:
             loss=None if self.loss == "auto" else self.loss,
             seed=self.seed,
             init=self.init,
+            metadata=self.metadata,
             colour=None if self.colour == "auto" else ColourTransform[self.colour.upper().replace("-", "_")],
         )

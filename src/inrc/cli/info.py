@@ -14,6 +14,7 @@ from inrc.cli.streams import answer
 if TYPE_CHECKING:
     from inrc.codec.decode import Info as FileInfo
 
+_SECTIONS = {"icc_profile": ("profile", "ICC, "), "exif": ("EXIF", ""), "xmp": ("XMP", "")}
 _CHANNELS = {1: "gray", 2: "gray and alpha", 3: "RGB", 4: "RGBA"}
 
 
@@ -67,8 +68,11 @@ def _rows(found: "FileInfo") -> list[tuple[str, str]]:
     rows.append(("steps", " ".join(f"{step:.3g}" for step in found.steps)))
     if header.init_id:
         rows.append(("init", header.init_id.hex()))
-    if found.icc_profile_bytes:
-        rows.append(("profile", f"ICC, {found.icc_profile_bytes:,} bytes"))
+    sizes = {"icc_profile": found.icc_profile_bytes, "exif": found.exif_bytes, "xmp": found.xmp_bytes}
+    for name, n_bytes in found.section_bytes.items():
+        title, kind = _SECTIONS.get(name, (name, ""))
+        inflated = f"{kind}{sizes[name]:,} bytes, " if name in sizes else "sections of another release, "
+        rows.append((title, f"{inflated}{n_bytes:,} in the file"))
     return rows
 
 
@@ -91,4 +95,7 @@ def _values(found: "FileInfo") -> dict[str, Any]:
         **({"n_latents": found.n_latents, "latent_bytes": found.latent_bytes} if found.n_latents else {}),
         "steps": found.steps,
         "icc_profile_bytes": found.icc_profile_bytes,
+        "exif_bytes": found.exif_bytes,
+        "xmp_bytes": found.xmp_bytes,
+        "section_bytes": dict(found.section_bytes),
     }

@@ -96,7 +96,7 @@ class BatchEncoder:
           TargetNotReachedError: The picture cannot have so few bytes.
         """
         began = time.monotonic()
-        job = Job(image_of(image), self.options, None, None)
+        job = Job(image_of(image, metadata=self.options.metadata), self.options, None, None)
         plan = job.first_plan()
         bucket = type(job.family), job.family.bucket(plan)
         return Prepared(job, plan, bucket, time.monotonic() - began)

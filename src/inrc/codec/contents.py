@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from inrc.bitstream.header import Header
+from inrc.codec.sections import NO_SECTIONS, Sections
 from inrc.codec.weights import QuantisedWeights
 from inrc.layout import Layout
 
@@ -19,7 +20,7 @@ class File:
       weights: quantised.
       params: {name: float32 matrix}, the same weights as numbers.
       latents: int32 [H, W] of every grid, in coding order; none where the family has none.
-      icc_profile: of the picture; may be empty.
+      sections: what it holds beside the picture.
     """
 
     header: Header
@@ -27,4 +28,4 @@ class File:
     weights: QuantisedWeights
     params: dict[str, np.ndarray]
     latents: tuple[np.ndarray, ...] = ()
-    icc_profile: bytes = b""
+    sections: Sections = NO_SECTIONS

@@ -54,7 +54,7 @@ def encode(
     """
     began = time.monotonic()
     options = dataclasses.replace(EncodeOptions() if options is None else options, **keywords)
-    job = Job(image_of(image), options, progress, checkpoint_path)
+    job = Job(image_of(image, metadata=options.metadata), options, progress, checkpoint_path)
     plan = job.first_plan()
     return finish(job, meet_target(job, plan, job.fit(plan)), began)
 

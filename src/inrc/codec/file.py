@@ -1,22 +1,22 @@
 """A file in memory: read once from its bytes, with everything that rendering needs; or made by an encoder and packed.
 
-bytes -> OpenedFile(container, layout) -> File(header, layout, weights, params, latents, icc_profile) -> pixels
+bytes -> OpenedFile(container, layout) -> File(header, layout, weights, params, latents, sections) -> pixels
 """
 
 import dataclasses
-import zlib
 from typing import Any
 
 import numpy as np
 
 from inrc.bitstream import container
-from inrc.bitstream.container import ICC_PROFILE, Container
+from inrc.bitstream.container import Container
 from inrc.bitstream.header import Header
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec.contents import File
 from inrc.codec.family_format import Description, FamilyFormat
 from inrc.codec.formats import format_of, reference_of
 from inrc.codec.reference import Reference
+from inrc.codec.sections import NO_SECTIONS, Sections, packed, unpacked
 from inrc.codec.weights import (
     QuantisedWeights,
     check_offsets,
@@ -69,11 +69,14 @@ def layout_of(header: Header) -> Layout:
 
 
 def make(
-    header: Header, weights: QuantisedWeights, latents: tuple[np.ndarray, ...] = (), icc_profile: bytes = b""
+    header: Header,
+    weights: QuantisedWeights,
+    latents: tuple[np.ndarray, ...] = (),
+    sections: Sections = NO_SECTIONS,
 ) -> File:
     """The file that an encoder has come to."""
     layout = layout_of(header)
-    return File(header, layout, weights, dequantise(layout, weights), latents, icc_profile)
+    return File(header, layout, weights, dequantise(layout, weights), latents, sections)
 
 
 def pack(file: File) -> bytes:
@@ -87,12 +90,12 @@ def pack(file: File) -> bytes:
     if weights.tails:
         coder.encode_tails(encoder, weights.tails, tail_widths(weights.integers))
     format_of(file.header.model).encode_latents(encoder, file.header, file.params, file.latents)
-    return container.pack(Container(file.header, stream.finish(encoder), _sections(file.icc_profile)))
+    return container.pack(Container(file.header, stream.finish(encoder), packed(file.sections)))
 
 
-def overhead(header: Header, icc_profile: bytes = b"") -> int:
+def overhead(header: Header, sections: Sections = NO_SECTIONS) -> int:
     """Bytes of a file that are neither weights nor latents."""
-    return len(container.pack(Container(header, b"", _sections(icc_profile))))
+    return len(container.pack(Container(header, b"", packed(sections))))
 
 
 def check(header: Header, limits: DecodeLimits) -> None:
@@ -151,16 +154,16 @@ def read(opened: OpenedFile, limits: DecodeLimits, view: View | None = None) -> 
     weights = _decode_weights(decoder, layout, opened.format.storage(header.model), reference)
     params = dequantise(layout, weights)
     latents = opened.format.decode_latents(decoder, header, params, view)
-    return File(header, layout, weights, params, latents, icc_profile_of(opened, limits))
+    return File(header, layout, weights, params, latents, sections_of(opened, limits))
 
 
-def icc_profile_of(opened: OpenedFile, limits: DecodeLimits) -> bytes:
-    """The ICC profile of a file; empty where it has none.
+def sections_of(opened: OpenedFile, limits: DecodeLimits) -> Sections:
+    """What a file holds beside the picture.
 
     Raises:
-      FormatError: The profile is damaged, or larger than `limits` grant.
+      FormatError: A section is damaged, or larger than `limits` grant.
     """
-    return _inflate(opened.container.sections.get(ICC_PROFILE, b""), limits)
+    return unpacked(opened.container.sections, limits)
 
 
 def _decode_weights(
@@ -181,22 +184,3 @@ def _decode_weights(
 def unpack(data: bytes, limits: DecodeLimits, find_init: FindInit = find) -> File:
     """All of a file's contents; arguments and errors as for `open_bytes` and `read`."""
     return read(open_bytes(data, limits, find_init), limits)
-
-
-def _sections(icc_profile: bytes) -> dict[int, bytes]:
-    return {ICC_PROFILE: zlib.compress(icc_profile, 9)} if icc_profile else {}
-
-
-def _inflate(content: bytes, limits: DecodeLimits) -> bytes:
-    if not content:
-        return b""
-    inflater = zlib.decompressobj()
-    try:
-        profile = inflater.decompress(content, limits.max_section_bytes)
-    except zlib.error as error:
-        raise CorruptFileError(f"the ICC profile is damaged ({error}); get the file again") from error
-    if not inflater.eof and len(profile) >= limits.max_section_bytes:
-        limits.check_section(limits.max_section_bytes + 1)
-    if not inflater.eof or inflater.unused_data:
-        raise CorruptFileError("the ICC profile does not end where its section does; get the file again")
-    return profile

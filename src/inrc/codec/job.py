@@ -18,6 +18,7 @@ from inrc.codec.formats import reference_of
 from inrc.codec.options import EncodeOptions
 from inrc.codec.plan import Candidate, Plan
 from inrc.codec.reference import Reference
+from inrc.codec.sections import sections_of
 from inrc.errors import TargetNotReachedError
 from inrc.fit.task import FitConfig, Progress, Start, Task
 from inrc.metrics.psnr import psnr_db
@@ -46,6 +47,7 @@ class Job:
         self.n_pixels = image.height * image.width
         self.options = named(options, self.n_pixels)
         self.family = family_of(self.options)
+        self._sections = sections_of(image, options.metadata)
         self._progress = progress
         self._checkpoint_path = checkpoint_path
         self._n_fits = 0
@@ -64,7 +66,7 @@ class Job:
         max_bytes = self.options.byte_limit(self.n_pixels)
         if max_bytes is None:
             return probe
-        overhead = files.overhead(probe.header, self.image.icc_profile)
+        overhead = files.overhead(probe.header, self._sections)
         available = max_bytes - overhead
         if available < self.family.least_payload:
             least = overhead + self.family.least_payload
@@ -79,7 +81,7 @@ class Job:
 
     def with_limit(self, plan: Plan, max_bytes: int) -> Plan:
         """The plan of a fit whose lambda follows the rate, so that it ends in about `max_bytes`."""
-        overhead = files.overhead(plan.header, self.image.icc_profile)
+        overhead = files.overhead(plan.header, self._sections)
         return plan.with_config(target_bits=8.0 * (max_bytes - overhead))
 
     def plan(self, bpp: float) -> Plan:
@@ -102,10 +104,10 @@ class Job:
         values = np.ascontiguousarray(self._values.swapaxes(1, 2)) if header.transposed else self._values
         target = family.target(values, header)
         if init is None:
-            return Plan(header, Task(target, config), None, bpp, False, image.icc_profile)
+            return Plan(header, Task(target, config), None, bpp, False, self._sections)
         reference = reference_of(init, header.shape, header.channels)
         task = Task(target, config, start_of(reference, config))
-        return Plan(header, task, reference, bpp, not options.names_init, image.icc_profile)
+        return Plan(header, task, reference, bpp, not options.names_init, self._sections)
 
     def fit(self, plan: Plan) -> Candidate:
         """Fits the picture by itself, and rounds the result."""

@@ -11,6 +11,7 @@ from inrc.errors import ConfigError
 from inrc.fit.task import MAX_SEED, FitConfig
 from inrc.presets import LOSSES
 from inrc.signal.colour import ColourTransform
+from inrc.signal.image import METADATA, STRIP
 
 AUTO_INIT, NO_INIT = "auto", "none"
 
@@ -41,6 +42,8 @@ class EncodeOptions:
       init: shared init to start from, which decoding then needs: "auto" takes one that comes with the package where it
         suits the picture, the codec, the rate and, for latent grids, the length of the fit; "none" takes none; anything
         else is digits of an id or the path of a .npz file, and the network is that init's, whatever the codec.
+      metadata: "keep" carries EXIF and XMP of the picture in the file, which may tell who took it, when and where;
+        "strip" carries neither. The orientation and the ICC profile always count.
       model: a network of one's own instead of the codec's.
       fit: a fit of one's own, of the network's kind; effort, time budget, loss and seed are taken from it.
 
@@ -59,6 +62,7 @@ class EncodeOptions:
     seed: int = 0
     colour: ColourTransform | None = None
     init: str = AUTO_INIT
+    metadata: str = STRIP
     model: NetworkConfig | None = None
     fit: FitConfig | None = None
 
@@ -75,6 +79,7 @@ class EncodeOptions:
                 f"the init is a {type(self.init).__name__}; give the path of its file, or digits of its id"
             )
         object.__setattr__(self, "init", os.fspath(self.init))
+        checked_name("metadata", self.metadata, METADATA)
         targets = [self.target_psnr, self.target_bpp, self.max_bytes]
         if sum(t is not None for t in targets) > 1:
             raise ConfigError("more than one of target_psnr, target_bpp and max_bytes is given; give one of them")
@@ -140,5 +145,6 @@ class EncodeKeywords(TypedDict, total=False):
     seed: int
     colour: ColourTransform | None
     init: str
+    metadata: str
     model: NetworkConfig | None
     fit: FitConfig | None

@@ -9,6 +9,7 @@ from inrc.codec import file as files
 from inrc.codec.contents import File
 from inrc.codec.formats import format_of
 from inrc.codec.reference import Reference
+from inrc.codec.sections import NO_SECTIONS, Sections
 from inrc.config import NetworkConfig
 from inrc.fit.task import FitConfig, FitResult, Task
 from inrc.signal.colour import ColourTransform
@@ -38,7 +39,7 @@ class Plan:
       reference: what the weights are differences from, if there is a shared init.
       bpp: bits per pixel that the plan was made for.
       may_drop_init: whether the weights may be written in full, without the init, where that is better.
-      icc_profile: of the picture.
+      sections: what the file is to hold beside the picture.
     """
 
     header: Header
@@ -46,7 +47,7 @@ class Plan:
     reference: Reference | None
     bpp: float
     may_drop_init: bool
-    icc_profile: bytes = b""
+    sections: Sections = NO_SECTIONS
 
     def with_config(self, **changes: Any) -> "Plan":
         """The plan with other values in the configuration of its fit."""

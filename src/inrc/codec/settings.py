@@ -12,6 +12,7 @@ from inrc import presets, shared_init
 from inrc.bitstream import header
 from inrc.codec.families import choose_init, named, resolve
 from inrc.codec.options import AUTO_INIT, NO_INIT, EncodeOptions
+from inrc.signal.image import STRIP
 
 REFERENCE_SHAPE = (512, 768)
 """(height, width) of the picture whose network and fit stand for all."""
@@ -33,6 +34,8 @@ def settings(options: EncodeOptions, shape: tuple[int, int] = REFERENCE_SHAPE) -
         for field in dataclasses.fields(options)
         if field.name not in ("model", "fit", "init") and getattr(options, field.name) is not None
     }
+    if options.metadata == STRIP:
+        del given["metadata"]  # as it was before there was a choice: settings of the same files stay the same
     if init is not None:
         given["init"] = init.id.hex()
     return _plain({**given, "model": resolved.model, "fit": resolved.config})

@@ -36,9 +36,9 @@ class FileStats:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EncodeStats(FileStats):
-    """What an encode came to; quality is measured on the pixels that the file decodes to.
+    """What an encode came to, beside the attributes of `FileStats`. Quality is that of the decoded pixels.
 
-    Attributes, beside those of `FileStats`:
+    Attributes:
       psnr_db: over all channels; infinite for an exact copy.
       multiplications: that decode a pixel, roughly.
       header_bytes: bytes of the file that are neither weights nor latents nor optional sections.

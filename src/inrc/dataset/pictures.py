@@ -13,7 +13,8 @@ from inrc.dataset.manifest import MANIFEST
 from inrc.dataset.sources import INR_FILES, listing
 from inrc.models.view import Antialias
 from inrc.shared_init import SharedInit
-from inrc.signal.image import encode_image
+from inrc.signal.formats import left_out
+from inrc.signal.image import KEEP, STRIP, encode_image, without_metadata
 
 _TASKS_PER_THREAD = 2
 
@@ -23,20 +24,23 @@ class DecodeOptions:
     """How every file is rendered and written; see `inrc.decode` and `inrc.signal.image.encode_image`.
 
     Attributes:
-      size, scale, region, antialias, init: as for `inrc.decode`.
+      size, scale, fit, region, antialias, init: as for `inrc.decode`.
       format: format of the pictures, and their suffix.
       quality: quality of JPEG and WebP.
+      metadata: "keep" writes EXIF and XMP where file and format hold them, "strip" does not.
       force: whether pictures that are already there are written again.
       n_threads: the number of threads that decode.
     """
 
     size: tuple[int, int] | None = None
     scale: float | None = None
+    fit: int | None = None
     region: tuple[float, float, float, float] | None = None
     antialias: Antialias = Antialias.SUPERSAMPLE
     init: SharedInit | None = None
     format: str = "png"
     quality: int | None = None
+    metadata: str = KEEP
     force: bool = False
     n_threads: int = 2
 
@@ -61,6 +65,7 @@ def decode_all(
     options: DecodeOptions | None = None,
     *,
     on_error: Callable[[str, Exception], None] | None = None,
+    on_lost: Callable[[str, str], None] | None = None,
     progress: Callable[[DecodeTotals], None] | None = None,
     stop: threading.Event | None = None,
 ) -> DecodeTotals:
@@ -74,6 +79,7 @@ def decode_all(
       output: path or URL of the folder; the names of the pictures mirror those of the files.
       options: how to render and write; the defaults if not given.
       on_error: takes the name and the error of every file that cannot be decoded.
+      on_lost: takes the name of a file and "EXIF" or "XMP" where the format does not hold it; called from any thread.
       progress: called after every file.
       stop: set it to end the run after the pictures that are being decoded.
 
@@ -110,20 +116,28 @@ def decode_all(
             if not options.force and folder.size(name) and item.refusal is None:
                 totals.n_kept += 1
                 continue
-            running[pool.submit(_decode_one, item, folder, name, options)] = item
+            running[pool.submit(_decode_one, item, folder, name, options, on_lost)] = item
             if len(running) >= _TASKS_PER_THREAD * options.n_threads:
                 settle(wait(running, return_when=FIRST_COMPLETED).done)
         settle(wait(running).done)
     return totals
 
 
-def _decode_one(item: Item, folder: Folder, name: str, options: DecodeOptions) -> None:
+def _decode_one(
+    item: Item, folder: Folder, name: str, options: DecodeOptions, on_lost: Callable[[str, str], None] | None
+) -> None:
     image = decode(
         read_item(item),
         size=options.size,
         scale=options.scale,
+        fit=options.fit,
         region=options.region,
         antialias=options.antialias,
         init=options.init,
     )
+    if options.metadata == STRIP:
+        image = without_metadata(image)
     folder.put(name, encode_image(image, options.format, quality=options.quality))
+    if on_lost is not None:
+        for lost in left_out(options.format, image.exif, image.xmp):
+            on_lost(item.name, lost)

@@ -149,7 +149,7 @@ class _Pipeline:
                 self._on_rows([dataclasses.replace(task.former, stamp=row.stamp)])
                 return
             with self._decoding_large if len(data) > _LARGE_INPUT else contextlib.nullcontext():
-                image = read_image(data)
+                image = read_image(data, metadata=self._options.encode.metadata)
                 cost = self._reserve(image)
             prepared = self._encoder.prepare(image)
         except Exception as error:

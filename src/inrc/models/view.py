@@ -53,6 +53,7 @@ def view_of(
     *,
     size: tuple[int, int] | None = None,
     scale: float | None = None,
+    fit: int | None = None,
     region: tuple[float, float, float, float] | None = None,
 ) -> View:
     """The view that the options of a decoder describe.
@@ -60,15 +61,18 @@ def view_of(
     Args:
       shape: native (height, width).
       size: (width, height) of the render.
-      scale: pixels per native pixel; at most one of `size` and `scale` may be given. Native size if neither is.
+      scale: pixels per native pixel.
+      fit: the most pixels of the longer side; the shape is kept, and nothing is enlarged. At most one of `size`,
+        `scale` and `fit` may be given. Native size if none is.
       region: (x, y, width, height) in native pixels; the whole picture if not given.
 
     Raises:
-      ConfigError: Both size and scale are given, a number is out of range, or the region leaves the picture.
+      ConfigError: Two of size, scale and fit are given, a number is out of range, or the region leaves the picture.
     """
     height, width = shape
-    if size is not None and scale is not None:
-        raise ConfigError("both a size and a scale are given; give one of them")
+    given = [name for name, value in (("size", size), ("scale", scale), ("fit", fit)) if value is not None]
+    if len(given) > 1:
+        raise ConfigError(f"both a {given[0]} and a {given[1]} are given; give one of them")
     x, y, w, h = (0.0, 0.0, float(width), float(height)) if region is None else _numbers("region", region)
     if not (w > 0 and h > 0 and x >= 0 and y >= 0 and x + w <= width and y + h <= height):
         raise ConfigError(f"the region {x:g},{y:g},{w:g},{h:g} does not lie within the {width}x{height} picture")
@@ -76,6 +80,8 @@ def view_of(
         columns, rows = _numbers("size", size)
     else:
         factor = checked_number("the scale", 1.0 if scale is None else scale, 0, _MAX_SCALE, above=True)
+        if fit is not None:
+            factor = min(1.0, checked_number("the fit", fit, 1, _MAX_SIDE, whole=True) / max(w, h))
         columns, rows = max(1, round(w * factor)), max(1, round(h * factor))
     return View(rows, columns, y, x, y + h, x + w)
 

@@ -77,6 +77,14 @@ def of_code_points(
     return icc.gray_profile(curve) if gray else icc.rgb_profile(curve, chromaticities, coding_points)
 
 
+def primaries_of(chromaticities: Chromaticities) -> int | None:
+    """Returns the ColourPrimaries of H.273 that have these chromaticities, up to rounding; None where none have."""
+    for code, known in _PRIMARIES.items():
+        if np.abs(np.subtract(chromaticities, known)).max() <= _SRGB_TOLERANCE:
+            return code
+    return None
+
+
 def of_gamma(gamma: float | None, chromaticities: Chromaticities | None, *, gray: bool) -> bytes:
     """Returns the profile of a gamma and of chromaticities, empty for those of sRGB.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from inrc.checks import checked_name
 from inrc.errors import (
     ConfigError,
     ImageError,
@@ -21,8 +22,10 @@ from inrc.files import write_atomically
 from inrc.names import one_line, shown
 from inrc.signal import formats, signatures
 from inrc.signal.channels import has_alpha
+from inrc.signal.exif import upright_exif
 from inrc.signal.raster import upright
 from inrc.signal.sources import ByteSource, bytes_of, name_of
+from inrc.signal.xmp import upright_xmp
 
 MAX_PIXELS = 2**28
 """The most pixels that `read_image` decodes unless told otherwise: 268 megapixels, 0.8 GB of 8-bit RGB."""
@@ -40,6 +43,8 @@ class Image:
         pixels: Samples [H, W, C], uint8 or uint16 over their whole range. C is 1 (gray), 2 (gray and alpha),
             3 (RGB) or 4 (RGBA); alpha is not multiplied into the colours.
         icc_profile: The ICC profile that says what the colours mean, empty for none (sRGB is understood).
+        exif: The EXIF block, a small TIFF file without a prefix, whose orientation is 1; empty for none.
+        xmp: The XMP packet, likewise; empty for none.
 
     Raises:
         UnsupportedImageError: If the array is of another type or shape.
@@ -47,6 +52,8 @@ class Image:
 
     pixels: np.ndarray
     icc_profile: bytes = b""
+    exif: bytes = b""
+    xmp: bytes = b""
 
     def __post_init__(self) -> None:
         pixels = self.pixels
@@ -99,6 +106,11 @@ def _wrong_type(pixels: Any) -> str:
     return f"pixels are {dtype}, not uint8 or uint16 in NumPy; {remedy}"
 
 
+def without_metadata(image: Image) -> Image:
+    """Returns a picture without EXIF and XMP."""
+    return replace(image, exif=b"", xmp=b"")
+
+
 def to_unit(pixels: np.ndarray) -> np.ndarray:
     """Maps integer samples onto [0, 1].
 
@@ -138,38 +150,45 @@ def from_unit(values: Any, bit_depth: int) -> Any:
     return library.floor(clipped * np.iinfo(dtype).max + 0.5).astype(dtype)
 
 
-def read_image(source: ByteSource, *, max_pixels: int = MAX_PIXELS) -> Image:
-    """Reads a PNG, JPEG, WebP, TIFF, BMP, PPM, PGM or PBM picture.
+STRIP, KEEP = METADATA = ("strip", "keep")
+"""What becomes of EXIF and XMP: they tell who took a picture, when and where, and so are kept only where asked for."""
+
+
+def read_image(source: ByteSource, *, max_pixels: int = MAX_PIXELS, metadata: str = STRIP) -> Image:
+    """Reads a PNG, JPEG, WebP, TIFF, AVIF, HEIF, JPEG XL, BMP, PPM, PGM or PBM picture.
 
     Samples of up to 8 bits become 8-bit over their whole range, those of 9 to 16 bits (also of JPEG, JPEG-LS and TIFF)
     become 16-bit. Palettes and transparent colours are expanded.
 
     Orientation is applied by one rule for all formats: that of EXIF counts, wherever the format keeps it (for PNG also
-    in the texts of ImageMagick and ExifTool); where EXIF has none, `tiff:Orientation` of XMP counts.
+    in the texts of ImageMagick and ExifTool); where EXIF has none, `tiff:Orientation` of XMP counts. AVIF, HEIF and
+    JPEG XL turn the picture by fields of their own, beside which neither of them counts.
 
     The ICC profile is kept where it fits the channels. A gray picture with an RGB profile, or the reverse, gets a
     profile of its own kind with the same curve, and none where that is sRGB; profiles of other spaces, as CMYK, are
     left out (`inrc.signal.profiles`). Colours that are stated without a profile become one: in PNG, cICP counts before
-    iCCP, sRGB, and gAMA with cHRM; in BMP, primaries and gamma. PQ and HLG are kept as code points in a profile,
-    beside a curve for programs that do not know them.
+    iCCP, sRGB, and gAMA with cHRM; in BMP, primaries and gamma; in AVIF, HEIF and JPEG XL, code points. PQ and HLG are
+    kept as code points in a profile, beside a curve for programs that do not know them.
 
-    Of a JPEG that holds several pictures (phones add depth and gain maps) the primary one is read. Every other file of
-    several frames, pages, slices or pictures is refused rather than cut to its first, which would silently lose the
-    others.
+    Of a JPEG or HEIF that holds several pictures (phones add depth and gain maps) the primary one is read. Every other
+    file of several frames, pages, slices or pictures is refused rather than cut to its first, which would silently lose
+    the others.
 
     Args:
         source: A path, the bytes of a file, or a file opened in binary mode.
         max_pixels: The most pixels allowed, checked against the header before any pixel is decoded.
+        metadata: "keep" gives EXIF and XMP too, with the orientation 1, since the pixels are upright; "strip" does not.
 
     Raises:
         UnreadableImageError: If the file is missing, truncated, damaged or not a picture.
         UnsupportedImageError: If it is a picture of another kind: CMYK, Lab, floating point, animated, GIF and so on.
             The message says what it is, and what reads or converts it.
         ImageTooLargeError: If the header announces more than `max_pixels`.
-        ConfigError: If `max_pixels` is below 1.
+        ConfigError: If `max_pixels` is below 1, or `metadata` is neither.
     """
     if not max_pixels >= 1:  # NaN would allow everything
         raise ConfigError(f"max_pixels is {max_pixels}; it must be a number of 1 or more")
+    checked_name("metadata", metadata, METADATA)
     name = name_of(source)
     try:
         raster = formats.decode(_read_bytes(source), max_pixels)
@@ -186,7 +205,10 @@ def read_image(source: ByteSource, *, max_pixels: int = MAX_PIXELS) -> Image:
         raise UnreadableImageError(
             f"cannot read {name}: truncated or damaged ({reason}); copy or download it again"
         ) from error
-    return Image(upright(raster.pixels, raster.orientation), raster.icc_profile)
+    pixels = upright(raster.pixels, raster.orientation)
+    if metadata == STRIP:
+        return Image(pixels, raster.icc_profile)
+    return Image(pixels, raster.icc_profile, upright_exif(raster.exif), upright_xmp(raster.xmp))
 
 
 def encode_image(image: Image, format: str, *, quality: int | None = None) -> bytes:
@@ -194,7 +216,8 @@ def encode_image(image: Image, format: str, *, quality: int | None = None) -> by
 
     PNG and TIFF hold every picture exactly. PPM and PGM are exact too, but hold neither alpha nor the ICC profile.
     WebP is lossless unless `quality` is given; it stores gray as RGB. PPM stores gray as RGB. The profile is written as
-    it fits the channels that are written, by the rule of `read_image`.
+    it fits the channels that are written, by the rule of `read_image`. EXIF and XMP of the picture are written where
+    the format holds them; `inrc.signal.formats.left_out` says what it does not hold.
 
     Args:
         image: The picture.
@@ -205,7 +228,7 @@ def encode_image(image: Image, format: str, *, quality: int | None = None) -> by
         UnsupportedImageError: If the format is unknown, or cannot hold this picture's depth, alpha, colour or size.
         ConfigError: If `quality` is out of range, or given for a lossless format.
     """
-    return formats.encode(image.pixels, image.icc_profile, format, quality)
+    return formats.encode(image.pixels, image.icc_profile, format, quality, upright_exif(image.exif), image.xmp)
 
 
 def write_image(path: str | os.PathLike[str], image: Image, *, quality: int | None = None) -> None:

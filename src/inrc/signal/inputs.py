@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -10,12 +11,14 @@ import numpy as np
 
 from inrc.errors import UnsupportedImageError
 from inrc.names import one_line
-from inrc.signal.image import Image, read_image
+from inrc.signal.exif import exif_of_tiff, upright_exif
+from inrc.signal.image import STRIP, Image, read_image
 from inrc.signal.orientation import ORIENTATION_TAG, stated_orientation, valid_orientation
 from inrc.signal.pillow import EXPANDED_MODES
 from inrc.signal.profiles import fitted
 from inrc.signal.raster import native, upright, without_warnings
 from inrc.signal.sources import ByteSource
+from inrc.signal.xmp import upright_xmp
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -55,13 +58,14 @@ ImageLike = Image | np.ndarray | ByteSource | HasArray | HasArrayInterface | Has
 _WITH_ALPHA = {"L": "LA", "RGB": "RGBA"}
 
 
-def image_of(source: ImageLike) -> Image:
+def image_of(source: ImageLike, *, metadata: str = STRIP) -> Image:
     """Returns the picture that a user means.
 
     Args:
       source: an `Image`; pixels [H, W, C] of 8 or 16 bits in an array of NumPy or of a library that gives its arrays to
         NumPy; a Pillow picture, of which the current frame is taken, upright and with its profile by the rules of
         `read_image`; or what `inrc.read_image` takes.
+      metadata: "keep" gives EXIF and XMP of files and Pillow pictures too; "strip" does not. An `Image` stays as it is.
 
     Raises:
       ImageError: It cannot be read, or is of a kind that inrc does not hold.
@@ -71,9 +75,9 @@ def image_of(source: ImageLike) -> Image:
     if isinstance(source, np.ndarray):
         return Image(native(source))
     if _is_file(source):
-        return read_image(source)  # pyright: ignore[reportArgumentType]
+        return read_image(source, metadata=metadata)  # pyright: ignore[reportArgumentType]
     if _is_of_pillow(source):
-        return _of_pillow(source)  # pyright: ignore[reportArgumentType]
+        return _of_pillow(source, metadata)  # pyright: ignore[reportArgumentType]
     if isinstance(source, HasArray | HasArrayInterface | HasDlpack):
         return Image(native(_as_numpy(source)))
     raise UnsupportedImageError(
@@ -108,7 +112,7 @@ def _as_numpy(array: HasArray | HasArrayInterface | HasDlpack) -> np.ndarray:
         ) from error
 
 
-def _of_pillow(picture: PIL.Image.Image) -> Image:
+def _of_pillow(picture: PIL.Image.Image, metadata: str) -> Image:
     with without_warnings():
         picture.load()  # Pillow turns TIFF upright when it is loaded
         stated = valid_orientation(picture.getexif().get(ORIENTATION_TAG))
@@ -117,7 +121,20 @@ def _of_pillow(picture: PIL.Image.Image) -> Image:
     pixels = _pillow_pixels(picture)
     pixels = upright(pixels.reshape(*pixels.shape[:2], -1), stated or stated_orientation(xmp=packets))
     profile = picture.info.get("icc_profile")
-    return Image(pixels, fitted(profile if isinstance(profile, bytes) else b"", pixels.shape[2]))
+    profile = fitted(profile if isinstance(profile, bytes) else b"", pixels.shape[2])
+    if metadata == STRIP:
+        return Image(pixels, profile)
+    return Image(pixels, profile, upright_exif(_pillow_exif(picture)), upright_xmp(next(filter(None, packets), b"")))
+
+
+def _pillow_exif(picture: PIL.Image.Image) -> bytes:
+    """The EXIF block of a Pillow picture; of a TIFF, whose tags Pillow has read, what describes the picture."""
+    block = picture.info.get("exif")
+    if isinstance(block, bytes):
+        return block
+    with contextlib.suppress(Exception), without_warnings():  # tags of a damaged file may not be writable
+        return exif_of_tiff(picture.getexif().tobytes().removeprefix(b"Exif\x00\x00"))
+    return b""
 
 
 def _pillow_pixels(picture: PIL.Image.Image) -> np.ndarray:

@@ -23,6 +23,8 @@ _JPEG_LS, _JPEG_LS_PARAMETERS = 0xF7, 0xF8  # SOF55 and LSE of ITU-T T.87, annex
 _FRAMES = (0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA, _LOSSLESS_ARITHMETIC, *_HIERARCHICAL, _JPEG_LS)
 _WITHOUT_BODY = (0x01, *range(0xD0, 0xD9))  # TEM, RST0 to RST7, SOI
 _EXIF, _XMP, _ICC = b"Exif\x00\x00", b"http://ns.adobe.com/xap/1.0/\x00", b"ICC_PROFILE\x00"
+MAX_EXIF_BYTES, MAX_XMP_BYTES = 65533 - len(_EXIF), 65533 - len(_XMP)
+"""What one segment holds."""
 _REFERENCE = "convert it to PNG with the reference software of jpeg.org, which reads it"
 
 
@@ -72,7 +74,20 @@ def decode(data: bytes, max_pixels: int) -> Raster:
     else:
         pixels = _imagecodecs_decode(data, header, precision)
     icc_profile = b"".join(part for _, part in sorted(header.icc_parts.items()))
-    return Raster(pixels, icc_profile, stated_orientation(header.exif, header.xmp))
+    orientation = stated_orientation(header.exif, header.xmp)
+    return Raster(pixels, icc_profile, orientation, next(iter(header.exif), b""), next(iter(header.xmp), b""))
+
+
+def with_metadata(data: bytes, exif: bytes, xmp: bytes) -> bytes:
+    """Puts an EXIF block and an XMP packet into a JPEG file, behind its JFIF header."""
+    position = 2
+    if data[2:4] == b"\xff\xe0":
+        position += 2 + struct.unpack_from(">H", data, 4)[0]
+    segments = b""
+    for prefix, body in ((_EXIF, exif), (_XMP, xmp)):
+        if body:
+            segments += b"\xff\xe1" + struct.pack(">H", 2 + len(prefix) + len(body)) + prefix + body
+    return data[:position] + segments + data[position:]
 
 
 def _header(data: bytes) -> _Header:

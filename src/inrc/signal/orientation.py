@@ -15,7 +15,7 @@ ORIENTATION_TAG = 0x0112  # EXIF 2.32, table 4: also the TIFF tag of that number
 _MAX_XMP_BYTES = 2**20  # of a packet are searched
 # An attribute or an element, the two ways in which RDF writes a simple property. No XML parser reads the packet, so
 # that nothing of a hostile one is expanded.
-_XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:\s{0,8}=\s{0,8}[\"']|\s{0,8}>)\s{0,8}([1-8])(?![0-9])")
+XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:\s{0,8}=\s{0,8}[\"']|\s{0,8}>)\s{0,8}([1-8])(?![0-9])")
 
 
 def stated_orientation(exif: Iterable[bytes] = (), xmp: Iterable[bytes] = ()) -> int:
@@ -51,5 +51,5 @@ def _of_exif(exif: bytes) -> int:
 
 def _of_xmp(packet: bytes) -> int:
     text = packet[:_MAX_XMP_BYTES].replace(b"\x00", b"")  # a packet in TIFF may be UTF-16
-    found = _XMP_ORIENTATION.search(text)
+    found = XMP_ORIENTATION.search(text)
     return int(found[1]) if found else 0

@@ -68,7 +68,7 @@ def decode_webp(data: bytes, max_pixels: int) -> Raster:
     if getattr(image, "n_frames", 1) > 1:
         raise UnsupportedImageError("it is an animated WebP; extract the frame you want, for example with webpmux")
     icc_profile, exif, xmp = (image.info.get(name) or b"" for name in ("icc_profile", "exif", "xmp"))
-    return Raster(_samples(image), icc_profile, stated_orientation([exif], [xmp]))
+    return Raster(_samples(image), icc_profile, stated_orientation([exif], [xmp]), exif, xmp)
 
 
 def encode_jpeg(pixels: np.ndarray, icc_profile: bytes, quality: int | None) -> bytes:
@@ -83,16 +83,19 @@ def encode_jpeg(pixels: np.ndarray, icc_profile: bytes, quality: int | None) -> 
     return _imageio_encode(pixels, ".jpg", icc_profile, quality=quality, subsampling=subsampling)
 
 
-def encode_webp(pixels: np.ndarray, icc_profile: bytes, quality: int | None) -> bytes:
+def encode_webp(
+    pixels: np.ndarray, icc_profile: bytes, quality: int | None, exif: bytes = b"", xmp: bytes = b""
+) -> bytes:
     """Encodes samples [H, W, C], uint8, as WebP: lossless where `quality` is None. Gray becomes RGB or RGBA.
 
     Raises:
         UnsupportedImageError: If a side is longer than WebP allows.
     """
     _check_side(pixels, "WebP", _WEBP_MAX_SIDE)
+    metadata = {name: block for name, block in (("exif", exif), ("xmp", xmp)) if block}
     if quality is None:
-        return _imageio_encode(pixels, ".webp", icc_profile, lossless=True, exact=True, method=2)
-    return _imageio_encode(pixels, ".webp", icc_profile, quality=quality)
+        return _imageio_encode(pixels, ".webp", icc_profile, lossless=True, exact=True, method=2, **metadata)
+    return _imageio_encode(pixels, ".webp", icc_profile, quality=quality, **metadata)
 
 
 def _opened(data: bytes, format_name: str, max_pixels: int) -> ImageFile:

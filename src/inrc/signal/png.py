@@ -17,7 +17,7 @@ import numpy as np
 
 from inrc.errors import UnreadableImageError, UnsupportedImageError
 from inrc.signal import icc, png_interlace
-from inrc.signal.png_metadata import PngMetadata
+from inrc.signal.png_metadata import XMP_KEYWORD, PngMetadata
 from inrc.signal.raster import Raster, check_size
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -83,10 +83,11 @@ def decode(data: bytes, max_pixels: int) -> Raster:
         raise UnreadableImageError("the file is truncated: it has no IEND chunk; copy or download it again")
     pixels = png_interlace.decode(header, parts, _decode_parts) if header.interlace else _decode_parts(parts)
     gray = header.colour_type not in (*_COLOURS, 3)
-    return Raster(pixels, metadata.icc_profile(gray=gray, bit_depth=8 * pixels.itemsize), metadata.orientation())
+    icc_profile = metadata.icc_profile(gray=gray, bit_depth=8 * pixels.itemsize)
+    return Raster(pixels, icc_profile, metadata.orientation(), metadata.exif(), metadata.xmp())
 
 
-def encode(pixels: np.ndarray, icc_profile: bytes) -> bytes:
+def encode(pixels: np.ndarray, icc_profile: bytes, exif: bytes = b"", xmp: bytes = b"") -> bytes:
     """Encodes samples [H, W, C], uint8 or uint16, C from 1 to 4, as a PNG file.
 
     A profile that holds code points of ITU-T H.273 is followed by them in a chunk of their own, cICP, because that is
@@ -99,13 +100,17 @@ def encode(pixels: np.ndarray, icc_profile: bytes) -> bytes:
     )  # a byte for the filter of each row, which imagecodecs forgets
     space = n_filtered + n_filtered // 64 + 1024  # zlib and chunks add less than that
     data = bytes(imagecodecs.png_encode(pixels, level=COMPRESSION_LEVEL, out=space))
-    if not icc_profile:
-        return data
-    colour = png_chunk(b"iCCP", b"ICC profile\x00\x00" + zlib.compress(icc_profile))  # 11.3.2.3
-    if code_points := icc.tag(icc_profile, b"cicp")[8:12]:
-        colour = png_chunk(b"cICP", code_points) + colour
+    extra = b""
+    if icc_profile:
+        extra = png_chunk(b"iCCP", b"ICC profile\x00\x00" + zlib.compress(icc_profile))  # 11.3.2.3
+        if code_points := icc.tag(icc_profile, b"cicp")[8:12]:
+            extra = png_chunk(b"cICP", code_points) + extra
+    if exif:
+        extra += png_chunk(b"eXIf", exif)  # 11.3.4.4
+    if xmp:
+        extra += png_chunk(b"iTXt", XMP_KEYWORD + bytes(5) + xmp)  # 11.3.3.4, not compressed, of no language
     after_header = len(SIGNATURE) + 25  # 12 bytes of framing and 13 of IHDR, which comes first (5.6)
-    return data[:after_header] + colour + data[after_header:]
+    return data[:after_header] + extra + data[after_header:]
 
 
 def png_chunk(name: bytes, body: bytes) -> bytes:

@@ -15,7 +15,7 @@ from inrc.signal.icc import Chromaticities
 from inrc.signal.orientation import stated_orientation
 
 MAX_INFLATED_BYTES = 2**24  # stops a zlib bomb; real profiles have at most a few megabytes
-_XMP_KEYWORD = b"XML:com.adobe.xmp"
+XMP_KEYWORD = b"XML:com.adobe.xmp"
 _RAW_PROFILES = (b"Raw profile type exif", b"Raw profile type APP1", b"Raw profile type xmp")  # ImageMagick, ExifTool
 _RAW_PROFILE = re.compile(rb"\s{0,4}[A-Za-z0-9]{1,16}\s{1,16}[0-9]{1,10}\s{1,16}([0-9A-Fa-f\s]*)")
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\x00"
@@ -71,10 +71,18 @@ class PngMetadata:
         """Returns the orientation, 1 to 8: of EXIF in its chunk, of EXIF in texts, of XMP."""
         return stated_orientation([*self._exif, *self._raw_exif], self._xmp)
 
+    def exif(self) -> bytes:
+        """Returns the EXIF block; that of a text only where there is no chunk. Empty where there is none."""
+        return next(iter([*self._exif, *self._raw_exif]), b"")
+
+    def xmp(self) -> bytes:
+        """Returns the XMP packet; empty where there is none."""
+        return next(iter(self._xmp), b"")
+
     def _take_text(self, name: bytes, body: bytes) -> None:
         """Reads XMP, and the EXIF and XMP that ImageMagick and others hide in texts (11.3.3)."""
         keyword, _, rest = body.partition(b"\x00")
-        if keyword != _XMP_KEYWORD and keyword not in _RAW_PROFILES:
+        if keyword != XMP_KEYWORD and keyword not in _RAW_PROFILES:
             return
         text = rest
         if name == b"zTXt":
@@ -83,7 +91,7 @@ class PngMetadata:
             text = rest[2:].partition(b"\x00")[2].partition(b"\x00")[2]  # past a language and a translated keyword
             if rest[:1] == b"\x01":
                 text = _inflated(text)
-        if keyword == _XMP_KEYWORD:
+        if keyword == XMP_KEYWORD:
             self._xmp.append(text)
             return
         found = _RAW_PROFILE.match(text[:MAX_INFLATED_BYTES])

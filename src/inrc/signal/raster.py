@@ -23,11 +23,15 @@ class Raster(NamedTuple):
         pixels: Samples [H, W, C], uint8 or uint16 in native byte order, as they lie in the file.
         icc_profile: The embedded ICC profile, empty where there is none.
         orientation: EXIF orientation, 1 to 8; 1 is upright.
+        exif: The EXIF block as it lies in the file, with or without its `Exif` prefix; empty where there is none.
+        xmp: The XMP packet; empty where there is none.
     """
 
     pixels: np.ndarray
     icc_profile: bytes = b""
     orientation: int = 1
+    exif: bytes = b""
+    xmp: bytes = b""
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
@@ -67,6 +71,13 @@ def scaled_to_full_range(samples: np.ndarray, maximum: int | np.ndarray, dtype: 
     maximum = np.asarray(maximum, np.uint64)
     scaled = (samples.astype(np.uint64) * (2 * full) + maximum) // np.maximum(2 * maximum, 1)
     return np.where(maximum == 0, 0, np.minimum(scaled, full)).astype(dtype)
+
+
+def unpremultiplied(pixels: np.ndarray) -> np.ndarray:
+    """Divides the colours of [H, W, C] by the last channel, rounded to nearest; where alpha is 0 they become 0."""
+    alpha = pixels[..., -1:]
+    colours = scaled_to_full_range(pixels[..., :-1], alpha, pixels.dtype.type)
+    return np.concatenate([colours, alpha], axis=-1)
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

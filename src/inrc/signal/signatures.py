@@ -11,8 +11,6 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _NETPBM = {b"P1": "PBM", b"P4": "PBM", b"P2": "PPM", b"P3": "PPM", b"P5": "PPM", b"P6": "PPM"}
 _OTHER_FORMATS = {  # inrc does not read these, but errors name them
     b"GIF8": "GIF",
-    b"\xff\x0a": "JPEG XL",
-    b"\x00\x00\x00\x0cJXL ": "JPEG XL",
     b"\x00\x00\x00\x0cJXS ": "JPEG XS",
     b"\x00\x00\x00\x0cjP  ": "JPEG 2000",
     b"\xff\x4f\xff\x51": "JPEG 2000",
@@ -50,8 +48,6 @@ _OTHER_FORMATS = {  # inrc does not read these, but errors name them
     b"FUJIFILMCCD-RAW": "Fujifilm raw",
 }
 _BRANDS = {  # of files of boxes (ISO/IEC 14496-12): what follows `ftyp`
-    b"avif": "AVIF",
-    b"avis": "AVIF",
     b"crx ": "Canon raw",
     b"isom": "MP4 video",
     b"mp41": "MP4 video",
@@ -60,8 +56,16 @@ _BRANDS = {  # of files of boxes (ISO/IEC 14496-12): what follows `ftyp`
 }
 
 
+_HEIF_BRANDS = (b"avif", b"avis", b"mif1", b"mif2", b"miaf", b"msf1", b"1pic")
+_HEIF_BRANDS += (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
+_JPEG_XL = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
+
+
 def format_of(start: bytes) -> str:
-    """Names the format that a file's first bytes announce: PNG, JPEG, WEBP, TIFF, BMP, PPM (with PGM) or PBM.
+    """Names the format that a file's first bytes announce.
+
+    Returns:
+        PNG, JPEG, WEBP, TIFF, BMP, PPM (with PGM), PBM, HEIF (with AVIF) or JXL.
 
     Raises:
         UnsupportedImageError: If they announce a picture of another format.
@@ -79,9 +83,13 @@ def format_of(start: bytes) -> str:
         return "BMP"
     if start[:2] in _NETPBM and start[2:3] in (b" ", b"\t", b"\r", b"\n", b"\v", b"\f", b"#"):
         return _NETPBM[start[:2]]
+    if start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS:
+        return "HEIF"
+    if start.startswith(_JPEG_XL):
+        return "JXL"
     other = next((name for magic, name in _OTHER_FORMATS.items() if start.startswith(magic)), None)
     if start[4:8] == b"ftyp":
-        other = _BRANDS.get(start[8:12], "AVIF or HEIF")
+        other = _BRANDS.get(start[8:12], "a video or another file of ISO boxes")
     if other is not None:
         raise UnsupportedImageError(f"its format is {other}, which inrc does not read; convert it to PNG first")
     if not start:
@@ -90,4 +98,6 @@ def format_of(start: bytes) -> str:
         raise UnreadableImageError(
             "its PNG signature is damaged, as by a transfer that changes line ends; copy it again in binary mode"
         )
-    raise UnreadableImageError("it is not a picture that inrc reads; use PNG, JPEG, WebP, TIFF, BMP, PPM or PGM")
+    raise UnreadableImageError(
+        "it is not a picture that inrc reads; use PNG, JPEG, WebP, TIFF, AVIF, HEIF, JPEG XL, BMP, PPM or PGM"
+    )

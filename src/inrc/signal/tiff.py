@@ -15,8 +15,10 @@ import numpy as np
 
 from inrc.signal import pillow
 from inrc.signal.channels import has_alpha
+from inrc.signal.directories import byte_order
+from inrc.signal.exif import exif_of_tiff, into_tiff
 from inrc.signal.orientation import ORIENTATION_TAG, stated_orientation, valid_orientation
-from inrc.signal.raster import Raster, check_size, scaled_to_full_range
+from inrc.signal.raster import Raster, check_size, scaled_to_full_range, unpremultiplied
 from inrc.signal.tiff_kinds import MINISWHITE, PALETTE, YCBCR, bits_of, check_decoder, check_kind
 
 if TYPE_CHECKING:
@@ -58,10 +60,10 @@ def decode(data: bytes, max_pixels: int) -> Raster:
         else:
             check_decoder(page)
             pixels = _plain_samples(page)
-        return Raster(pixels, icc_profile, orientation)
+        return Raster(pixels, icc_profile, orientation, exif_of_tiff(data), _bytes_of(page, _XMP_TAG))
 
 
-def encode(pixels: np.ndarray, icc_profile: bytes) -> bytes:
+def encode(pixels: np.ndarray, icc_profile: bytes, exif: bytes = b"", xmp: bytes = b"") -> bytes:
     """Encodes samples [H, W, C], uint8 or uint16, C from 1 to 4, as a deflated TIFF file."""
     import tifffile
 
@@ -78,8 +80,9 @@ def encode(pixels: np.ndarray, icc_profile: bytes) -> bytes:
         iccprofile=icc_profile or None,
         metadata=None,
         software=False,
+        byteorder=">" if byte_order(exif) == ">" else "<",
     )
-    return stream.getvalue()
+    return into_tiff(stream.getvalue(), exif, xmp) if exif or xmp else stream.getvalue()
 
 
 def _orientation(page: TiffPage) -> int:
@@ -121,12 +124,5 @@ def _plain_samples(page: TiffPage) -> np.ndarray:
     if page.photometric == MINISWHITE:
         pixels[..., 0] = np.iinfo(pixels.dtype).max - pixels[..., 0]
     if has_alpha(pixels.shape[2]) and page.extrasamples[:1] == (_PREMULTIPLIED,):
-        pixels = _unpremultiply(pixels)
+        pixels = unpremultiplied(pixels)
     return pixels
-
-
-def _unpremultiply(pixels: np.ndarray) -> np.ndarray:
-    """Divides the colours of [H, W, C] by the last channel, rounded to nearest; where alpha is 0 they become 0."""
-    alpha = pixels[..., -1:]
-    colours = scaled_to_full_range(pixels[..., :-1], alpha, pixels.dtype.type)
-    return np.concatenate([colours, alpha], axis=-1)

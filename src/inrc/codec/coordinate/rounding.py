@@ -47,7 +47,7 @@ def candidates(plans: Sequence[Plan], results: Sequence[FitResult]) -> list[Cand
         if adaround is not None:
             weights = _better(plans, results, weights, _adaptive(plans, results, weights, adaround))
     return [
-        Candidate(files.make(plan.header, own, icc_profile=plan.icc_profile), result)
+        Candidate(files.make(plan.header, own, sections=plan.sections), result)
         for plan, own, result in zip(plans, weights, results, strict=True)
     ]
 

@@ -54,7 +54,7 @@ def with_steps(candidate: Candidate, indices: tuple[int, ...]) -> Candidate:
 
 def _with_weights(candidate: Candidate, weights: QuantisedWeights) -> Candidate:
     file = candidate.file
-    return dataclasses.replace(candidate, file=files.make(file.header, weights, icc_profile=file.icc_profile))
+    return dataclasses.replace(candidate, file=files.make(file.header, weights, sections=file.sections))
 
 
 def _shrunk(candidate: Candidate, goal: Goal) -> Candidate:

@@ -204,7 +204,7 @@ def _with_weights(plan: Plan, reference: Reference | None, result: LatentFitResu
     """The rounded fit, its weights as differences from a reference or in full."""
     header = plan.header if reference is not None else dataclasses.replace(plan.header, init_id=b"")
     weights = quantise(result.params, result.steps, reference)
-    return Candidate(files.make(header, weights, result.latents, plan.icc_profile), result)
+    return Candidate(files.make(header, weights, result.latents, plan.sections), result)
 
 
 def _config(options: EncodeOptions, shape: tuple[int, ...], bpp: float) -> LatentFitConfig:
