@@ -55,13 +55,14 @@ export class CoordinateRenderer {
   }
 
   /**
-   * @param {object} view of the picture as the network sees it
+   * @param {object} view of the picture as the network sees it; a coarse one has one sample a pixel
    * @returns {Float32Array[]} planes [height, width] of unit values, one a channel
    */
   values(view) {
     const { kernels, shape } = this;
     const { height, width } = view;
-    const repeats = [repeatsOf(view.bottom - view.top, height), repeatsOf(view.right - view.left, width)];
+    const native = [view.bottom - view.top, view.right - view.left];
+    const repeats = view.coarse ? [1, 1] : [repeatsOf(native[0], height), repeatsOf(native[1], width)];
     const rows = coordinatesOf(shape[0], view.top, view.bottom, height * repeats[0]);
     const columns = coordinatesOf(shape[1], view.left, view.right, width * repeats[1]);
     const planes = Array.from({ length: this.channels }, () => new Float32Array(height * width));

@@ -44,6 +44,27 @@ export class LatentRenderer {
     return planes.map((plane) => resampled(plane, rows, columns, down.taps, across.taps));
   }
 
+  /** The picture at the size of a level, while finer grids are not known and taken as 0. */
+  preview(level) {
+    const { kernels, synthesis, header } = this;
+    const { height, width } = this.grids[level];
+    const mark = kernels.mark();
+    const features = upsampled(header.network, this.params, this.grids, { y: 0, x: 0, height, width }, level);
+    const nothing = new Float32Array(height * width);
+    synthesis.begin(features.map((plane) => plane ?? nothing), height, width);
+    const placeOf = synthesis.run(null, null);
+    const planes = Array.from({ length: header.channels }, (_, c) => {
+      const plane = new Float32Array(height * width);
+      for (let y = 0; y < height; y++) {
+        const from = placeOf(c) + synthesis.start + y * synthesis.stride + 2;
+        plane.set(kernels.heap.subarray(from, from + width), y * width);
+      }
+      return plane;
+    });
+    kernels.release(mark);
+    return { planes, height, width };
+  }
+
   /** The part of an axis that n pixels from native sample `first` on need, and the resampling that gives them. */
   axis(length, first, unit, n, finer) {
     const reach = this.header.network.nResidual + 1;

@@ -25,6 +25,12 @@ export class Renderer {
     return planes.map((plane) => transposedPlane(plane, view.height, view.width));
   }
 
+  /** @returns {Float32Array[]} planes of a picture of latent grids at the size of a level, from coarser grids alone */
+  preview(level) {
+    const { planes, height, width } = this.network.preview(level);
+    return this.header.transposed ? planes.map((plane) => transposedPlane(plane, width, height)) : planes;
+  }
+
   /** @returns {Uint8Array | Uint16Array} samples [height, width, channels] of the picture's bit depth */
   samples(view) {
     const { bitDepth, channels } = this.header;

@@ -18,8 +18,8 @@ export function tileView(shape, raster, { x, y, width, height }) {
 }
 
 /** The view of the transposed picture. */
-export function transposedView({ height, width, top, left, bottom, right }) {
-  return makeView(width, height, left, top, right, bottom);
+export function transposedView({ height, width, top, left, bottom, right, coarse }) {
+  return { ...makeView(width, height, left, top, right, bottom), coarse };
 }
 
 /** The upper and lower, or left and right, parts of a view, along the axis that covers more native pixels. */
