@@ -24,6 +24,7 @@ from inrc.cli.meta import Meta, meta_command
 from inrc.cli.plot import Plot, plot_command
 from inrc.cli.report import Report, report_command
 from inrc.cli.streams import Warner, answer, flush_stdout, say, standard_streams
+from inrc.cli.view import View, view_command
 from inrc.errors import InrcError
 from inrc.names import one_line
 
@@ -34,6 +35,7 @@ Pictures stored as the weights of a small network that is fitted to them.
   inrc decode photo.inr -o 2x.png --scale 2  decodes at twice the size
   inrc batch photos files                    encodes every picture below a folder; run again, it resumes
   inrc info photo.inr                        shows what a file holds
+  inrc view photo.inr                        shows the picture in the browser, to zoom in and to compare
 
 Each command has its own --help. `inrc --version` prints the version."""
 
@@ -42,6 +44,7 @@ _Command = (
     | Annotated[Batch, subcommand("batch")]
     | Annotated[Decode, subcommand("decode")]
     | Annotated[Info, subcommand("info")]
+    | Annotated[View, subcommand("view")]
     | Annotated[Codecs, subcommand("codecs")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Plot, subcommand("plot")]
@@ -101,6 +104,8 @@ def _run(arguments: list[str], warner: Warner) -> None:
             decode_command(command)
         case Info():
             info_command(command)
+        case View():
+            view_command(command)
         case Codecs():
             codecs_command(command)
         case Evaluate():

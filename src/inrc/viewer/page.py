@@ -1,7 +1,7 @@
 """Builds the page of the viewer: its scripts, styles and the files to show, all in one HTML file.
 
-The scripts are ES modules beside `viewer.html`. Their imports are of the form `import { a, b } from "./x.js";` and their
-exports stand before declarations, so that a module becomes a function whose result holds its exports, without a parser.
+The scripts are ES modules in `web`. Their imports are of the form `import { a, b } from "./x.js";` and their exports
+stand before declarations, so that a module becomes a function whose result holds its exports, without a parser.
 """
 
 import base64
