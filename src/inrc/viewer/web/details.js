@@ -41,7 +41,7 @@ function fileRows({ header, nBytes, headerBytes, weightBytes, grids, sections, i
   const { width, height } = header;
   const latentBytes = grids.reduce((sum, { bits }) => sum + bits / 8, 0);
   const rows = [
-    ["File", `${whole(nBytes)} bytes, ${((8 * nBytes) / (width * height)).toPrecision(4)} bits per pixel`],
+    ["File", `${whole(nBytes)} bytes, ${((8 * nBytes) / (width * height)).toPrecision(4).replace(/0+$/, "")} bpp`],
     ["Picture", `${width} × ${height}, ${CHANNELS[header.channels]}, ${header.bitDepth} bits`],
     ["Header", `${whole(headerBytes)} bytes with its checksum`],
     ["Network", `about ${whole(weightBytes)} bytes`],
