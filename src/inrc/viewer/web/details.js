@@ -9,6 +9,8 @@ const LOWEST_THUMBNAIL = 48;
 
 const whole = (n) => Math.round(n).toLocaleString("en");
 
+const counted = (n, noun) => `${whole(n)} ${noun}${n === 1 ? "" : "s"}`;
+
 /** An element with a class and children, which are elements or text. */
 export function element(name, className, ...children) {
   const made = document.createElement(name);
@@ -41,7 +43,7 @@ function fileRows({ header, nBytes, headerBytes, weightBytes, grids, sections, i
   const { width, height } = header;
   const latentBytes = grids.reduce((sum, { bits }) => sum + bits / 8, 0);
   const rows = [
-    ["File", `${whole(nBytes)} bytes, ${((8 * nBytes) / (width * height)).toPrecision(4).replace(/0+$/, "")} bpp`],
+    ["File", `${counted(nBytes, "byte")}, ${((8 * nBytes) / (width * height)).toPrecision(4).replace(/0+$/, "")} bpp`],
     ["Picture", `${width} × ${height}, ${CHANNELS[header.channels]}, ${header.bitDepth} bits`],
     ["Header", `${whole(headerBytes)} bytes with its checksum`],
     ["Network", `about ${whole(weightBytes)} bytes`],
@@ -70,10 +72,11 @@ function networkRows({ header, params, shape }) {
 
 function gridRows(network) {
   const { nSpatial, nCross, contextLayers, nCrossLevels } = network;
+  const cross = nCross ? `${counted(nCross, "feature")} on ${counted(nCrossLevels, "level")}, ` : "";
   return [
-    ["Grids", `${network.nGrids}, and ${network.nHyper} hyper grids`],
-    ["Context", `${nSpatial} neighbours, ${nCross} features on ${nCrossLevels} levels, ${contextLayers} layers`],
-    ["Synthesis", `${network.synthesisWidth} hidden units, ${network.nResidual} layers of 3×3`],
+    ["Grids", `${network.nGrids}, and ${counted(network.nHyper, "hyper grid")}`],
+    ["Context", `${counted(nSpatial, "neighbour")}, ${cross}${counted(contextLayers, "layer")}`],
+    ["Synthesis", `${counted(network.synthesisWidth, "hidden unit")}, ${counted(network.nResidual, "layer")} of 3×3`],
     ["Refinement", network.refinement ? "yes" : "no"],
   ];
 }

@@ -1,6 +1,8 @@
 const CACHED_PIXELS = 1 << 25;
 const SLOW_MILLISECONDS = 400;
 const COARSER = 4;
+const MILLISECONDS_PER_WEIGHT = 1.6e-7;
+const TILE_MILLISECONDS = 400;
 
 /** One side of the page: a canvas as large as the stage, with tiles that workers have rendered. */
 export class Layer {
@@ -22,7 +24,16 @@ export class Layer {
     this.raster = null;
     this.drawnRaster = null;
     this.mode = "network";
-    this.millisecondsPerPixel = isLatent ? 3e-4 : 2e-3;
+    this.millisecondsPerPixel = 3e-4;
+    this.tileSize = 256;
+  }
+
+  /** Makes tiles smaller where the network has so many weights that one would take long. */
+  setWork(params) {
+    let nWeights = 0;
+    for (const { name, values } of params.values()) if (!name.startsWith("table_")) nWeights += values.length;
+    this.millisecondsPerPixel = MILLISECONDS_PER_WEIGHT * nWeights;
+    while (this.tileSize > 32 && this.tileSize ** 2 * this.millisecondsPerPixel > TILE_MILLISECONDS) this.tileSize /= 2;
   }
 
   /** Shows a picture of the whole, of any size, where there is nothing sharper yet. */
@@ -64,7 +75,7 @@ export class Layer {
   /** Tiles of the raster on the stage, the nearest to its middle first; `isVisible` on this side's part of it. */
   tilesOnStage() {
     const { raster, canvas, share } = this;
-    const size = this.isLatent && raster.width > 4 * this.nativeWidth ? 512 : 256;
+    const size = this.isLatent && raster.width > 4 * this.nativeWidth ? 2 * this.tileSize : this.tileSize;
     const range = (start, length, limit) => [
       Math.max(0, Math.floor(-start / size)),
       Math.min(Math.ceil(length / size), Math.ceil((limit - start) / size)),

@@ -14,6 +14,7 @@ const HEADLINES = {
   limit: "The file asks for too much",
   init: "A shared init is missing",
   picture: "The picture cannot be shown",
+  browser: "The browser is not able to",
 };
 const MAX_WORKERS = 4;
 const SETTLE_MILLISECONDS = 40;
@@ -31,6 +32,7 @@ const sides = new Sides(pool, {
   onError: showMessage,
 });
 let mode = "network";
+let isHeld = false;
 let frame = 0;
 let settling = 0;
 
@@ -91,8 +93,8 @@ function showSides() {
   byId("name").textContent = [a, b].filter(Boolean).map(({ name }) => name).join("  |  ");
   document.title = a && a.name ? `${a.name} – inrc` : "inrc viewer";
   for (const [id, shown] of [["label-a", a], ["label-b", b]]) {
-    byId(id).hidden = !b || !shown.isReady;
-    if (shown && shown.isReady) byId(id).textContent = `${shown.name} · ${shown.nBytes.toLocaleString("en")} bytes`;
+    byId(id).hidden = !a || !b || !shown.isReady;
+    if (shown && shown.isReady) byId(id).textContent = labelOf(shown, a);
   }
   for (const button of document.querySelectorAll("[data-needs-file]")) button.disabled = !a;
   byId("canvas-a").setAttribute("aria-label", a ? `${a.name}, ${a.size[1]} by ${a.size[0]} pixels` : "");
@@ -103,12 +105,17 @@ function showSides() {
   refresh();
 }
 
+/** Name and bytes of a side and, where it differs from that of the left one, its size. */
+function labelOf({ name, nBytes, size: [height, width] }, a) {
+  const isOther = height !== a.size[0] || width !== a.size[1];
+  return `${name} · ${nBytes.toLocaleString("en")} bytes${isOther ? ` · ${width} × ${height}` : ""}`;
+}
+
 function showMessage(error, name) {
-  showSides();
   byId("message-headline").textContent = HEADLINES[error.kind] ?? HEADLINES.corrupt;
   byId("message-name").textContent = name;
   byId("message-text").textContent = `${error.message[0].toUpperCase()}${error.message.slice(1)}.`;
-  setTimeout(() => (byId("message").hidden = false));
+  byId("message").hidden = false;
 }
 
 function closeMessage() {
@@ -116,8 +123,10 @@ function closeMessage() {
   byId("start").hidden = sides.layers.length > 0;
 }
 
-function setMode(next) {
+/** Shows the network's picture, or the native pixels resampled; `held` is for as long as a key is down. */
+function setMode(next, held = false) {
   mode = next;
+  isHeld = held;
   byId("lanczos").setAttribute("aria-pressed", String(mode === "lanczos"));
   byId("badge").hidden = mode !== "lanczos";
   refresh();
@@ -154,7 +163,7 @@ function onKey(event) {
   const key = event.key.toLowerCase();
   const byKey = { o: actions.open, i: actions.info, escape: actions.close };
   if (sides.get("a")) {
-    Object.assign(byKey, { c: actions.compare, l: () => event.repeat || setMode("lanczos") });
+    Object.assign(byKey, { c: actions.compare, l: () => event.repeat || setMode("lanczos", true) });
     if (followKey(event, viewport)) {
       event.preventDefault();
       refresh();
@@ -189,9 +198,9 @@ function listen() {
   followPointers(stage, viewport, () => refresh(SETTLE_MILLISECONDS));
   new ResizeObserver(() => refresh()).observe(stage);
   document.addEventListener("keydown", onKey);
-  // A key that is released while another window has the focus is released for the page as well.
-  document.addEventListener("keyup", ({ key }) => key.toLowerCase() === "l" && setMode("network"));
-  window.addEventListener("blur", () => mode === "lanczos" && setMode("network"));
+  const release = () => isHeld && setMode("network");
+  document.addEventListener("keyup", ({ key }) => key.toLowerCase() === "l" && release());
+  window.addEventListener("blur", release); // a key that is released in another window sends nothing
   listenForDrops();
 }
 
@@ -200,9 +209,7 @@ async function openEmbedded() {
   const { files, inits } = JSON.parse(byId("embedded").textContent);
   const bytes = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)).buffer;
   for (const { name, base64 } of inits) await sides.addInit({ name, data: bytes(base64) });
-  for (const [i, { name, type, base64 }] of files.entries()) {
-    await sides.open(i ? "b" : "a", { name, type, data: bytes(base64) });
-  }
+  await sides.openAll(files.map(({ name, type, base64 }) => ({ name, type, data: bytes(base64) })));
 }
 
 listen();

@@ -1,5 +1,6 @@
 const MAX_PICTURE_PIXELS = 2 ** 26;
-const OVERVIEW_PIXELS = 192;
+const OVERVIEW_SIDE = 192;
+const OVERVIEW_MILLISECONDS = 200;
 
 /** A file as the page takes it: {name, type, data}, with its bytes in an ArrayBuffer. */
 export async function readFiles(list) {
@@ -63,8 +64,9 @@ async function decodedPicture(data, type) {
 }
 
 /** @returns {Promise<{width: number, height: number, pixels: Uint8ClampedArray}>} a small picture of the whole, at once */
-export async function overviewOf(pool, side, [height, width]) {
-  const scale = Math.min(1, OVERVIEW_PIXELS / Math.max(height, width));
+export async function overviewOf(pool, side, [height, width], millisecondsPerPixel) {
+  const longest = Math.min(OVERVIEW_SIDE, Math.sqrt(OVERVIEW_MILLISECONDS / millisecondsPerPixel));
+  const scale = Math.min(1, longest / Math.max(height, width));
   const size = [height, width].map((n) => Math.max(1, Math.round(n * scale)));
   const tile = { x: 0, y: 0, width: size[1], height: size[0] };
   const message = { type: "tile", side, raster: size, tile, mode: "network", coarse: true };

@@ -16,28 +16,58 @@ export class Pool {
   constructor(source, n, onPreview) {
     this.url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     this.onPreview = onPreview;
-    this.jobs = new Map();
-    this.queue = [];
+    this.nWorkers = n;
+    this.inits = [];
     this.nextJob = 1;
-    this.workers = Array.from({ length: n }, () => this.start());
+    this.start();
   }
 
   start() {
-    const worker = new Worker(this.url);
-    worker.pending = 0;
-    worker.onmessage = ({ data }) => this.receive(worker, data);
-    worker.onerror = (event) => event.preventDefault();
-    return worker;
+    this.jobs = new Map();
+    this.queue = [];
+    this.workers = Array.from({ length: this.nWorkers }, () => {
+      const worker = new Worker(this.url);
+      worker.pending = 0;
+      worker.onmessage = ({ data }) => this.receive(worker, data);
+      worker.onerror = (event) => this.fail(`the browser cannot run the decoder (${event.message || "no reason given"})`);
+      return worker;
+    });
+  }
+
+  /** Drops all work, which may take long, and begins with new workers that know the same inits. */
+  async restart() {
+    for (const worker of this.workers) worker.terminate();
+    this.fail("another file was opened");
+    this.start();
+    await Promise.all(this.inits.map((request) => this.broadcast(request)));
+  }
+
+  fail(message) {
+    const failed = [...this.jobs.values()];
+    this.jobs.clear();
+    for (const { reject } of failed) reject(new WorkerError({ kind: "browser", message }));
+  }
+
+  get isBusy() {
+    return this.jobs.size > 0;
   }
 
   receive(worker, { job, answer, failure, ...other }) {
     if (job === undefined) return this.onPreview(other);
+    if (!this.jobs.has(job)) return;
     const { resolve, reject } = this.jobs.get(job);
     this.jobs.delete(job);
     worker.pending -= 1;
     if (failure) reject(new WorkerError(failure));
     else resolve(answer);
     this.dispatch();
+  }
+
+  /** Gives the archive of a shared init to all workers, those of later restarts too. */
+  async addInit(data) {
+    const request = { type: "init", data };
+    await this.broadcast(request);
+    this.inits.push(request);
   }
 
   /** Sends a request to one worker at once. */

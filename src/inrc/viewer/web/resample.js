@@ -73,10 +73,14 @@ export function resampled(plane, rows, columns, down, across) {
 
 function columnsResampled(plane, rows, columns, { first, weights, nTaps }) {
   const width = first.length;
-  if (nTaps === 1 && width === columns) return plane;
+  const isPart = nTaps === 1 && weights.every((weight) => weight === 1) && first[width - 1] - first[0] === width - 1;
   const out = new Float32Array(rows * width);
   for (let y = 0; y < rows; y++) {
     const from = y * columns;
+    if (isPart) {
+      out.set(plane.subarray(from + first[0], from + first[0] + width), y * width);
+      continue;
+    }
     for (let x = 0; x < width; x++) {
       let sum = 0;
       for (let t = 0; t < nTaps; t++) {
