@@ -146,4 +146,4 @@ const tables = () => ({
 });
 
 const jobs = { decode, damage, tables, symbols, kernels };
-process.stdout.write(JSON.stringify(await jobs[request.job]()));
+process.stdout.write(`${JSON.stringify(await jobs[request.job]())}\n`);

@@ -135,6 +135,14 @@ def test_a_missing_init_is_named_and_may_come_later(tab):
     assert_same(tab.pixels(), expected("init-gray"))
 
 
+def test_a_file_that_is_opened_meanwhile_is_the_one_that_is_shown(tab):
+    for name in ("latent-large", "codec-coin", "codec-latent-grid", "gray"):
+        tab.drop(golden(name))
+    tab.shows("gray.inr")
+    tab.press("1")
+    assert_same(tab.pixels(), expected("gray"))
+
+
 def test_two_sides_share_a_view_and_a_line(browser, tmp_path):
     name, other = "init-landscape", FOLDER / "init-landscape.png"
     file, inits = embedded_inr(f"{name}.inr", golden(name).read_bytes(), shared_init.lookup_of(shared_init.load(INIT)))

@@ -15,7 +15,8 @@ const MARGIN = 4;
  * @param {import("./kernels.js").Kernels} kernels
  * @param {object} limits as `LIMITS`
  * @param {(grids: object[]) => void} onGrid called after every grid with those that are decoded
- * @returns {{level: number, hyper: boolean, height: number, width: number, values: Float32Array, bits: number}[]}
+ * @returns {{level: number, hyper: boolean, height: number, width: number, values: Int8Array | Int16Array | Float32Array,
+ *   bits: number}[]} bits: of information, the flag included
  */
 export function decodeLatents(decoder, network, grids, kernels, limits, onGrid = () => {}) {
   const wavefronts = grids.reduce((sum, { height, width }) => sum + width + network.skew * (height - 1), 0);
@@ -30,10 +31,18 @@ export function decodeLatents(decoder, network, grids, kernels, limits, onGrid =
       new GridDecoder(decoder, network, grid, values, cross, kernels).run();
     }
     kernels.release(mark);
-    done.push({ ...grid, values, bits: decoder.bits - before });
+    done.push({ ...grid, values: compact(values), bits: decoder.bits - before });
     onGrid(done);
   }
   return done;
+}
+
+/** The same whole numbers in as few bytes as they need: models are copied to every worker. */
+function compact(values) {
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i]));
+  if (largest < 2 ** 7) return Int8Array.from(values);
+  return largest < 2 ** 15 ? Int16Array.from(values) : values;
 }
 
 function readFlag(decoder) {

@@ -104,7 +104,14 @@ export function openWithPreviews(data, inits, onPreview) {
       const planes = new Renderer(model, previewKernels).preview(level);
       previewKernels.release(mark);
       const [rows, columns] = header.transposed ? [width, height] : [height, width];
-      onPreview({ height: rows, width: columns, pixels: canvasPixels(planes) }, [header.height, header.width]);
+      const pixels = canvasPixels([lightness(planes)]);
+      onPreview({ height: rows, width: columns, pixels }, [header.height, header.width]);
     },
   });
+}
+
+/** The mean of the colours: without the finest grids colours are far from right, but shapes are not. */
+function lightness(planes) {
+  const colours = planes.length > 2 ? planes.slice(0, 3) : planes.slice(0, 1);
+  return colours[0].map((_, i) => colours.reduce((sum, plane) => sum + plane[i], 0) / colours.length);
 }
