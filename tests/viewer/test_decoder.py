@@ -22,7 +22,7 @@ RECORD: dict[str, dict[str, Any]] = json.loads((FOLDER / "golden.json").read_tex
 
 
 def views_of(name: str) -> list[dict[str, Any]]:
-    """Options of `inrc.decode`: native, twice the size, a region at an odd size; of some, far below and above native."""
+    """Options of `inrc.decode`: native, twice the size, a region at an odd size; of some, far above and below, too."""
     height, width = RECORD[name]["shape"][:2]
     region = (0.1 * width, 0.15 * height, 0.7 * width, 0.6 * height)
     tiny = (0.4 * width, 0.4 * height, 0.1 * width, 0.1 * height)

@@ -59,8 +59,8 @@ function prepared(matrix, rounding, boundOf) {
 }
 
 /**
- * Mean and scale as one matrix over hidden units, then inputs. Of its outputs x, the first is 2^8 (m - MEAN_OFFSET), the
- * second 2^9 s before it is rounded down and clipped.
+ * Mean and scale as one matrix over hidden units, then inputs. Its first output is 2^8 (m - MEAN_OFFSET), the second
+ * 2^9 s, before they are rounded down and clipped.
  */
 function joined(out, skip) {
   const weights = out.weights.map((row, i) => [...row, ...skip.weights[i]]);

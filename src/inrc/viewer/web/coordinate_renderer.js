@@ -18,8 +18,8 @@ const COLOURS = [
 ];
 
 /**
- * Renders coordinate networks at any size (as `models/coordinate_render.py`): the network is evaluated at the centres of
- * pixels or, below the native density, at samples of at least that density, which are averaged.
+ * Renders coordinate networks at any size (as `models/coordinate_render.py`): the network is evaluated at the centres
+ * of pixels or, below the native density, at samples of at least that density, which are averaged.
  */
 export class CoordinateRenderer {
   /**
@@ -116,7 +116,8 @@ export class CoordinateRenderer {
     kernels.heap.fill(network.omega0, this.factors, this.factors + n + 8);
     if (this.isSeparable) {
       if (this.modulator) {
-        const place = this.sineLayers(this.modulator, down.modulator, across.modulator, rows.length, columns.length, false);
+        const grid = [rows.length, columns.length];
+        const place = this.sineLayers(this.modulator, down.modulator, across.modulator, ...grid, false);
         const { heap } = kernels;
         for (let i = 0; i < n; i++) heap[this.factors + i] = network.omega0 + MODULATION * heap[place + i];
       }

@@ -45,8 +45,8 @@ export function gaussianFrequencies(nFrequencies, quarterSigma, shape) {
 }
 
 /**
- * Sines and cosines of the angles of Gaussian features along one axis: [sin rows, cos rows], from which those of sums of
- * angles follow.
+ * Sines and cosines of the angles of Gaussian features along one axis, [sin rows, cos rows], from which those of sums
+ * of angles follow.
  */
 export function gaussianWaves(frequencies, coordinates) {
   const angles = Array.from(frequencies, (frequency) => {

@@ -5,7 +5,7 @@ import { stepOf } from "./steps.js";
 const CHANNELS = ["", "gray", "gray and alpha", "RGB", "RGBA"];
 const COLOURS = ["RGB", "YCbCr", "YCoCg", "orthonormal YCoCg"];
 const STORAGES = ["integers", "binary16", "companded integers"];
-const LOWEST_THUMBNAIL = 48;
+const LARGEST_CELL = 14;
 
 const whole = (n) => Math.round(n).toLocaleString("en");
 
@@ -118,7 +118,10 @@ function weightPictures({ params, coded, header }) {
   const matrices = [...params.values()];
   matrices.forEach(({ name, rows, columns, values }, l) => {
     const words = header.network.storage === 1 ? "binary16" : `step ${stepOf(coded.steps[l]).toPrecision(3)}`;
-    if (values.length <= 1 << 18) list.append(map(values, rows, columns, `${name}, ${rows} × ${columns}`, words));
+    if (values.length > 1 << 18) return;
+    const figure = map(values, rows, columns, `${name}, ${rows} × ${columns}`, words);
+    figure.firstChild.style.maxWidth = `${LARGEST_CELL * columns}px`;
+    list.append(figure);
   });
   return list;
 }
@@ -140,7 +143,6 @@ function map(values, height, width, title, words) {
   canvas.setAttribute("aria-label", `${title}: ${words}`);
   canvas.style.aspectRatio = `${width} / ${height}`;
   canvas.style.imageRendering = width < 300 ? "pixelated" : "auto";
-  if (height < LOWEST_THUMBNAIL && width > 4 * height) canvas.style.aspectRatio = "auto";
   return element("figure", "", canvas, element("figcaption", "", element("b", "", title), ` ${words}`));
 }
 

@@ -21,8 +21,8 @@ const ICC_PROFILE = 1;
  * @param {object} [options.limits] as `LIMITS`
  * @param {Kernels} [options.kernels]
  * @param {(model: object) => void} [options.onGrid] called with the model as far as it is known, after every grid
- * @returns {Promise<object>} the model: header, shape [rows, columns] as the network sees them, params (a map from names
- *   to {rows, columns, bias, values}), grids, and what the file spends its bytes on
+ * @returns {Promise<object>} the model: header, shape [rows, columns] as the network sees them, params (a map from
+ *   names to {rows, columns, bias, values}), grids, and what the file spends its bytes on
  */
 export async function openFile(data, { inits = [], limits = LIMITS, kernels = new Kernels(), onGrid } = {}) {
   const { header, stream, sections, headerBytes } = readContainer(data, limits);

@@ -1,6 +1,6 @@
 /** Repeats a piece of source for rows 0..3 and both vectors of a block: 8 sums that stay in registers. */
-const sums = (piece) => [0, 1, 2, 3].flatMap((row) => ["a", "b"].map((side) => piece(`$${side}${row}`, row, side))).join("\n");
 const rows = (piece) => [0, 1, 2, 3].map(piece).join("\n");
+const sums = (piece) => rows((row) => ["a", "b"].map((side) => piece(`$${side}${row}`)).join("\n"));
 
 /**
  * The inner loops of decoding as WebAssembly text; `kernels.js` says what they compute. All counts of floats are

@@ -49,7 +49,7 @@ export class Kernels {
 
   /**
    * A matrix as `dense` reads it: blocks of 4 rows, each its biases and then its weights column by column.
-   * @param {{rows: number, columns: number, weight: (i: number, j: number) => number, bias: (i: number) => number}} matrix
+   * @param {object} matrix rows, columns, weight(i, j) and bias(i)
    * @returns {{place: number, blocks: number, columns: number}}
    */
   pack({ rows, columns, weight, bias }) {

@@ -9,10 +9,10 @@ function lanczos(x) {
 }
 
 /**
- * Samples of an axis of n native samples that a Lanczos resampling reads, and its weights; edges are repeated. Below the
- * native density the kernel is as wide as three pixels.
- * @returns {{start: number, size: number, taps: {first: Int32Array, weights: Float32Array, nTaps: number}}} first counts
- *   from start
+ * Samples of an axis of n native samples that a Lanczos resampling reads, and its weights; edges are repeated. Below
+ * the native density the kernel is as wide as three pixels.
+ * @returns {{start: number, size: number, taps: {first: Int32Array, weights: Float32Array, nTaps: number}}} `first` of
+ *   taps counts from `start`
  */
 export function lanczosAxis(n, begin, end, count) {
   const unit = (end - begin) / count;
@@ -41,7 +41,8 @@ export function lanczosResampled(plane, down, across) {
     for (let t = 0; t < across.taps.nTaps; t++) {
       const weight = across.taps.weights[x * across.taps.nTaps + t];
       const column = Math.min(Math.max(across.taps.first[x] + t, 0), across.size - 1);
-      if (weight !== 0) for (let y = 0; y < down.size; y++) narrow[y * width + x] += weight * plane[y * across.size + column];
+      if (weight === 0) continue;
+      for (let y = 0; y < down.size; y++) narrow[y * width + x] += weight * plane[y * across.size + column];
     }
   }
   const out = new Float32Array(height * width);

@@ -15,8 +15,8 @@ const MARGIN = 4;
  * @param {import("./kernels.js").Kernels} kernels
  * @param {object} limits as `LIMITS`
  * @param {(grids: object[]) => void} onGrid called after every grid with those that are decoded
- * @returns {{level: number, hyper: boolean, height: number, width: number, values: Int8Array | Int16Array | Float32Array,
- *   bits: number}[]} bits: of information, the flag included
+ * @returns {{level: number, hyper: boolean, height: number, width: number, values: Int8Array, bits: number}[]} values
+ *   are of a larger type where they need it; bits of information, the flag's included
  */
 export function decodeLatents(decoder, network, grids, kernels, limits, onGrid = () => {}) {
   const wavefronts = grids.reduce((sum, { height, width }) => sum + width + network.skew * (height - 1), 0);
@@ -63,7 +63,8 @@ function crossFeatures(network, grid, done, kernels) {
   const height = Math.ceil(grid.height / 2);
   const width = Math.ceil(grid.width / 2);
   const planes = Array.from({ length: matrix.rows }, () => new Float32Array(height * width));
-  const packed = kernels.pack({ ...matrix, weight: (i, j) => 32 * matrix.weights[i][j], bias: (i) => matrix.biases[i] });
+  const weight = (i, j) => 32 * matrix.weights[i][j];
+  const packed = kernels.pack({ ...matrix, weight, bias: (i) => matrix.biases[i] });
   const stride = (width + 7) & ~7;
   const inputs = kernels.allocate(references.length * stride);
   const outputs = kernels.allocate(4 * packed.blocks * stride);

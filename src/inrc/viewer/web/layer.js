@@ -49,8 +49,7 @@ export class Layer {
     this.share = share;
     const { canvas } = this;
     const old = this.raster;
-    const resized = !old || old.width !== raster.width || old.height !== raster.height || mode !== this.mode;
-    if (old && mode === this.mode && resized && this.isSharp) this.keepSnapshot();
+    if (old && mode === this.mode && !isOfSize(old, raster) && this.isSharp) this.keepSnapshot();
     if (mode !== this.mode) this.snapshot = null;
     this.raster = raster;
     this.mode = mode;
@@ -124,8 +123,7 @@ export class Layer {
         this.millisecondsPerPixel += 0.3 * (answer.milliseconds / (width * height) - this.millisecondsPerPixel);
         this.keep(key, width, height, answer.pixels);
         // A tile of the view that is on the stage is added to it; all else waits for the next time that all is drawn.
-        const isCurrent = this.mode === mode && this.raster.width === raster.width && this.raster.height === raster.height;
-        if (isCurrent) this.drawTile(this.tiles.get(key), x, y);
+        if (this.mode === mode && isOfSize(this.raster, raster)) this.drawTile(this.tiles.get(key), x, y);
         onChange();
       },
     };
@@ -174,7 +172,7 @@ export class Layer {
     if (!found.every(Boolean)) {
       if (overview) context.drawImage(overview, raster.x, raster.y, raster.width, raster.height);
       if (snapshot) this.drawSnapshot(snapshot);
-      if (coarse && coarse.width === raster.width && coarse.height === raster.height) {
+      if (coarse && isOfSize(coarse, raster)) {
         const { x, y, width, height } = coarse.place;
         replaced(context, coarse.canvas, raster.x + x, raster.y + y, width, height);
       }
@@ -202,6 +200,10 @@ export class Layer {
     const [x, y] = [raster.x + (x0 - old.x) * across, raster.y + (y0 - old.y) * down];
     context.drawImage(canvas, x0, y0, x1 - x0, y1 - y0, x, y, (x1 - x0) * across, (y1 - y0) * down);
   }
+}
+
+function isOfSize(one, other) {
+  return one.width === other.width && one.height === other.height;
 }
 
 /** Draws over what is there, transparent parts included. */

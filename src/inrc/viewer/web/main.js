@@ -14,7 +14,7 @@ const HEADLINES = {
   limit: "The file asks for too much",
   init: "A shared init is missing",
   picture: "The picture cannot be shown",
-  browser: "The browser is not able to",
+  browser: "The browser cannot show it",
 };
 const MAX_WORKERS = 4;
 const SETTLE_MILLISECONDS = 40;
@@ -63,19 +63,24 @@ function draw() {
     layer.setView(raster, viewport.stage, mode, divider.shareOf(layer.side));
     layer.draw();
   }
-  for (const [name, value] of Object.entries({ left: raster.x, top: raster.y, width: raster.width, height: raster.height })) {
+  const { x: left, y: top, width, height } = raster;
+  for (const [name, value] of Object.entries({ left, top, width, height })) {
     byId("board").style[name] = `${value / density}px`;
   }
   divider.draw(byId("canvas-a"), byId("canvas-b"));
-  const percent = 100 * viewport.scale;
-  byId("scale").textContent = sides.layers.length === 0 ? "" : percent >= 1000 ? `${Math.round(viewport.scale)}×` : `${Math.round(percent)} %`;
+  byId("scale").textContent = sides.layers.length ? scaleText(viewport.scale) : "";
   report();
+}
+
+function scaleText(scale) {
+  return scale >= 10 ? `${Math.round(scale).toLocaleString("en")}×` : `${Math.round(100 * scale)} %`;
 }
 
 /** Says to assistive techniques, and to tests, whether all that is visible is sharp. */
 function report() {
   const { ready, layers } = sides;
-  const isSharp = !frame && layers.length > 0 && ready.length === layers.length && layers.every((layer) => layer.isSharp);
+  const areReady = layers.length > 0 && ready.length === layers.length;
+  const isSharp = !frame && areReady && layers.every((layer) => layer.isSharp);
   const state = isSharp ? "sharp" : layers.length ? "rendering" : "empty";
   const { x, y, width, height } = viewport.raster;
   stage.setAttribute("aria-busy", String(state === "rendering"));

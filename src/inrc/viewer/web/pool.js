@@ -29,7 +29,7 @@ export class Pool {
       const worker = new Worker(this.url);
       worker.pending = 0;
       worker.onmessage = ({ data }) => this.receive(worker, data);
-      worker.onerror = (event) => this.fail(`the browser cannot run the decoder (${event.message || "no reason given"})`);
+      worker.onerror = ({ message = "no reason given" }) => this.fail(`it cannot run the decoder (${message})`);
       return worker;
     });
   }

@@ -7,15 +7,16 @@ import { axisFrequencies, featureCount, matricesOf } from "./shapes.js";
 /**
  * A shared init from its archive (FORMAT.md, section 13).
  * @param {Uint8Array} archive
- * @returns {Promise<object>} id (16 hexadecimal digits), network, shape [height, width], nOutputs, matrices (name, rows,
- *   columns, means as Float32Array, scaleIndices)
+ * @returns {Promise<object>} id (16 hexadecimal digits), network, shape [height, width], nOutputs, and matrices (name,
+ *   rows, columns, means as Float32Array, scaleIndices)
  */
 export async function readInit(archive) {
   const arrays = await readArchive(archive);
   try {
     return parsed(arrays);
   } catch (error) {
-    throw new DecodeError(Kind.INIT, `this is no shared init (${error.message}): give the .npz file of an exported one`);
+    const reason = `this is no shared init (${error.message})`;
+    throw new DecodeError(Kind.INIT, `${reason}: give the .npz file of an exported one`);
   }
 }
 
@@ -29,7 +30,8 @@ function parsed(arrays) {
     const mean = required(arrays, `mean/${name}`);
     const scale = required(arrays, `scale/${name}`);
     for (const [array, type] of [[mean, "<f2"], [scale, "u1"]]) {
-      if (`${array.shape}` !== `${[rows, columns]}` || array.type !== type) throw new Error(`${name} is another matrix`);
+      const isAsStated = array.type === type && `${array.shape}` === `${[rows, columns]}`;
+      if (!isAsStated) throw new Error(`${name} is another matrix`);
       hashed.push(new TextEncoder().encode(`${name} (${rows}, ${columns}) ${type}`), array.bytes);
     }
     const means = halves(mean.bytes);

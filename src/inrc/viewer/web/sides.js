@@ -87,7 +87,8 @@ export class Sides {
 
   add(side, size, isLatent) {
     const canvas = document.getElementById(`canvas-${side}`);
-    const about = { name: this.names.get(side), size, layer: new Layer(canvas, side, { nativeWidth: size[1], isLatent }), isReady: false };
+    const layer = new Layer(canvas, side, { nativeWidth: size[1], isLatent });
+    const about = { name: this.names.get(side), size, layer, isReady: false };
     this.shown.set(side, about);
     if (side === "a") this.events.onSize(size[1], size[0]);
     return about;

@@ -121,13 +121,13 @@ export class Synthesis {
   layers(features) {
     const { kernels, start, planeSize, nGrids, channels, residuals } = this;
     const n = this.height * this.stride;
-    const featurePlaces = (offset) => Array.from({ length: nGrids }, (_, k) => features + k * planeSize + start + offset);
+    const placesAt = (i) => Array.from({ length: nGrids }, (_, k) => features + k * planeSize + start + i);
     const hidden = Array.from({ length: this.second.columns }, (_, i) => this.hidden + i * RUN);
     const nHidden = residuals.length ? hidden.length : hidden.length - nGrids;
     let [values, other] = this.values;
     for (let i = 0; i < n; i += RUN) {
       const run = Math.min(RUN, n - i);
-      const places = featurePlaces(i);
+      const places = placesAt(i);
       kernels.point(this.firstInputs, places);
       kernels.dense(this.first, this.firstInputs, this.hidden, RUN, run, Mode.RELU);
       kernels.point(this.secondInputs, [...hidden.slice(0, nHidden), ...(residuals.length ? [] : places)]);
@@ -142,7 +142,7 @@ export class Synthesis {
         }
       }
       const isLast = r === residuals.length - 1;
-      kernels.point(this.residualInputs[r], isLast ? [...places, ...featurePlaces(0)] : places);
+      kernels.point(this.residualInputs[r], isLast ? [...places, ...placesAt(0)] : places);
       kernels.dense(layer, this.residualInputs[r], other + start, planeSize, n, isLast ? Mode.LINEAR : Mode.RELU);
       [values, other] = [other, values];
     });

@@ -16,7 +16,7 @@ function part(y0, y1, x0, x1, rows, columns) {
 }
 
 /**
- * Features of a part of a picture of latent grids: all grids at the resolution of level `finest` (FORMAT.md, section 8).
+ * Features of a part of a picture: all latent grids at the resolution of level `finest` (FORMAT.md, section 8).
  * @param {object} network fields of the header
  * @param {Map<string, object>} params
  * @param {object[]} grids latent grids without hyper grids, by level

@@ -40,7 +40,7 @@ export class Viewport {
     this.zoomAt(1 / this.scale, this.stage.width / 2, this.stage.height / 2);
   }
 
-  /** Zooms around the middle to the next (1) or the former (-1) of the scales 1, 1.5, 2, 3, 4, 6, ... and 3/4, 1/2, 3/8, ... */
+  /** Zooms around the middle to the next (1) or the former (-1) of the scales ..., 1/2, 3/4, 1, 1.5, 2, 3, 4, 6, ... */
   step(direction) {
     const rung = (i) => 2 ** Math.floor(i / 2) * (i & 1 ? 1.5 : 1);
     const octave = Math.floor(Math.log2(this.scale));
