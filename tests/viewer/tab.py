@@ -30,6 +30,7 @@ class Tab:
     def __init__(self, browser: Any, path: Path, **options: Any) -> None:
         self.context = browser.new_context(viewport={"width": 1000, "height": 700}, **options)
         self.page = self.context.new_page()
+        self.page.set_default_timeout(60_000)  # of machines that are busy with other work
         self.complaints: list[str] = []
         self.page.on("console", self._logged)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))

@@ -179,8 +179,9 @@ def test_wheel_drag_and_keys_move_the_view(tab):
     x, y = 320.0, 250.0
     tab.page.mouse.move(box["x"] + x, box["y"] + y)
     before, width = under(x, y), tab.raster()[2]
+    raster = ",".join(map(str, tab.raster()))
     tab.page.mouse.wheel(0, -900)
-    tab.page.wait_for_selector("body[data-state=rendering]")
+    tab.page.wait_for_selector(f"body:not([data-raster='{raster}'])")
     tab.is_sharp()
     assert tab.raster()[2] > 2 * width
     assert under(x, y) == pytest.approx(before, abs=1e-3)
@@ -223,3 +224,16 @@ def test_it_fits_its_window(tab, width):
     assert min(x, y) >= 0
     assert x + columns <= stage["width"]
     assert y + rows <= stage["height"]
+
+
+def test_pixels_of_dense_screens_are_whole(browser, path):
+    tab = Tab(browser, path, device_scale_factor=1.25)
+    tab.drop(golden("codec-siren"))
+    tab.shows("codec-siren.inr")
+    tab.press("1")
+    assert_same(tab.pixels(), expected("codec-siren"))
+    widths = tab.page.locator("#canvas-a").evaluate(
+        "c => [c.width, c.getBoundingClientRect().width * devicePixelRatio]"
+    )
+    assert widths[0] == pytest.approx(widths[1], abs=0.02)
+    tab.close()

@@ -9,13 +9,13 @@ export class Layer {
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {string} side "a" or "b"
-   * @param {{nativeWidth: number, isLatent: boolean}} source isLatent: whether its pixels take little time
+   * @param {{nativeWidth: number, isFast: boolean}} source isFast: whether a view takes well below a second
    */
-  constructor(canvas, side, { nativeWidth, isLatent }) {
+  constructor(canvas, side, { nativeWidth, isFast }) {
     this.canvas = canvas;
     this.side = side;
     this.nativeWidth = nativeWidth;
-    this.isLatent = isLatent;
+    this.isFast = isFast;
     this.context = canvas.getContext("2d");
     this.tiles = new Map();
     this.overview = null;
@@ -68,13 +68,14 @@ export class Layer {
     const covers = raster.x >= 0 && raster.y >= 0;
     const isWhole = covers && raster.x + raster.width <= canvas.width && raster.y + raster.height <= canvas.height;
     this.snapshot = { canvas: copy, raster };
-    if (isWhole && this.mode === "network") this.overview = part(copy, raster);
+    const isLarger = !this.overview || raster.width > this.overview.width;
+    if (isWhole && isLarger && this.mode === "network") this.overview = part(copy, raster);
   }
 
   /** Tiles of the raster on the stage, the nearest to its middle first; `isVisible` on this side's part of it. */
   tilesOnStage() {
     const { raster, canvas, share } = this;
-    const size = this.isLatent && raster.width > 4 * this.nativeWidth ? 2 * this.tileSize : this.tileSize;
+    const size = this.isFast && raster.width > 4 * this.nativeWidth ? 2 * this.tileSize : this.tileSize;
     const range = (start, length, limit) => [
       Math.max(0, Math.floor(-start / size)),
       Math.min(Math.ceil(length / size), Math.ceil((limit - start) / size)),
@@ -110,7 +111,7 @@ export class Layer {
     const [visible, hidden] = [seen, unseen].map((tiles) => tiles.map((tile) => this.tileRequest(tile, onChange)));
     const nPixels = seen.reduce((sum, { width, height }) => sum + width * height, 0);
     const isSlow = nPixels * this.millisecondsPerPixel > SLOW_MILLISECONDS && this.mode === "network";
-    if (isSlow && !this.isLatent) visible.unshift(this.coarseRequest(seen, onDraw));
+    if (isSlow && !this.isFast) visible.unshift(this.coarseRequest(seen, onDraw));
     return { visible, hidden };
   }
 

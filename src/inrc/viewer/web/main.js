@@ -62,6 +62,11 @@ function draw() {
   for (const layer of sides.layers) {
     layer.setView(raster, viewport.stage, mode, divider.shareOf(layer.side));
     layer.draw();
+    // In whole pixels of the device, which the stage need not fill.
+    Object.assign(layer.canvas.style, {
+      width: `${viewport.stage.width / density}px`,
+      height: `${viewport.stage.height / density}px`,
+    });
   }
   const { x: left, y: top, width, height } = raster;
   for (const [name, value] of Object.entries({ left, top, width, height })) {

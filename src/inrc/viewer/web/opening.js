@@ -25,7 +25,7 @@ export function isInit({ name }) {
  * @param {import("./pool.js").Pool} pool
  * @param {string} side "a" or "b"
  * @param {number} token comes back with previews
- * @returns {Promise<object>} size [height, width], nBytes, isLatent and, of an .inr file, model and milliseconds
+ * @returns {Promise<object>} size [height, width], nBytes, isFast and, of an .inr file, model and milliseconds
  */
 export async function openOn(pool, side, file, token) {
   const nBytes = file.data.byteLength;
@@ -34,13 +34,13 @@ export async function openOn(pool, side, file, token) {
   const { model, milliseconds } = await pool.send(worker, { type: "open", side, data: file.data, token });
   await pool.broadcast({ type: "adopt", side, model }, worker);
   const { width, height } = model.header;
-  return { size: [height, width], isLatent: model.grids.length > 0, model, milliseconds, nBytes };
+  return { size: [height, width], isFast: model.grids.length > 0, model, milliseconds, nBytes };
 }
 
 async function openPicture(pool, side, { data, type }) {
   const { width, height, pixels } = await decodedPicture(data, type);
   await pool.broadcast({ type: "picture", side, size: [height, width], pixels });
-  return { size: [height, width], isLatent: true };
+  return { size: [height, width], isFast: true };
 }
 
 async function decodedPicture(data, type) {

@@ -64,9 +64,9 @@ export class Sides {
       if (side === "a" && this.pool.isBusy) await this.pool.restart();
       const about = await openOn(this.pool, side, file, token);
       if (token !== this.token) return;
-      const { layer } = this.get(side) ?? this.add(side, about.size, about.isLatent);
+      const { layer } = this.get(side) ?? this.add(side, about.size, about.isFast);
       this.shown.set(side, { name: file.name, layer, isReady: true, ...about });
-      if (about.model && !about.isLatent) await this.showOverview(side, about);
+      if (about.model && !about.isFast) await this.showOverview(side, about);
       this.events.onChange();
     } catch (error) {
       if (token !== this.token) return;
@@ -85,9 +85,9 @@ export class Sides {
     layer.setOverview(width, height, pixels);
   }
 
-  add(side, size, isLatent) {
+  add(side, size, isFast) {
     const canvas = document.getElementById(`canvas-${side}`);
-    const layer = new Layer(canvas, side, { nativeWidth: size[1], isLatent });
+    const layer = new Layer(canvas, side, { nativeWidth: size[1], isFast });
     const about = { name: this.names.get(side), size, layer, isReady: false };
     this.shown.set(side, about);
     if (side === "a") this.events.onSize(size[1], size[0]);
