@@ -71,6 +71,19 @@ async function damage() {
   return outcomes;
 }
 
+/** What archives lead to: the init's id, or the kind of their error. */
+async function archives() {
+  const outcomes = [];
+  for (const hexadecimal of request.inputs) {
+    try {
+      outcomes.push((await readInit(Uint8Array.from(Buffer.from(hexadecimal, "hex")))).id);
+    } catch (error) {
+      outcomes.push(error instanceof DecodeError ? error.kind : `${error.stack}`);
+    }
+  }
+  return outcomes;
+}
+
 function range(n, valueOf) {
   return Array.from({ length: n }, (_, i) => valueOf(i));
 }
@@ -145,5 +158,5 @@ const tables = () => ({
   sha256: Buffer.from(sha256(new TextEncoder().encode("abc".repeat(100)))).toString("hex"),
 });
 
-const jobs = { decode, damage, tables, symbols, kernels };
+const jobs = { decode, damage, archives, tables, symbols, kernels };
 process.stdout.write(`${JSON.stringify(await jobs[request.job]())}\n`);

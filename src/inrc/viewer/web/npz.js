@@ -25,11 +25,6 @@ export async function inflated(data, format, limit) {
   return out;
 }
 
-/** @returns {boolean} whether bytes begin as a ZIP file does */
-export function isArchive(data) {
-  return data.length > 4 && data[0] === 0x50 && data[1] === 0x4b && data[2] === 3 && data[3] === 4;
-}
-
 /**
  * The arrays of a NumPy archive (FORMAT.md, section 13).
  * @param {Uint8Array} data
@@ -39,8 +34,10 @@ export function isArchive(data) {
 export async function readArchive(data) {
   try {
     const arrays = new Map();
+    let left = MAX_BYTES;
     for (const entry of entriesOf(data)) {
-      const content = entry.method ? await inflated(entry.content, "deflate-raw", MAX_BYTES) : entry.content;
+      const content = entry.method ? await inflated(entry.content, "deflate-raw", left) : entry.content;
+      left -= content.length;
       arrays.set(entry.name.replace(/\.npy$/, ""), parseArray(content));
     }
     return arrays;

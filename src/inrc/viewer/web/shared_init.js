@@ -69,6 +69,7 @@ function text(value, name = "") {
 
 function coordinateNetwork({ family, widths, encoding, omega_0: omega0, bias }) {
   if (family !== "SIREN" && family !== "FOURIER") throw new Error(`its family is ${family}`);
+  if (!Array.isArray(widths) || widths.length > 31) throw new Error("its widths are no list of up to 31 numbers");
   return {
     family: FAMILY_NAMES.indexOf(family),
     bias,
@@ -84,6 +85,10 @@ function coordinateNetwork({ family, widths, encoding, omega_0: omega0, bias }) 
 }
 
 function latentNetwork(about) {
+  for (const [name, value] of Object.entries(about)) {
+    const isSmall = value >= 0 && value <= 32;
+    if (/^n_|_layers$/.test(name) && !isSmall) throw new Error(`${name} is ${value}, not within 0..32`);
+  }
   return {
     family: Family.LATENT_GRID,
     refinement: about.refinement,
