@@ -197,6 +197,24 @@ def test_wheel_drag_and_keys_move_the_view(tab):
     assert tab.raster()[2] == width
 
 
+def test_two_fingers_pinch(browser, path):
+    tab = Tab(browser, path, has_touch=True)
+    tab.drop(golden("codec-siren"))
+    tab.shows("codec-siren.inr")
+    box, width = tab.page.locator("#stage").bounding_box(), tab.raster()[2]
+    raster = ",".join(map(str, tab.raster()))
+    touch = tab.context.new_cdp_session(tab.page)
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for kind, reach in [("touchStart", 50), ("touchMove", 75), ("touchMove", 100), ("touchEnd", None)]:
+        sides = () if reach is None else (-reach, reach)
+        points = [{"x": middle[0] + dx, "y": middle[1], "id": i} for i, dx in enumerate(sides)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    tab.page.wait_for_selector(f"body:not([data-raster='{raster}'])")
+    tab.is_sharp()
+    assert tab.raster()[2] == pytest.approx(2 * width, abs=2)
+    tab.close()
+
+
 def test_details_tell_what_the_file_holds(tab):
     name = "latent-large"
     tab.drop(golden(name))

@@ -1,4 +1,5 @@
 const WHEEL_STEP = 0.0018;
+const SETTLE_MILLISECONDS = 40;
 const PIXELS_OF_MODE = [1, 16, 400];
 const KEY_STEP = 80;
 
@@ -6,7 +7,8 @@ const KEY_STEP = 80;
  * Moves a viewport by pointers, wheel and keys.
  * @param {HTMLElement} stage
  * @param {import("./viewport.js").Viewport} viewport
- * @param {() => void} onChange
+ * @param {(delay: number) => void} onChange called with the milliseconds after which the view is worth rendering: while
+ *   the scale changes nothing of a view is of use for the next
  */
 export function followPointers(stage, viewport, onChange) {
   const density = () => window.devicePixelRatio || 1;
@@ -24,7 +26,7 @@ export function followPointers(stage, viewport, onChange) {
     // A pinch on a touch pad comes as a wheel with Ctrl and small steps.
     const factor = Math.exp(-pixels * WHEEL_STEP * (event.ctrlKey ? 6 : 1));
     viewport.zoomAt(factor, ...place(event));
-    onChange();
+    onChange(SETTLE_MILLISECONDS);
   }, { passive: false });
 
   stage.addEventListener("pointerdown", (event) => {
@@ -40,8 +42,9 @@ export function followPointers(stage, viewport, onChange) {
     const after = [...pointers.values()];
     const [from, to] = [middle(before), middle(after)];
     viewport.pan(to[0] - from[0], to[1] - from[1]);
-    if (after.length === 2) viewport.zoomAt(spread(after) / Math.max(1, spread(before)), ...to);
-    onChange();
+    const isPinch = after.length === 2;
+    if (isPinch) viewport.zoomAt(spread(after) / Math.max(1, spread(before)), ...to);
+    onChange(isPinch ? SETTLE_MILLISECONDS : 0);
   });
   const release = (event) => {
     pointers.delete(event.pointerId);
@@ -52,7 +55,7 @@ export function followPointers(stage, viewport, onChange) {
   stage.addEventListener("dblclick", (event) => {
     if (event.target.closest("[data-no-pan]")) return;
     viewport.zoomAt(event.shiftKey ? 0.5 : 2, ...place(event));
-    onChange();
+    onChange(0);
   });
 }
 

@@ -16,8 +16,7 @@ const HEADLINES = {
   picture: "The picture cannot be shown",
   browser: "The browser cannot show it",
 };
-const MAX_WORKERS = 4;
-const SETTLE_MILLISECONDS = 40;
+const MAX_WORKERS = 8;
 
 const byId = (id) => document.getElementById(id);
 const stage = byId("stage");
@@ -205,7 +204,7 @@ function listen() {
   byId("file").addEventListener("change", async ({ target }) => {
     await sides.take(await readFiles(target.files), target.dataset.side);
   });
-  followPointers(stage, viewport, () => refresh(SETTLE_MILLISECONDS));
+  followPointers(stage, viewport, refresh);
   new ResizeObserver(() => refresh()).observe(stage);
   document.addEventListener("keydown", onKey);
   const release = () => isHeld && setMode("network");
