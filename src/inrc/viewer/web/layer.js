@@ -22,6 +22,7 @@ export class Layer {
     this.snapshot = null;
     this.coarse = null;
     this.raster = null;
+    this.grid = null;
     this.drawnRaster = null;
     this.mode = "network";
     this.millisecondsPerPixel = 3e-4;
@@ -51,12 +52,21 @@ export class Layer {
     const old = this.raster;
     if (old && mode === this.mode && !isOfSize(old, raster) && this.isSharp) this.keepSnapshot();
     if (mode !== this.mode) this.snapshot = null;
+    if (!old || !isOfSize(old, raster)) this.grid = this.gridFor(raster, stage);
     this.raster = raster;
     this.mode = mode;
     if (canvas.width !== stage.width || canvas.height !== stage.height) {
       canvas.width = stage.width;
       canvas.height = stage.height;
     }
+  }
+
+  /** Tiles for a raster: they fill what the stage shows at first, so that little is rendered beyond it. */
+  gridFor(raster, stage) {
+    const size = this.isFast && raster.width > 4 * this.nativeWidth ? 2 * this.tileSize : this.tileSize;
+    const [x, width] = divided(shownPart(raster.x, raster.width, stage.width), size);
+    const [y, height] = divided(shownPart(raster.y, raster.height, stage.height), size);
+    return { x, y, width, height };
   }
 
   keepSnapshot() {
@@ -74,21 +84,15 @@ export class Layer {
 
   /** Tiles of the raster on the stage, the nearest to its middle first; `isVisible` on this side's part of it. */
   tilesOnStage() {
-    const { raster, canvas, share } = this;
-    const size = this.isFast && raster.width > 4 * this.nativeWidth ? 2 * this.tileSize : this.tileSize;
-    const range = (start, length, limit) => [
-      Math.max(0, Math.floor(-start / size)),
-      Math.min(Math.ceil(length / size), Math.ceil((limit - start) / size)),
-    ];
-    const [left, right] = range(raster.x, raster.width, canvas.width);
-    const [top, bottom] = range(raster.y, raster.height, canvas.height);
+    const { raster, canvas, share, grid } = this;
+    const columns = indices(grid.x, grid.width, shownPart(raster.x, raster.width, canvas.width));
+    const rows = indices(grid.y, grid.height, shownPart(raster.y, raster.height, canvas.height));
     const tiles = [];
-    for (let row = top; row < bottom; row++) {
-      for (let column = left; column < right; column++) {
-        const [x, y] = [column * size, row * size];
-        const width = Math.min(size, raster.width - x);
-        const height = Math.min(size, raster.height - y);
-        const key = `${this.mode} ${raster.width}x${raster.height} ${size} ${x},${y}`;
+    for (const row of rows) {
+      for (const column of columns) {
+        const [x, width] = cut(grid.x + column * grid.width, grid.width, raster.width);
+        const [y, height] = cut(grid.y + row * grid.height, grid.height, raster.height);
+        const key = `${this.mode} ${raster.width}x${raster.height} ${x},${y},${width},${height}`;
         const dx = raster.x + x + width / 2 - canvas.width / 2;
         const dy = raster.y + y + height / 2 - canvas.height / 2;
         const isVisible = raster.x + x < share[1] * canvas.width && raster.x + x + width > share[0] * canvas.width;
@@ -201,6 +205,30 @@ export class Layer {
     const [x, y] = [raster.x + (x0 - old.x) * across, raster.y + (y0 - old.y) * down];
     context.drawImage(canvas, x0, y0, x1 - x0, y1 - y0, x, y, (x1 - x0) * across, (y1 - y0) * down);
   }
+}
+
+/** @returns {[number, number]} where the part of a raster that a stage shows begins and ends, on the raster */
+function shownPart(start, length, stageLength) {
+  return [Math.max(0, -start), Math.min(length, stageLength - start)];
+}
+
+/** @returns {[number, number]} the beginning and the length of equal tiles, up to `size`, that fill a part */
+function divided([begin, end], size) {
+  const length = Math.max(1, end - begin);
+  return [begin, Math.ceil(length / Math.ceil(length / size))];
+}
+
+/** Numbers of the tiles of an axis that a part touches; those before the origin are negative. */
+function indices(origin, size, [begin, end]) {
+  const first = Math.floor((begin - origin) / size);
+  const n = Math.max(0, Math.ceil((end - origin) / size) - first);
+  return Array.from({ length: n }, (_, i) => first + i);
+}
+
+/** @returns {[number, number]} the beginning and length of a tile, within a raster */
+function cut(begin, size, length) {
+  const start = Math.max(0, begin);
+  return [start, Math.min(length, begin + size) - start];
 }
 
 function isOfSize(one, other) {
