@@ -107,11 +107,16 @@ function showSides() {
   }
   for (const button of document.querySelectorAll("[data-needs-file]")) button.disabled = !a;
   byId("canvas-a").setAttribute("aria-label", a ? `${a.name}, ${a.size[1]} by ${a.size[0]} pixels` : "");
-  byId("details").replaceChildren();
-  for (const shown of [a, b]) {
-    if (shown && shown.model) showDetails(byId("details"), shown.name, shown.model, shown.milliseconds);
-  }
+  fillDetails();
   refresh();
+}
+
+/** Fills the panel where it is open: its pictures of latents and weights take some time. */
+function fillDetails() {
+  const panel = byId("details");
+  panel.replaceChildren();
+  if (panel.hidden) return;
+  for (const { name, model, milliseconds } of sides.ready) if (model) showDetails(panel, name, model, milliseconds);
 }
 
 /** Name and bytes of a side and, where it differs from that of the left one, its size. */
@@ -144,6 +149,7 @@ function setMode(next, held = false) {
 function toggleDetails() {
   const panel = byId("details");
   panel.hidden = !panel.hidden;
+  fillDetails();
   byId("info").setAttribute("aria-pressed", String(!panel.hidden));
   refresh();
 }
