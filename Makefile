@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 N_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs tutorial bench test test-slow lint format type contracts golden lock clean \
+.PHONY: help setup demo docs tutorial bench test test-slow browser lint format type contracts golden lock clean \
 	history rd-smoke rd-quick rd-kodak rd-anchors rd-latent rd-ablations plots report meta-smoke meta-ablation
 
 help: ## list these targets
@@ -81,6 +81,9 @@ test: lint type contracts ## all checks and every test but the slow ones
 test-slow: $(STAMP) ## the slow tests
 	@$(BIN)/pytest -m slow
 	@$(BIN)/pytest tests/golden
+
+browser: ## install Chromium, which tests of pages drive (Debian, as root)
+	apt-get install --yes --no-install-recommends chromium
 
 lint: $(STAMP) ## formatting and lint rules
 	@$(BIN)/ruff format --check --quiet --diff

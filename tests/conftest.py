@@ -1,8 +1,10 @@
 """What every test shares: JAX's strictness, its compiled programs and a small photograph."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import jaxtyping
@@ -27,6 +29,8 @@ KEPT_FROM_SECONDS = 0.1
 ROOT = Path(__file__).parent.parent
 COFFEE = ROOT / "experiments" / "assets" / "coffee.png"
 COFFEE_SMALL = COFFEE.with_name("coffee_small.png")
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 # Arrays of different rank broadcast silently and hide shape mistakes. Scalars are exempt.
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -65,3 +69,16 @@ def coffee_small() -> npt.NDArray[np.uint8]:
         pixels = np.array(picture.convert("RGB"))
     pixels.flags.writeable = False
     return pixels
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium."""
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium: `make browser` installs it on Debian")
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        # The sandbox is off, since containers rarely have the rights for it, and the pages are our own.
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()

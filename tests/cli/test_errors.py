@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import COFFEE_SMALL
 
 USAGE = {
-    "no command": ([], "encode, batch, decode, info, codecs"),
+    "no command": ([], "encode, batch, decode, info, view, codecs"),
     "no experiment": (["evaluate"], "EXPERIMENT.py"),
     "unknown command": (["compress", "a.png"], "compress"),
     "no input": (["encode"], "IN"),

@@ -1,6 +1,5 @@
 """The page in a browser: it draws, reacts to pointer and keyboard, requests nothing and logs no error."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from tests.evaluate.test_report import HOSTILE, PUBLISHED
 
 pytestmark = pytest.mark.slow
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 N_PIXELS = 64 * 48
 
 
@@ -31,19 +29,6 @@ def sides(seed: int) -> tuple[Side, ...]:
     named = [("original", np.inf, 1.0), ("inrc", 25.0, 0.75), ("JPEG 4:4:4", 24.0, 0.5)]
     rows = zip(named, images, strict=True)
     return tuple(Side(name, image, 480, 8 * 480 / N_PIXELS, psnr, ssim) for (name, psnr, ssim), image in rows)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Headless Chromium."""
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium: install it (on Debian: apt-get install chromium)")
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as playwright:
-        # The sandbox is off, since containers rarely have the rights for it, and the page is our own.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -28,10 +28,11 @@ Pictures stored as the weights of a small network that is fitted to them.
   inrc decode photo.inr -o 2x.png --scale 2  decodes at twice the size
   inrc batch photos files                    encodes every picture below a folder; run again, it resumes
   inrc info photo.inr                        shows what a file holds
+  inrc view photo.inr                        shows the picture in the browser, to zoom in and to compare
 
 Each command has its own --help. `inrc --version` prints the version."""
 
-_COMMANDS = ("encode", "batch", "decode", "info", "codecs", "evaluate", "plot", "report", "meta", "desktop")
+_COMMANDS = ("encode", "batch", "decode", "info", "view", "codecs", "evaluate", "plot", "report", "meta", "desktop")
 """The command NAME has the module `inrc.cli.NAME`, arguments of its class `Name`, and runs by its `NAME_command`."""
 
 

@@ -6,6 +6,7 @@ A decoder needs them too, so they are read with NumPy alone.
 from inrc.shared_init.archive import ID_BYTES as ID_BYTES
 from inrc.shared_init.archive import SharedInit as SharedInit
 from inrc.shared_init.archive import load as load
+from inrc.shared_init.archive import packed as packed
 from inrc.shared_init.archive import save as save
 from inrc.shared_init.library import PATH_VARIABLE as PATH_VARIABLE
 from inrc.shared_init.library import FindInit as FindInit

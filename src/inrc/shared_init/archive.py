@@ -124,6 +124,13 @@ class SharedInit:
 
 def save(init: SharedInit, path: Path) -> None:
     """Writes an init to a temporary file and renames it, so that readers never see half of it."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(packed(init))
+    temporary.replace(path)
+
+
+def packed(init: SharedInit) -> bytes:
+    """The archive of an init."""
     arrays = {f"mean/{name}": np.asarray(matrix, "<f2") for name, matrix in init.mean.items()}
     arrays |= {f"scale/{name}": np.asarray(matrix, "u1") for name, matrix in init.scale_indices.items()}
     arrays |= {f"rate/{name}": np.asarray(rates, "u1") for name, rates in init.rate_indices.items()}
@@ -132,9 +139,7 @@ def save(init: SharedInit, path: Path) -> None:
         about["codec"] = init.codec
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(buffer.getvalue())
-    temporary.replace(path)
+    return buffer.getvalue()
 
 
 def load(path: Path) -> SharedInit:
