@@ -14,7 +14,7 @@ from experiments.smoke import PICTURES as SMALL
 from inrc import presets
 from inrc.evaluate.experiment import Experiment
 from inrc.evaluate.ours import inrc_codec
-from inrc.evaluate.records import Record, load
+from inrc.evaluate.records import Record, load_all
 from inrc.metrics.bdrate import bd_rate
 
 LAMBDAS = (4e-3, 1e-3, 4e-4)
@@ -89,7 +89,7 @@ def tables(records: list[Record]) -> dict[str, str]:
 
 
 def main() -> None:
-    records = [record for record in load(FOLDER / "results" / "latent_rd.jsonl") if not record.failure]
+    records = [record for record in load_all([FOLDER / "results" / "latent_rd.jsonl"]) if not record.failure]
     for name, lines in tables(records).items():
         print(f"{name}\n\n{lines}\n")
 

@@ -117,6 +117,7 @@ NOISE = """
 import ctypes, logging, os, sys, warnings
 from pathlib import Path
 import inrc.cli.app as app
+import inrc.cli.encode as encode
 
 def noisy(*_):
     from inrc.signal.image import read_image
@@ -128,7 +129,7 @@ def noisy(*_):
     logging.getLogger("library").warning("a record")
     logging.getLogger("library").info("a detail")
 
-app.encode_command = noisy
+encode.encode_command = noisy
 sys.exit(app.main(["encode", "noisy.png", *sys.argv[1:]]))
 """
 
@@ -158,7 +159,8 @@ def test_a_program_that_calls_keeps_its_streams(capfd):
 
 
 def test_a_crash_says_where(inrc_command):
-    code = "import inrc.cli.app as app, os; app.info_command = lambda _: os.abort(); app.main(['info', 'a'])"
+    replaced = "import inrc.cli.info as info, os; info.info_command = lambda _: os.abort()"
+    code = f"import inrc.cli.app as app; {replaced}; app.main(['info', 'a'])"
     done = inrc_command.python(code)
     assert done.returncode < 0
     assert "Fatal Python error: Aborted" in done.stderr
