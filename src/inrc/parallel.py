@@ -21,7 +21,7 @@ _Item = TypeVar("_Item")
 
 _SMALL_PRODUCT = 1 << 18
 """Multiplications of the largest product that OpenBLAS computes on one thread (65,536 times 4, in interface/gemm.c)."""
-_LEAST_COLUMNS = 64
+_LEAST_COLUMNS = 16
 """Products of larger matrices are worth the threads of BLAS; narrower pieces would be slow."""
 
 

@@ -17,8 +17,8 @@ from inrc.parallel import on_cores, product
 from inrc.shapes import Float, Int
 
 Params = Mapping[str, Float[np.ndarray, "_ _"]]
-_TILE = 1 << 13
-"""Samples that go through a network at a time: 128 units of so many take 4 MB."""
+_TILE = 1 << 12
+"""Samples that go through a network at a time: 128 units of so many take 2 MB."""
 Groups = list[Float[np.ndarray, "_ _ _"]]
 """Features whose numbers of rows and columns broadcast to those of the samples."""
 
