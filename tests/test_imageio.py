@@ -2,6 +2,7 @@
 
 import shutil
 from io import BytesIO
+from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
@@ -15,6 +16,8 @@ from tests.conftest import COFFEE_SMALL
 from tests.golden.make import FOLDER, INIT
 
 RGB = FOLDER / "codec-latent-grid.inr"
+ALL: Any = ...
+"""imageio's own index for a stack of all pictures, which its annotations leave out."""
 
 
 @pytest.mark.parametrize("name", ["codec-siren", "gray", "gray-alpha-16", "rgba", "rgb-16"])
@@ -45,10 +48,10 @@ def test_any_size_and_region():
 
 def test_a_file_is_a_stack_of_one():
     expected = inrc.decode(RGB).pixels
-    np.testing.assert_array_equal(iio.imread(RGB, index=...), expected[None])
+    np.testing.assert_array_equal(iio.imread(RGB, index=ALL), expected[None])
     np.testing.assert_array_equal(iio.imread(RGB, index=0), expected)
     assert [frame.shape for frame in iio.imiter(RGB)] == [expected.shape]
-    assert iio.improps(RGB, index=...).shape == (1, *expected.shape)
+    assert iio.improps(RGB, index=ALL).shape == (1, *expected.shape)
     with pytest.raises(IndexError, match="holds one"):
         iio.imread(RGB, index=1)
 
@@ -65,7 +68,8 @@ def test_metadata_needs_no_decode(monkeypatch):
 def test_an_init_is_found_by_the_path_of_its_file():
     with pytest.raises(OSError, match="shared init"):
         iio.imread(FOLDER / "init-landscape.inr")
-    with iio.imopen(FOLDER / "init-landscape.inr", "r", init=FOLDER / INIT) as file:
+    opening: Any = {"init": FOLDER / INIT}  # of the plug-in
+    with iio.imopen(FOLDER / "init-landscape.inr", "r", **opening) as file:
         assert file.read().shape == read_image(FOLDER / "init-landscape.png").pixels.shape
 
 
