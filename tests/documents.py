@@ -33,7 +33,12 @@ def python_blocks() -> list[Block]:
 
 
 def commands() -> list[Block]:
-    """Returns the commands: the lines of indented blocks, and those that a sentence names."""
+    """Returns all commands: lines of indented blocks, and those that a sentence names in part."""
+    return command_lines() + [block for document in sorted(DOCUMENTS) for block in _found(document, _INLINE)]
+
+
+def command_lines() -> list[Block]:
+    """Returns the commands that are lines of indented blocks."""
     found = []
     for document in sorted(DOCUMENTS):
         for block in _found(document, _COMMANDS):
@@ -41,7 +46,6 @@ def commands() -> list[Block]:
             for number, line in enumerate(joined.splitlines()):
                 if re.match(r"(inrc|make|python|pip) ", line.strip()):
                     found.append(Block(document, block.line + number, line.strip()))
-        found += _found(document, _INLINE)
     return found
 
 

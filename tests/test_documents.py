@@ -3,17 +3,20 @@
 import contextlib
 import functools
 import io
+import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from inrc.cli.app import _COMMANDS, main
 from inrc.signal.image import Image, read_image, write_image
-from tests.documents import ROOT, Block, commands, python_blocks
+from tests.documents import ROOT, Block, command_lines, commands, python_blocks
 
 _NEEDS_MORE = ("://", "--engine", ".tar", "NAME", "RECIPE", "FOLDER")
 """Parts of commands that name what is not here: other machines, and what the reader fills in."""
@@ -68,7 +71,8 @@ def folder(tmp_path_factory):
     shutil.copy(folder / "a.png", folder / "b.png")
     with contextlib.chdir(folder):
         assert main(["encode", "photo.png", "-e", "1", "-q", "20", "--quiet"]) == 0
-        shutil.copy("photo.inr", "in")
+        Path("streams").mkdir()
+        shutil.copy("photo.inr", "streams/in")
         assert main(["batch", "photos", "out", "-e", "1", "-q", "20", "--quiet"]) == 0
     return folder
 
@@ -89,24 +93,20 @@ def test_python_of_documents_runs(folder, document, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", [b for b in commands() if b.document == "README.md" and b.line > 14], ids=str)
-def test_commands_of_the_readme_run(folder, block, monkeypatch):
-    if not block.code.startswith("inrc ") or any(part in block.code for part in _NEEDS_MORE) or "`" in block.code:
-        pytest.skip("it needs what is not here, or is no whole command")
-    words = shlex.split(block.code, comments=True)
-    if len(words) < 3 and words[1] != "codecs":
-        pytest.skip("it is no whole command")
-    monkeypatch.chdir(folder)
-    if words[1] in ("encode", "batch"):
-        words += ["-e", "1"]
-    redirected = "<in" in words
-    words = [word for word in words if word not in ("<in", ">out")]
-    if redirected:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper((folder / "in").open("rb")))
-        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), write_through=True))
-    code = main([*words[1:], *(["--force"] if words[1] in ("encode", "decode") else [])])
-    assert code == 0, block
-    assert not redirected or sys.stdout.buffer.getvalue().startswith(b"P6")  # pyright: ignore
+@pytest.mark.parametrize("block", [b for b in command_lines() if b.document == "README.md"], ids=str)
+def test_commands_of_the_readme_run(folder, block):
+    command, _, _ = block.code.partition("  #")
+    words = command.split()
+    if words[0] != "inrc" or any(part in command for part in _NEEDS_MORE):
+        pytest.skip("it sets inrc up, or needs what is not here")
+    more = {"encode": "-e 1 --force", "batch": "-e 1", "decode": "--force", "view": "--no-open"}.get(words[1], "")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    place = folder / "streams" if "<in" in command else folder
+    done = subprocess.run(
+        f"{command} {more}", shell=True, cwd=place, env={**os.environ, "PATH": path}, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert place is folder or (place / "out").read_bytes().startswith(b"P6")
 
 
 def _is_there(module: str) -> bool:
