@@ -12,7 +12,7 @@ Other files than those named `.inr` are opened with `plugin="inrc"`. A file that
 
 from collections.abc import Iterator
 from types import EllipsisType
-from typing import Any, NoReturn
+from typing import Any
 
 import imageio.config
 import numpy as np
@@ -25,7 +25,8 @@ from inrc import shared_init
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import file as files
 from inrc.codec.decode import decode
-from inrc.errors import ConfigError, InrcError, NotInrFileError
+from inrc.errors import ConfigError, NotInrFileError
+from inrc.plug_ins import facts_of, oserrors
 
 NAME = "inrc"
 
@@ -49,12 +50,11 @@ class InrPlugin(PluginV3):
             raise TypeError(f"{next(iter(keywords))!r} is no option of opening an .inr file; the only one is 'init'")
         if request.mode.io_mode == "r":
             self._file = request.get_file().read()
-            try:
-                self._opened = files.open_bytes(self._file, DecodeLimits(), shared_init.lookup_of(self._init))
-            except NotInrFileError as error:
-                raise InitializationError(str(error)) from error
-            except InrcError as error:
-                _fail(error)
+            with oserrors():
+                try:
+                    self._opened = files.open_bytes(self._file, DecodeLimits(), shared_init.lookup_of(self._init))
+                except NotInrFileError as error:
+                    raise InitializationError(str(error)) from error
 
     def read(self, *, index: int | EllipsisType | None = None, **keywords: Any) -> np.ndarray:
         """Decodes the picture.
@@ -71,12 +71,8 @@ class InrPlugin(PluginV3):
           ConfigError: A keyword has a value that makes no sense for this picture.
         """
         _check_index(index)
-        try:
+        with oserrors():
             pixels = decode(self._file, init=self._init, **keywords).pixels
-        except ConfigError:
-            raise
-        except InrcError as error:
-            _fail(error)
         pixels = pixels[..., 0] if pixels.shape[2] == 1 else pixels
         return pixels[None] if index is ... else pixels
 
@@ -107,12 +103,8 @@ class InrPlugin(PluginV3):
             ndimage = ndimage[0]
         pixels = np.asarray(ndimage)
         pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-        try:
+        with oserrors():
             data = encode(pixels, **keywords).data
-        except ConfigError:
-            raise
-        except InrcError as error:
-            _fail(error)
         self._request.get_file().write(data)
         return data if self._request._uri_type == URI_BYTES else None
 
@@ -129,26 +121,14 @@ class InrPlugin(PluginV3):
     def metadata(self, index: int | EllipsisType | None = None, exclude_applied: bool = True) -> dict[str, Any]:
         """The network in words as `codec`, `bpp`, `bit_depth`, and `icc_profile` if there is one."""
         _check_index(index)
-        header = self._opened.header
-        try:
+        with oserrors():
             profile = files.sections_of(self._opened, DecodeLimits()).icc_profile
-        except InrcError as error:
-            _fail(error)
-        return {
-            "codec": self._opened.description.words,
-            "bpp": 8 * len(self._file) / (header.width * header.height),
-            "bit_depth": header.bit_depth,
-            **({"icc_profile": profile} if profile else {}),
-        }
+        return facts_of(self._opened, len(self._file)) | ({"icc_profile": profile} if profile else {})
 
 
 def _check_index(index: int | EllipsisType | None) -> None:
     if index is not None and index is not ... and index != 0:
         raise IndexError(f"picture {index} of an .inr file, which holds one; its index is 0")
-
-
-def _fail(error: InrcError) -> NoReturn:
-    raise OSError(str(error)) from error
 
 
 imageio.config.known_plugins[NAME] = PluginConfig(NAME, InrPlugin.__name__, __name__)

@@ -11,27 +11,25 @@ that are damaged or truncated. Pillow has no type for colours of 16 bits: they a
 as mode `I;16`.
 """
 
-import contextlib
 import dataclasses
 import math
-from collections.abc import Iterator
 from io import BytesIO
 from typing import IO, Any
 
 import PIL.Image
 from PIL import ImageFile
 
-from inrc.bitstream.header import MAGIC
+from inrc.bitstream.header import MAGIC, MIME_TYPE
 from inrc.bitstream.limits import DecodeLimits
 from inrc.codec import file as files
 from inrc.codec.decode import decode
-from inrc.errors import ConfigError, InrcError
+from inrc.errors import ConfigError
+from inrc.plug_ins import facts_of, oserrors
 from inrc.signal.exif import upright_exif
 from inrc.signal.image import STRIP, Image, from_unit, to_unit
 from inrc.signal.xmp import upright_xmp
 
 FORMAT = "INR"
-MIME_TYPE = "image/x-inr"
 _MODES = ("L", "LA", "RGB", "RGBA")
 
 
@@ -50,18 +48,14 @@ class InrImageFile(ImageFile.ImageFile):
         data = self.fp.read()
         if not _accepts(data):
             raise SyntaxError("not an INR file")  # by which Pillow knows that another reader may open it
-        with _oserrors():
+        with oserrors():
             opened = files.open_bytes(data, DecodeLimits())
             held = files.sections_of(opened, DecodeLimits())
         header = opened.header
         self._file, self._is_decoded = data, False
         self._size = self._native_size = header.width, header.height
         self._mode = _mode_of(header.channels, header.bit_depth)
-        self.info |= {
-            "codec": opened.description.words,
-            "bpp": 8 * len(data) / (header.width * header.height),
-            "bit_depth": header.bit_depth,
-        }
+        self.info |= facts_of(opened, len(data))
         blocks = {"icc_profile": held.icc_profile, "exif": upright_exif(held.exif), "xmp": upright_xmp(held.xmp)}
         self.info |= {name: block for name, block in blocks.items() if block}
 
@@ -88,7 +82,7 @@ class InrImageFile(ImageFile.ImageFile):
           OSError: It cannot be decoded.
         """
         if not self._is_decoded:
-            with _oserrors():
+            with oserrors():
                 image = decode(self._file, size=self._size)
             if self.fp and self._exclusive_fp:
                 self.fp.close()
@@ -113,7 +107,7 @@ class InrImageFile(ImageFile.ImageFile):
           OSError: It cannot be decoded.
           ConfigError: The size, scale or region makes no sense for this picture.
         """
-        with _oserrors():
+        with oserrors():
             image = decode(self._file, size=size, scale=scale, region=region)
         picture = PIL.Image.frombytes(self.mode, (image.width, image.height), _samples(image))
         picture.info |= self.info
@@ -135,17 +129,6 @@ def _samples(image: Image) -> bytes:
     return image.pixels.astype(image.pixels.dtype.newbyteorder("<")).tobytes()
 
 
-@contextlib.contextmanager
-def _oserrors() -> Iterator[None]:
-    """Turns errors of inrc into those by which Pillow's users know unreadable files; wrong arguments stay errors."""
-    try:
-        yield
-    except ConfigError:
-        raise
-    except InrcError as error:
-        raise OSError(str(error)) from error
-
-
 def _save(picture: PIL.Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     """Encodes a picture; `Image.save` takes the options of `inrc.encode` by their names, and `icc_profile`.
 
@@ -162,7 +145,7 @@ def _save(picture: PIL.Image.Image, stream: IO[bytes], filename: str | bytes) ->
     if options.get("lossless"):
         raise ConfigError("an .inr file is never lossless; leave lossless out, or save a PNG")
     keywords: Any = {name: options[name] for name in EncodeKeywords.__annotations__ if name in options}
-    with _oserrors():
+    with oserrors():
         image = image_of(picture, metadata=options.get("metadata", STRIP))
         if "icc_profile" in options:
             image = dataclasses.replace(image, icc_profile=fitted(options["icc_profile"] or b"", image.channels))

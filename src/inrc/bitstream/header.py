@@ -10,6 +10,7 @@ from inrc.signal.colour import ColourTransform
 
 MAGIC = b"inr"
 VERSION = 1
+MIME_TYPE = "image/x-inr"
 INIT_ID_BYTES = 8
 
 _DEPTH_16 = 1 << 2

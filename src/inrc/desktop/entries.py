@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-MIME_TYPE = "image/x-inr"
+from inrc.bitstream.header import MIME_TYPE
 
 MIME_PACKAGE = f"""\
 <?xml version="1.0" encoding="UTF-8"?>
