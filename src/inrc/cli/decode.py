@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, create_mutex_group
 
 from inrc.cli.argument_checks import Between, Place
-from inrc.cli.arguments import FLAG, REGION, SIZE, as_json, value
+from inrc.cli.arguments import FLAG, REGION, SIZE, Maybe, as_json, value
 from inrc.cli.inputs import is_stream, read_file
 from inrc.cli.outputs import check_json, is_plain_file, output_path, write_file
 from inrc.cli.streams import answer, say
@@ -50,15 +50,15 @@ class Decode:
     """
 
     input: Annotated[Positional[str], value("IN"), Place(or_stream=True)]
-    output: Annotated[str | None, value("OUT", "-o"), Place(or_stream=True)] = None
-    scale: Annotated[float | None, value("S"), Between(0, 2**20, above=True), _DENSITY] = None
-    size: Annotated[tuple[int, int] | None, SIZE, value("WxH"), Between(1, 2**31 - 1), _DENSITY] = None
-    fit: Annotated[int | None, value("N"), Between(1, 2**31 - 1), _DENSITY] = None
-    region: Annotated[tuple[float, float, float, float] | None, REGION, value("X,Y,W,H"), Between(0, 2**31 - 1)] = None
+    output: Annotated[Maybe[str], value("OUT", "-o"), Place(or_stream=True)] = None
+    scale: Annotated[Maybe[float], value("S"), Between(0, 2**20, above=True), _DENSITY] = None
+    size: Annotated[Maybe[tuple[int, int]], SIZE, value("WxH"), Between(1, 2**31 - 1), _DENSITY] = None
+    fit: Annotated[Maybe[int], value("N"), Between(1, 2**31 - 1), _DENSITY] = None
+    region: Annotated[Maybe[tuple[float, float, float, float]], REGION, value("X,Y,W,H"), Between(0, 2**31 - 1)] = None
     antialias: Literal["supersample", "damp", "none"] = "supersample"
-    quality: Annotated[int | None, value("1..100", "-q"), Between(1, 100)] = None
-    init: Annotated[str | None, value("ID|PATH")] = None
-    format: Annotated[Literal["png", "tif", "jpg", "webp", "ppm", "pgm"] | None, FLAG] = None
+    quality: Annotated[Maybe[int], value("1..100", "-q"), Between(1, 100)] = None
+    init: Annotated[Maybe[str], value("ID|PATH")] = None
+    format: Annotated[Maybe[Literal["png", "tif", "jpg", "webp", "ppm", "pgm"]], FLAG] = None
     metadata: Literal["keep", "strip"] = "keep"
     force: Annotated[bool, FLAG] = False
     json: Annotated[bool, FLAG] = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional
 
 from inrc.cli.argument_checks import InputFile
-from inrc.cli.arguments import FLAG, as_json, value
+from inrc.cli.arguments import FLAG, Maybe, as_json, value
 from inrc.cli.inputs import read_file
 from inrc.cli.streams import answer
 
@@ -30,7 +30,7 @@ class Info:
     """
 
     input: Annotated[Positional[Path], value("IN.inr"), InputFile(or_stdin=True, remedy="name an .inr file")]
-    init: Annotated[str | None, value("ID|PATH")] = None
+    init: Annotated[Maybe[str], value("ID|PATH")] = None
     json: Annotated[bool, FLAG] = False
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 from tyro.conf import Positional
 
 from inrc.cli.argument_checks import InputFile, OutputFile
-from inrc.cli.arguments import FLAG, as_json, value
+from inrc.cli.arguments import FLAG, Maybe, as_json, value
 from inrc.cli.inputs import is_stream, read_file
 from inrc.cli.outputs import check_json, is_plain_file, output_path, unwritable, write_file
 from inrc.cli.streams import answer, flush_stdout, say
@@ -41,11 +41,11 @@ class View:
     """
 
     input: Annotated[Positional[Path], value("IN.inr"), InputFile(or_stdin=True, remedy="name an .inr file")]
-    other: Annotated[Positional[Path | None], value("[OTHER]"), InputFile(remedy="name an .inr file or a picture")] = (
+    other: Annotated[Positional[Maybe[Path]], value("[OTHER]"), InputFile(remedy="name an .inr file or a picture")] = (
         None
     )
-    output: Annotated[Path | None, value("PAGE.html", "-o"), OutputFile(or_stdout=True)] = None
-    init: Annotated[str | None, value("ID|PATH")] = None
+    output: Annotated[Maybe[Path], value("PAGE.html", "-o"), OutputFile(or_stdout=True)] = None
+    init: Annotated[Maybe[str], value("ID|PATH")] = None
     no_open: Annotated[bool, FLAG] = False
     force: Annotated[bool, FLAG] = False
     json: Annotated[bool, FLAG] = False

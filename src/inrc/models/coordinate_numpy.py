@@ -107,8 +107,13 @@ def _sines(
     for i, width in enumerate(widths[:-1]):
         matrix = params[f"{name}_{i}"]
         z = _affine(matrix, x, bias) if i else _first_layer(matrix, groups, grid, bias)
-        periods, offsets = sampled_phases(width) if phases else (np.float32(1), np.float32(0))
-        x = np.sin(omega * (periods * z) + offsets).astype(np.float32, copy=False)
+        if phases:
+            periods, offsets = sampled_phases(width)
+            z *= periods
+        z *= omega
+        if phases:
+            z += offsets
+        x = np.sin(z, out=z)
     return _affine(params[f"{name}_{len(widths) - 1}"], x, bias)
 
 
@@ -140,7 +145,9 @@ def _first_layer(
         weights = matrix[:, start : start + len(group)]
         total += product(weights, group.reshape(len(group), -1)).reshape(len(matrix), *group.shape[1:])
         start += len(group)
-    return total.reshape(len(matrix), -1) + (matrix[:, -1:] if bias else np.float32(0))
+    if bias:
+        total += matrix[:, -1:, None]
+    return total.reshape(len(matrix), -1)
 
 
 def _encoded(
