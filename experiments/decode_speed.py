@@ -35,7 +35,6 @@ INRC = str(Path(sys.executable).with_name("inrc"))
 N_RUNS = 7
 N_LARGE_RUNS = 3
 LARGE = 4000, 3000
-WINDOW = {"width": 1280, "height": 800}
 N_ZOOMS = 5
 
 
@@ -109,7 +108,7 @@ def viewing(name: str, file: Path, n_runs: int = 3) -> Viewing:
     with sync_playwright() as playwright:
         for _ in range(n_runs):
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            tab = browser.new_page(viewport=WINDOW)
+            tab = browser.new_page(viewport={"width": 1280, "height": 800})
             began = time.perf_counter()
             tab.goto(path.as_uri())
             tab.wait_for_selector("body[data-state=sharp]")

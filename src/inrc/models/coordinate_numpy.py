@@ -110,9 +110,10 @@ def _sines(
         if phases:
             periods, offsets = sampled_phases(width)
             z *= periods
-        z *= omega
-        if phases:
+            z *= omega
             z += offsets
+        else:
+            z *= omega
         x = np.sin(z, out=z)
     return _affine(params[f"{name}_{len(widths) - 1}"], x, bias)
 
