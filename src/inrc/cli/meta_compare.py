@@ -17,6 +17,7 @@ from inrc.errors import ConfigError
 if TYPE_CHECKING:
     from inrc.evaluate.tables import Table
     from inrc.meta.compare import Summary, Trajectory
+    from inrc.meta.compare_latents import LatentSummary, LatentTrajectory
     from inrc.meta.data import Photographs
     from inrc.shared_init import SharedInit
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 @dataclasses.dataclass(frozen=True)
 class Compare:
     """Fit pictures from several starts and from random weights: PSNR after 0 to 300 steps, and bits per pixel.
+
+    Of latent grids: the loss, 1,000 (mse + lambda bpp), PSNR and bits of fits of 0 to 1,000 steps.
 
     Attributes:
       starts: Folders of finished runs, .npz files, or the first digits of ids.
@@ -48,29 +51,35 @@ def compare_command(arguments: Compare) -> None:
         or matplotlib is missing.
     """
     from inrc.cli.jax_setup import jax_set_up
+    from inrc.config import LatentGridConfig
     from inrc.evaluate import ablation_figures, drawing
+    from inrc.evaluate.tables import to_markdown
     from inrc.meta.compare import compare
+    from inrc.meta.compare_latents import compare_latents
 
     inits = _inits(arguments.starts)
     pictures = _pictures(arguments, inits)
     with jax_set_up():
-        summaries = compare(inits, pictures, progress=print_trajectory)
+        if all(isinstance(init.model, LatentGridConfig) for init in inits.values()):
+            losses = compare_latents(inits, pictures, progress=_print_losses)
+            starts, table, figure = losses, losses_table(losses), ablation_figures.losses(losses)
+        else:
+            summaries = compare(inits, pictures, progress=print_trajectory)
+            starts, table, figure = summaries, starts_table(summaries), ablation_figures.starts(summaries)
     about = {
         "inits": {name: init.id.hex() for name, init in inits.items()},
-        "starts": [dataclasses.asdict(summary) for summary in summaries],
+        "starts": [dataclasses.asdict(start) for start in starts],
     }
     try:
         arguments.output.mkdir(parents=True, exist_ok=True)
         write_file(arguments.output / "compare.json", json.dumps(about, indent=1).encode() + b"\n")
-        drawing.save(ablation_figures.starts(summaries), arguments.output, "compare")
+        drawing.save(figure, arguments.output, "compare")
     except OSError as error:
         raise unwritable(arguments.output, error.strerror or str(error)) from error
     if arguments.json:
         answer(json.dumps(about))
     else:
-        from inrc.evaluate.tables import to_markdown
-
-        print(to_markdown(starts_table(summaries)), end="", flush=True)
+        print(to_markdown(table), end="", flush=True)
 
 
 def starts_table(summaries: "Sequence[Summary]") -> "Table":
@@ -94,6 +103,28 @@ def starts_table(summaries: "Sequence[Summary]") -> "Table":
         rows,
         note="Mean ± standard deviation over pictures. Rounded weights and their bits are those after the last step.",
     )
+
+
+def losses_table(summaries: "Sequence[LatentSummary]") -> "Table":
+    """Returns a table of starts of latent grids: the loss of fits of each length, then PSNR and bpp of the longest."""
+    from inrc.evaluate.tables import Table
+
+    first = summaries[0]
+    rows = tuple(
+        (s.start, *(f"{loss:.4f}" for loss in s.loss), f"{s.psnr_db[-1]:.2f}", f"{s.bpp[-1]:.4f}") for s in summaries
+    )
+    return Table(
+        f"Loss of fits of several lengths at lambda {first.lambda_rd:g}, pictures: {len(first.pictures)}",
+        ("start", *(f"{n:,} steps" for n in first.steps), "dB", "bpp"),
+        rows,
+        note="1,000 (mse + lambda bpp) as rounded, geometric means over pictures; PSNR and bpp are the longest fit's.",
+    )
+
+
+def _print_losses(trajectory: "LatentTrajectory") -> None:
+    """Prints one line on stderr for a start's fits of a picture."""
+    losses = " ".join(f"{loss:.4f}" for loss in trajectory.loss)
+    say(f"{trajectory.start}  {trajectory.picture}  loss {losses}")
 
 
 def print_trajectory(trajectory: "Trajectory") -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import math
 import statistics
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from inrc.evaluate.drawing import (
     footnote,
     label_ends,
     log_axis,
+    log_heights,
     new_axes,
     new_figure,
     style,
@@ -29,9 +31,11 @@ from inrc.evaluate.records import Record
 from inrc.evaluate.tables import count_pictures, signed
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from inrc.meta.compare import Summary
+    from inrc.meta.compare_latents import LatentSummary
 
 _BEFORE_STEPS = 1 / 3
 """Place of step 0 on a logarithmic axis of steps."""
@@ -124,27 +128,63 @@ def starts(summaries: "Sequence[Summary]") -> "Figure":
     Raises:
       InrcError: matplotlib is missing.
     """
-    steps = summaries[0].steps
-    places = [max(n, _BEFORE_STEPS) for n in steps]
-    learned = [summary.start for summary in summaries if not summary.is_random]
     with style():
         figure, axes = new_axes(f"PSNR while fitting, means over {count_pictures(summaries[0].pictures)}")
-        ends, heights = [], []
-        for summary in summaries:
-            colour = GRAY if summary.is_random else COLOURS[learned.index(summary.start) % len(COLOURS)]
-            look = Look(summary.start, colour, 1.0 if summary.is_random else 2.2, size=3.5)
+        places = _places(axes, summaries[0].steps)
+        heights, ends = [], []
+        for summary, look in zip(summaries, _looks(summaries), strict=True):
             low, high = (
                 [mean + sign * spread for mean, spread in zip(summary.psnr_db, summary.deviation_db, strict=True)]
                 for sign in (-1, 1)
             )
-            axes.fill_between(places, low, high, color=colour, alpha=0.12, linewidth=0)
+            axes.fill_between(places, low, high, color=look.colour, alpha=0.12, linewidth=0)
             look.plot(axes, list(zip(places, summary.psnr_db, strict=True)))
             ends.append((look, (places[-1], summary.psnr_db[-1])))
             heights += [*low, *high]
-        log_axis(axes, places[0] / 1.3, places[-1] * 1.3, "steps")
-        axes.set_xticks(places, [f"{n:g}" for n in steps])
         axes.set_ylabel("PSNR, dB")
         fit_heights(axes, heights)
         label_ends(axes, ends)
         footnote(figure, "Weights as they are, before any rounding. Bands: one standard deviation over pictures.")
     return figure
+
+
+def losses(summaries: "Sequence[LatentSummary]") -> "Figure":
+    """Draws the loss of fits of latent grids against their steps, one line per start; random starts are gray.
+
+    The loss of the start itself stands at a third of a step.
+
+    Args:
+      summaries: the summaries of `inrc.meta.compare_latents`, all of the same steps.
+
+    Raises:
+      InrcError: matplotlib is missing.
+    """
+    with style():
+        count = count_pictures(summaries[0].pictures)
+        figure, axes = new_axes(f"Loss of fits at lambda {summaries[0].lambda_rd:g}, geometric means over {count}")
+        places = _places(axes, summaries[0].steps)
+        heights = [loss for summary in summaries for loss in summary.loss]
+        log_heights(axes, heights, "1,000 (MSE + lambda bits per pixel)")
+        ends = []
+        for summary, look in zip(summaries, _looks(summaries), strict=True):
+            look.plot(axes, list(zip(places, summary.loss, strict=True)))
+            ends.append((look, (places[-1], summary.loss[-1])))
+        label_ends(axes, ends)
+    return figure
+
+
+def _places(axes: "Axes", steps: "Sequence[int]") -> list[float]:
+    """Where numbers of steps stand on a logarithmic axis, which is drawn; no step stands at a third of one."""
+    places = [max(n, _BEFORE_STEPS) for n in steps]
+    log_axis(axes, places[0] / 1.3, places[-1] * 1.3, "steps")
+    axes.set_xticks(places, [f"{n:g}" for n in steps])
+    return places
+
+
+def _looks(summaries: "Sequence[Summary] | Sequence[LatentSummary]") -> list[Look]:
+    """Looks of starts: thin and gray if random, in colours otherwise."""
+    colours = itertools.cycle(COLOURS)
+    return [
+        Look(s.start, GRAY, 1.0, size=3.5) if s.is_random else Look(s.start, next(colours), 2.2, size=3.5)
+        for s in summaries
+    ]

@@ -13,6 +13,7 @@ from inrc.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 LinePoints = Sequence[tuple[float, float]]
@@ -106,14 +107,27 @@ def tint(colour: str, strength: float) -> str:
 
 def log_axis(axes: "Axes", low: float, high: float, label: str) -> None:
     """Makes the horizontal axis logarithmic, with plain numbers."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
+    _number_plainly(axes.xaxis, low, high)
     axes.set_xlabel(label)
+
+
+def log_heights(axes: "Axes", heights: Sequence[float], label: str) -> None:
+    """Makes the vertical axis logarithmic, with plain numbers, from a little below to a little above all heights."""
+    low, high = min(heights) / 1.1, max(heights) * 1.1
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    _number_plainly(axes.yaxis, low, high)
+    axes.set_ylabel(label)
+
+
+def _number_plainly(axis: "Axis", low: float, high: float) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def fit_heights(axes: "Axes", heights: Sequence[float]) -> None:

@@ -175,7 +175,7 @@ def _starts(inits: Mapping[str, SharedInit]) -> dict[str, tuple[ModelConfig, Sta
     models: list[ModelConfig] = []
     for name, init in inits.items():
         if not isinstance(init.model, ModelConfig):
-            raise ConfigError(f"the init {name} is of latent grids; compare coordinate networks only")
+            raise ConfigError(f"the init {name} is of latent grids; compare it with others of latent grids")
         models.append(init.model)
     starts: dict[str, tuple[ModelConfig, Start | None]] = {}
     for model in dict.fromkeys(models):
