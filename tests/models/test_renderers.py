@@ -27,15 +27,15 @@ VIEWS: tuple[dict[str, Any], ...] = (
 def test_both_are_within_a_rounding(name, monkeypatch):
     data = (FOLDER / f"{name}.inr").read_bytes()
     init = FOLDER / "init.npz" if name.startswith("init-") else None
-    differences = []
+    differences, is_deep = [], False
     for view in VIEWS:
         pixels = []
         for by_jax in (False, True):
             monkeypatch.setattr(renderers, "on_accelerator", lambda chosen=by_jax: chosen)
             pixels.append(inrc.decode(data, init=init, **view).pixels)
+        is_deep = pixels[0].dtype == np.uint16
         differences.append(np.abs(pixels[0].astype(np.int64) - pixels[1]).ravel())
     together = np.concatenate(differences)
-    is_deep = pixels[0].dtype == np.uint16
     assert together.max() <= (4 if is_deep else 1)
     # Values in the middle between two pixels are few; with 16 bits a pixel is as small as the rounding of a sum.
     assert together.mean() < (0.5 if is_deep else 0.01)

@@ -62,15 +62,16 @@ def _upsampled(
         height, width = latents.shape
         joined = np.empty((len(features) + 1, height, width), np.float32)
 
-        def upsample(i: int, features=features, joined=joined, kernel=kernel, shape=latents.shape) -> None:
-            across = _twice(features[i : i + 1], kernel, 2)[..., : shape[1]]
-            joined[i + 1 : i + 2] = _twice(across, kernel, 1)[:, : shape[0]]
+        half = params["refinement"][level] + np.array([1, 0, 0, 0], np.float32) if model.refinement else None
 
-        on_cores(upsample, range(len(features)))
-        if model.refinement:
-            half = params["refinement"][level] + np.array([1, 0, 0, 0], np.float32)
-            latents = _symmetric(_symmetric(latents, half, 0), half, 1)
-        joined[0] = latents
+        def fill(i: int, features=features, joined=joined, kernel=kernel, latents=latents, half=half) -> None:
+            if i > 0:
+                across = _twice(features[i - 1 : i], kernel, 2)[..., : latents.shape[1]]
+                joined[i : i + 1] = _twice(across, kernel, 1)[:, : latents.shape[0]]
+            else:
+                joined[0] = latents if half is None else _symmetric(_symmetric(latents, half, 0), half, 1)
+
+        on_cores(fill, range(len(joined)))
         features = joined
     return features
 
