@@ -134,11 +134,11 @@ def figure(records: list[dict[str, Any]]):
                 if points:
                     look.plot(axes, points)
             if crop is CROPS[0]:
-                drawing.Look("slow, large: latents alone", "#666666", 1.2, "--").plot(
+                drawing.Look("slow, large; latents", "#666666", 1.2, "--").plot(
                     axes,
                     sorted((r["steps"], r["loss_of_latents"]) for r in own if r["variant"] == slow),
                 )
-                drawing.Look("Cool-Chic 5.0.1 within 5,000: latents alone", "#D55E00", 1.2, "--").plot(axes, COOL_CHIC)
+                drawing.Look("Cool-Chic 5.0.1; latents", "#D55E00", 1.2, "--").plot(axes, COOL_CHIC)
             drawing.log_axis(axes, 250, 12_000, "steps of the fit")
             axes.set_ylabel("1,000 (MSE + lambda bits per pixel)")
             axes.legend(frameon=False, fontsize=drawing.LABEL_SIZE)

@@ -135,8 +135,9 @@ def test_stats_info_and_rows_share_the_fields_of_files():
 
 
 FAMILY_ROOMS = ("coordinate", "latent", "latent_grid")
-OWN_FILES = {"network_fields.py", "coordinate_fields.py", "latent_fields.py", "networks.py", "compare.py"}
-"""Tables of the built-in families, and `meta.compare`, which compares starts of coordinate networks alone."""
+OWN_FILES = {"network_fields.py", "coordinate_fields.py", "latent_fields.py", "networks.py"}
+OWN_FILES |= {"compare.py", "compare_latents.py"}
+"""Tables of the built-in families, and the comparisons of starts, of which each family has its own."""
 FAMILY_TYPES = {
     "ModelConfig", "LatentGridConfig", "CoordinateFitConfig", "LatentFitConfig", "CoordinateFitResult",
     "LatentFitResult", "CoordinateCodec", "LatentCodec", "CoordinateRecipe", "LatentRecipe", "CoordinateFitPlan",

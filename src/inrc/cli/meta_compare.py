@@ -51,16 +51,15 @@ def compare_command(arguments: Compare) -> None:
         or matplotlib is missing.
     """
     from inrc.cli.jax_setup import jax_set_up
-    from inrc.config import LatentGridConfig
     from inrc.evaluate import ablation_figures, drawing
     from inrc.evaluate.tables import to_markdown
     from inrc.meta.compare import compare
-    from inrc.meta.compare_latents import compare_latents
+    from inrc.meta.compare_latents import are_of_latent_grids, compare_latents
 
     inits = _inits(arguments.starts)
     pictures = _pictures(arguments, inits)
     with jax_set_up():
-        if all(isinstance(init.model, LatentGridConfig) for init in inits.values()):
+        if are_of_latent_grids(inits):
             losses = compare_latents(inits, pictures, progress=_print_losses)
             starts, table, figure = losses, losses_table(losses), ablation_figures.losses(losses)
         else:

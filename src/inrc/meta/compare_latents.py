@@ -67,6 +67,11 @@ class LatentSummary:
     bpp: tuple[float, ...]
 
 
+def are_of_latent_grids(inits: Mapping[str, SharedInit]) -> bool:
+    """Whether all inits are of latent grids, so that `compare_latents` compares them."""
+    return all(isinstance(init.model, LatentGridConfig) for init in inits.values())
+
+
 def compare_latents(
     inits: Mapping[str, SharedInit],
     pictures: Photographs,
