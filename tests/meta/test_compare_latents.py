@@ -41,15 +41,16 @@ INIT = shared_init_of(RECIPE, start())
 @pytest.mark.slow
 def test_every_length_is_the_codecs_own_fit():
     trajectories = []
-    summaries = compare_latents({"mine": INIT}, PICTURES, steps=(4, 0), progress=trajectories.append)
-    assert [(s.start, s.is_random, s.steps) for s in summaries] == [(RANDOM, True, (0, 4)), ("mine", False, (0, 4))]
+    summaries = compare_latents({"mine": INIT}, PICTURES, steps=(10, 0), progress=trajectories.append)
+    assert [(s.start, s.is_random, s.steps) for s in summaries] == [(RANDOM, True, (0, 10)), ("mine", False, (0, 10))]
     assert [(t.start, t.picture) for t in trajectories] == [(s, p) for s in (RANDOM, "mine") for p in PICTURES.names]
     target = Target(to_unit(PICTURES.pixels[1]))
     weight = 16 * 24 / (768 * 512)
-    config = LatentFitConfig(4, lambda_rd=INIT.lambda_rd, network_weight=weight)
+    config = LatentFitConfig(10, lambda_rd=INIT.lambda_rd, network_weight=weight, groups_per_chunk=2)
     fit = fit_latents(target, MODEL, config, start=start_of(INIT))
     bpp = (fit.latent_bits + weight * fit.network_bits) / (16 * 24)
     last = trajectories[-1]
+    assert fit.n_steps == 10
     assert last.loss[1] == pytest.approx(1000 * (fit.distortion + LAMBDA * bpp), rel=1e-4)
     assert last.psnr_db[1] == pytest.approx(-10 * np.log10(fit.distortion), abs=1e-3)
     assert last.bpp[1] == pytest.approx(bpp, rel=1e-4)
@@ -70,6 +71,8 @@ def test_inits_that_cannot_be_compared_are_refused():
         compare_latents({"one": INIT, "two": shared_init_of(other, start(5))}, PICTURES)
     with pytest.raises(ConfigError, match="an init is called 'random'"):
         compare_latents({"random": INIT}, PICTURES)
+    with pytest.raises(ConfigError, match="a fit has 3 steps; give multiples of 5"):
+        compare_latents({"one": INIT}, PICTURES, steps=(10, 3))
 
 
 def test_the_figure_shows_losses_over_logarithmic_axes():

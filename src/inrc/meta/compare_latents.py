@@ -22,6 +22,9 @@ from inrc.signal.image import to_unit
 
 STEPS = (0, 10, 30, 100, 300, 1000)
 _WHOLE_PIXELS = 768 * 512
+_STEPS_PER_GROUP = LatentFitConfig().steps_per_group
+_MOST_GROUPS = 4
+"""Groups of steps of a compiled call, as in the codec's fits."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,13 +91,13 @@ def compare_latents(
     Args:
       inits: {name: init}, of equal networks.
       pictures: of any one shape.
-      steps: lengths of the fits; 0 is the start itself.
+      steps: lengths of the fits, multiples of 5; 0 is the start itself.
       seed: of random networks and of noise.
       progress: called after the fits of every start and picture.
 
     Raises:
-      ConfigError: There is no init, they are of different networks or of coordinate networks, or one is called like
-        the random start.
+      ConfigError: There is no init, they are of different networks or of coordinate networks, one is called like the
+        random start, or a length is no multiple of 5.
     """
     models = {init.model for init in inits.values()}
     model = next(iter(models), None)
@@ -102,6 +105,9 @@ def compare_latents(
         raise ConfigError("the inits are not of the same latent grids; compare those of equal networks")
     if RANDOM in inits:
         raise ConfigError(f"an init is called {RANDOM!r}, as the random start is; give it another name")
+    odd = [n for n in steps if n % _STEPS_PER_GROUP]
+    if odd:
+        raise ConfigError(f"a fit has {odd[0]} steps; give multiples of {_STEPS_PER_GROUP}")
     lambda_rd = next(iter(inits.values())).lambda_rd
     starts: dict[str, Start | None] = {RANDOM: None} | {name: start_of(init) for name, init in inits.items()}
     lengths = tuple(sorted(steps))
@@ -123,8 +129,11 @@ def _fitted(
     """(loss, PSNR in dB, bits per pixel) of a fit."""
     target = Target(to_unit(pixels))
     weight = min(1.0, target.n_samples / _WHOLE_PIXELS)
+    n_groups = n_steps // _STEPS_PER_GROUP
     config = LatentFitConfig(
         max(n_steps, 1),
+        # A fit has whole chunks, so that its length must be a multiple of theirs.
+        groups_per_chunk=next(n for n in range(_MOST_GROUPS, 0, -1) if n_groups % n == 0),
         lambda_rd=lambda_rd,
         network_weight=weight,
         schedule=LONG if presets.is_long(n_steps) else LatentSchedule(),
