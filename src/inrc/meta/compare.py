@@ -1,7 +1,7 @@
 """Starts compared: PSNR of the codec's own fit after few and many steps from each."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 import jax
 import jax.numpy as jnp
@@ -181,11 +181,20 @@ def _starts(inits: Mapping[str, SharedInit]) -> dict[str, tuple[ModelConfig, Sta
     for model in dict.fromkeys(models):
         suffix = "" if len(set(models)) == 1 else " " + "-".join(map(str, model.widths))
         starts[RANDOM + suffix] = (model, None)
-    taken = starts.keys() & inits.keys()
-    if taken:
-        raise ConfigError(f"an init is called {min(taken)!r}, as the random start is; give it another name")
+    check_names(inits, starts.keys())
     learned = zip(inits.items(), models, strict=True)
     return starts | {name: (model, start_of(init)) for (name, init), model in learned}
+
+
+def check_names(inits: Mapping[str, SharedInit], random_starts: Set[str]) -> None:
+    """Refuses inits that are called like random starts.
+
+    Raises:
+      ConfigError: One is.
+    """
+    taken = random_starts & inits.keys()
+    if taken:
+        raise ConfigError(f"an init is called {min(taken)!r}, as the random start is; give it another name")
 
 
 def _psnr_db(mse: jax.Array) -> float:

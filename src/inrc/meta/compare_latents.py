@@ -6,15 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from inrc import presets
+from inrc.codec.latent.family import GROUPS_PER_CHUNK, schedule_of
 from inrc.config import LatentGridConfig
 from inrc.errors import ConfigError
 from inrc.fit.lanes import Lanes
 from inrc.fit.latent.config import LatentFitConfig
 from inrc.fit.latent.fitting import LatentBatch, fit_latents
-from inrc.fit.latent.schedule import LONG, LatentSchedule
 from inrc.fit.task import Start, Target, Task
-from inrc.meta.compare import RANDOM
+from inrc.meta.compare import RANDOM, check_names
 from inrc.meta.data import Photographs
 from inrc.meta.starts import start_of
 from inrc.shared_init import SharedInit
@@ -23,8 +22,6 @@ from inrc.signal.image import to_unit
 STEPS = (0, 10, 30, 100, 300, 1000)
 _WHOLE_PIXELS = 768 * 512
 _STEPS_PER_GROUP = LatentFitConfig().steps_per_group
-_MOST_GROUPS = 4
-"""Groups of steps of a compiled call, as in the codec's fits."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,8 +100,7 @@ def compare_latents(
     model = next(iter(models), None)
     if len(models) != 1 or not isinstance(model, LatentGridConfig):
         raise ConfigError("the inits are not of the same latent grids; compare those of equal networks")
-    if RANDOM in inits:
-        raise ConfigError(f"an init is called {RANDOM!r}, as the random start is; give it another name")
+    check_names(inits, {RANDOM})
     odd = [n for n in steps if n % _STEPS_PER_GROUP]
     if odd:
         raise ConfigError(f"a fit has {odd[0]} steps; give multiples of {_STEPS_PER_GROUP}")
@@ -133,10 +129,10 @@ def _fitted(
     config = LatentFitConfig(
         max(n_steps, 1),
         # A fit has whole chunks, so that its length must be a multiple of theirs.
-        groups_per_chunk=next(n for n in range(_MOST_GROUPS, 0, -1) if n_groups % n == 0),
+        groups_per_chunk=next(n for n in range(GROUPS_PER_CHUNK, 0, -1) if n_groups % n == 0),
         lambda_rd=lambda_rd,
         network_weight=weight,
-        schedule=LONG if presets.is_long(n_steps) else LatentSchedule(),
+        schedule=schedule_of(n_steps),
         seed=seed,
     )
     if n_steps:

@@ -29,7 +29,7 @@ from inrc.presets import LOSSES
 from inrc.shared_init import SharedInit
 from inrc.signal.colour import ColourTransform
 
-_GROUPS_PER_CHUNK = 4
+GROUPS_PER_CHUNK = 4
 """Groups of steps of a compiled call. All efforts have the same, so that they share their compiled programs."""
 _REFINED_FROM_STEPS = 1000
 """Steps of a fit from which refining rounded weights and latents is worth its time, that of a hundred steps."""
@@ -216,7 +216,7 @@ def _config(options: EncodeOptions, shape: tuple[int, ...], bpp: float) -> Laten
     others = {
         "lambda_rd": presets.latent_lambda_of_bpp(bpp) * loss.slope,
         "loss": loss,
-        "groups_per_chunk": _GROUPS_PER_CHUNK,
+        "groups_per_chunk": GROUPS_PER_CHUNK,
         "time_budget": options.time_budget,
         "seed": options.seed,
     }
@@ -224,8 +224,12 @@ def _config(options: EncodeOptions, shape: tuple[int, ...], bpp: float) -> Laten
         n_steps = published.n_steps_of(codec.training, options.effort, n_pixels)
         return published.fit_of(codec.training, n_steps, **others)
     n_steps = presets.steps_of_effort(options.effort, n_pixels)
-    schedule = LONG if presets.is_long(n_steps) else LatentSchedule()
-    return LatentFitConfig(n_steps=n_steps, schedule=schedule, **others)
+    return LatentFitConfig(n_steps=n_steps, schedule=schedule_of(n_steps), **others)
+
+
+def schedule_of(n_steps: int) -> LatentSchedule:
+    """The schedule of the codec's own fits of a length."""
+    return LONG if presets.is_long(n_steps) else LatentSchedule()
 
 
 def _model(plan: Plan) -> LatentGridConfig:

@@ -2,7 +2,7 @@ import {
   HashFeatures, axisFeatures, coordinatesOf, gaussianFrequencies, gaussianWaves,
 } from "./coordinates.js";
 import { Encoding, Family } from "./header.js";
-import { Mode } from "./kernels.js";
+import { layerOf, Mode } from "./kernels.js";
 
 const MAX_REPEATS = 1024;
 const RUN_VALUES = 1 << 17;
@@ -217,15 +217,6 @@ export class CoordinateRenderer {
 
 function repeatsOf(length, n) {
   return Math.min(Math.max(1, Math.ceil(length / n - 1e-6)), MAX_REPEATS);
-}
-
-function layerOf({ rows, columns, bias, values }) {
-  return {
-    rows,
-    columns: columns - Number(bias),
-    weight: (i, j) => values[i * columns + j],
-    bias: (i) => (bias ? values[i * columns + columns - 1] : 0),
-  };
 }
 
 /** The last layer, followed by the inverse colour transform and the step from [-1, 1] to [0, 1]. */

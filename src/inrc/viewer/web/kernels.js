@@ -7,6 +7,16 @@ const SLACK = 16;
 /** What `dense` does with its sums. */
 export const Mode = Object.freeze({ LINEAR: 0, RELU: 1, CONTEXT: 2, CROSS: 3 });
 
+/** A matrix of a file as `Kernels.pack` takes it: the last of its columns holds biases where it has them. */
+export function layerOf({ rows, columns, bias, values }) {
+  return {
+    rows,
+    columns: columns - Number(bias),
+    weight: (i, j) => values[i * columns + j],
+    bias: (i) => (bias ? values[i * columns + columns - 1] : 0),
+  };
+}
+
 /**
  * Inner loops on one heap of binary32 numbers, by WebAssembly's vectors or, where these are missing, in JavaScript.
  *

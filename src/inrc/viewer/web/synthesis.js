@@ -1,4 +1,4 @@
-import { Mode } from "./kernels.js";
+import { layerOf, Mode } from "./kernels.js";
 
 const RUN = 1024;
 const PAD = 2;
@@ -21,13 +21,13 @@ export class Synthesis {
     this.nGrids = network.nGrids;
     const { nResidual } = network;
     this.hiddenRows = 4 * Math.ceil(network.synthesisWidth / 4);
-    const skip = weightsOf(params.get("synthesis_skip"));
-    const second = weightsOf(params.get("synthesis_1"));
-    this.first = kernels.pack(weightsOf(params.get("synthesis_0")));
+    const skip = layerOf(params.get("synthesis_skip"));
+    const second = layerOf(params.get("synthesis_1"));
+    this.first = kernels.pack(layerOf(params.get("synthesis_0")));
     // Where there are no 3x3 layers, the linear part joins the second layer, and elsewhere the last of them.
     this.second = kernels.pack(nResidual ? second : beside(second, skip));
     this.residuals = Array.from({ length: nResidual }, (_, i) => {
-      const layer = residual(weightsOf(params.get(`residual_${i}`)), channels);
+      const layer = residual(layerOf(params.get(`residual_${i}`)), channels);
       return kernels.pack(i < nResidual - 1 ? layer : beside(layer, skip));
     });
     this.firstInputs = kernels.rowsOf(this.first.columns);
@@ -148,15 +148,6 @@ export class Synthesis {
     });
     return (channel) => values + channel * planeSize;
   }
-}
-
-function weightsOf({ rows, columns, bias, values }) {
-  return {
-    rows,
-    columns: columns - Number(bias),
-    weight: (i, j) => values[i * columns + j],
-    bias: (i) => (bias ? values[i * columns + columns - 1] : 0),
-  };
 }
 
 /** The matrix of two matrices side by side; the first has the biases. */
